@@ -1,0 +1,76 @@
+"""weightspace: a workbench for the geometry of neural-network training.
+
+In which set of weights can a network be trained, and what does its path through that set tell?
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from weightspace.data import from_arrays as from_arrays
+    from weightspace.data import make_data as make_data
+    from weightspace.data.task import Task as Task
+    from weightspace.models.adapters import from_equinox as from_equinox
+    from weightspace.models.adapters import from_function as from_function
+    from weightspace.models.adapters import from_linen as from_linen
+    from weightspace.models.adapters import from_nnx as from_nnx
+    from weightspace.node import Derived as Derived
+    from weightspace.node import Precision as Precision
+    from weightspace.node import Row as Row
+    from weightspace.node import Run as Run
+    from weightspace.node import Watch as Watch
+    from weightspace.recipes.base import Decay as Decay
+    from weightspace.recipes.base import Recipe as Recipe
+    from weightspace.recipes.losses import BinaryCrossEntropy as BinaryCrossEntropy
+    from weightspace.recipes.losses import CrossEntropy as CrossEntropy
+    from weightspace.recipes.losses import SquaredError as SquaredError
+    from weightspace.recipes.optimisers import Adam as Adam
+    from weightspace.recipes.optimisers import Momentum as Momentum
+    from weightspace.recipes.optimisers import Sgd as Sgd
+    from weightspace.spaces.affine import Affine as Affine
+    from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
+    from weightspace.spaces.compose import Compose as Compose
+    from weightspace.spaces.full import Full as Full
+    from weightspace.spec import Spec as Spec
+    from weightspace.spec import common as common
+    from weightspace.spec import spec as spec
+    from weightspace.spec import static as static
+    from weightspace.store.read import history as history
+    from weightspace.store.read import results as results
+    from weightspace.streams import Seeds as Seeds
+    from weightspace.sweep import sweep as sweep
+
+_HOMES = {
+    "weightspace.data": ("from_arrays", "make_data"),
+    "weightspace.data.task": ("Task",),
+    "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.node": ("Derived", "Precision", "Row", "Run", "Watch"),
+    "weightspace.probes": ("Best", "Distance", "Evaluation", "PathLength", "Snapshot"),
+    "weightspace.recipes.base": ("Decay", "Recipe"),
+    "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
+    "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
+    "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Steps"),
+    "weightspace.spaces.affine": ("Affine",),
+    "weightspace.spaces.bases.gaussian": ("Gaussian",),
+    "weightspace.spaces.compose": ("Compose",),
+    "weightspace.spaces.full": ("Full",),
+    "weightspace.spec": ("Spec", "common", "spec", "static"),
+    "weightspace.store.read": ("history", "results", "sql"),
+    "weightspace.streams": ("Seeds", "Stream"),
+    "weightspace.sweep": ("sweep",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names, loaded on use: importing the package costs nothing."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'weightspace' has no attribute '{name}'")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,76 @@
+"""The command line: `weightspace COMMAND …`.
+
+Commands are loaded on use, so that help takes no second. What a user can get wrong ends in one sentence and
+status 2, never in a traceback.
+"""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from weightspace.errors import WeightspaceError, nearest
+
+COMMANDS = {
+    "demo": ("weightspace.cli.demo:demo", "the main question on embedded real data, under two minutes"),
+    "list": ("weightspace.cli.listing:listing", "experiments, models, data, spaces, probes, metrics"),
+    "run": ("weightspace.cli.run:run", "run an experiment; the same folder again resumes"),
+    "status": ("weightspace.cli.show:status", "how far the runs of a folder are"),
+    "results": ("weightspace.cli.show:results", "the table of a folder"),
+    "figures": ("weightspace.cli.show:figures", "draw the figures of a folder"),
+    "report": ("weightspace.cli.show:report", "write the page of a folder"),
+    "compare": ("weightspace.cli.show:compare", "our numbers beside the published ones"),
+    "export": ("weightspace.cli.show:export", "a run's weights as a safetensors file"),
+    "compact": ("weightspace.cli.show:compact", "merge small files of a folder"),
+    "clean": ("weightspace.cli.show:clean", "drop stored arrays that can be made again"),
+    "bench": ("weightspace.cli.bench:bench", "run-steps a second on this machine; --tune sets the lanes"),
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; gives the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if not given or given[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    if given[0] == "--version":
+        from weightspace import __version__
+
+        print(__version__)
+        return 0
+    try:
+        return _command(given[0])(given[1:]) or 0
+    except WeightspaceError as error:
+        print(f"weightspace: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("weightspace: stopped; run the same command again to resume", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def _command(name: str):  # noqa: ANN202
+    if name not in COMMANDS:
+        guess = nearest(name, COMMANDS)
+        hint = f"; did you mean '{guess}'?" if guess else "."
+        raise WeightspaceError(f"unknown command '{name}'{hint} See weightspace --help.")
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def overview() -> str:
+    """What `weightspace --help` prints."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: weightspace COMMAND …",
+            "",
+            "A workbench for the geometry of neural-network training.",
+            "",
+            *lines,
+            "",
+            "weightspace COMMAND --help tells more; weightspace run NAME --help has every field of an experiment.",
+        ]
+    )

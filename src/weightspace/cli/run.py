@@ -1,0 +1,108 @@
+"""`weightspace run NAME`: train what is missing, print the answer, draw the figures, write the page."""
+
+import dataclasses
+import sys
+import time
+import typing
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from weightspace.cli.parse import parse
+from weightspace.errors import InputError, check_choice, unknown
+from weightspace.experiments import experiment_class, names
+from weightspace.experiments.base import Experiment
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """How to run, whatever the experiment."""
+
+    preset: str = "quick"
+    """Defaults of the fields: smoke, quick or paper."""
+    out: Path = Path("out")
+    """Folder of results; the same folder again resumes."""
+    dry_run: bool = False
+    """Print what would be done and what it would cost, and stop."""
+    yes: bool = False
+    """Do not ask before hours of work."""
+    lanes: int | None = None
+    """Runs a device works on at once; the table's number by default."""
+    engine: str = "local"
+    """Where runs are carried out."""
+    format: tuple[str, ...] = ("png", "svg")
+    """Formats of the figures."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """The command."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print("usage: weightspace run NAME [--preset smoke|quick|paper] [--out OUT] [--dry-run] [--FIELD …]\n")
+        for name in names():
+            print(f"  {name:<18} {experiment_class(name).question}")
+        print("\nweightspace run NAME --help has every field of an experiment.")
+        return 0
+    if arguments[0].startswith("-"):
+        raise InputError("name the experiment first: weightspace run NAME --FLAG …; see weightspace list experiments")
+    cls = experiment_class(arguments[0])
+    experiment, options = read(cls, arguments[1:])
+    return carry_through(experiment, options, ["weightspace", "run", *arguments])
+
+
+def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, Options]:
+    """The experiment and the options meant; presets are defaults of the fields."""
+    preset = _preset(arguments)
+    check_choice("preset", preset, cls.presets)
+    try:
+        default = cls(**cls.presets[preset])
+    except TypeError as error:
+        raise unknown("field", str(error), [f.name for f in dataclasses.fields(cls)]) from error
+    fields = [
+        ("experiment", Annotated[cls, tyro.conf.arg(name="")], dataclasses.field(default=default)),
+        ("options", Annotated[Options, tyro.conf.arg(name="")], dataclasses.field(default=Options(preset=preset))),
+    ]
+    both = dataclasses.make_dataclass("Run", fields)
+    both.__doc__ = _description(cls)
+    parsed: Any = parse(both, arguments, prog=f"weightspace run {cls.name}")
+    return parsed.experiment, parsed.options
+
+
+def _preset(arguments: Sequence[str]) -> str:
+    for i, argument in enumerate(arguments):
+        if argument.startswith("--preset="):
+            return argument.partition("=")[2]
+        if argument == "--preset" and i + 1 < len(arguments):
+            return arguments[i + 1]
+    return Options.preset
+
+
+def _description(cls: type[Experiment]) -> str:
+    return f"{cls.question}\n\n{cls.paper.title}. {cls.paper.figure}.\n\n{cls.paper.bibtex}"
+
+
+def carry_through(experiment: Experiment, options: Options, command: list[str]) -> int:
+    """Plan or sweep, then table, figures and page."""
+    from weightspace import platform
+
+    platform.start()
+    from weightspace.cli.answer import answer
+    from weightspace.sweep.plan import confirm, estimate, print_estimate
+
+    console = Console()
+    if options.dry_run:
+        print_estimate(estimate(experiment, options.lanes), console)
+        return 0
+    confirm(lambda: estimate(experiment, options.lanes), options.yes, sys.stdin.isatty(), console)
+    from weightspace.sweep import sweep
+    from weightspace.sweep.progress import progress_bar
+
+    began = time.perf_counter()
+    with progress_bar() as progress:
+        sweep(
+            typing.cast(Any, experiment), options.out, lanes=options.lanes, engine=options.engine,
+            progress=progress, command=command,
+        )  # fmt: skip
+    return answer(experiment, options, console, time.perf_counter() - began, progress)

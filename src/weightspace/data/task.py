@@ -1,0 +1,104 @@
+"""Task: what a run learns, the data and the loss, and which metrics are recorded of it."""
+
+import functools
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from weightspace.code import Code, import_object
+from weightspace.data.base import Data
+from weightspace.errors import InputError, unknown
+from weightspace.recipes.custom import check_per_example, example_shapes
+from weightspace.recipes.losses import Loss
+from weightspace.spec import Spec, spec, static
+
+
+@spec
+class Task(Spec):
+    """Data and loss.
+
+    Attributes:
+      data: The examples.
+      loss: What is minimised.
+      metrics: What is recorded: names of the loss's metrics, and functions `(outputs, y) -> one number an
+        example` or their `package.module:name`. Empty for all of the loss's; `loss` is always among them. No
+        part of the identity, as it changes no number of the training.
+    """
+
+    data: Data
+    loss: Loss
+    metrics: tuple[str | Code, ...] = static(default=())
+
+    def __post_init__(self) -> None:
+        given: Any = self.metrics
+        given = (given,) if isinstance(given, str | Code) else given
+        object.__setattr__(self, "metrics", tuple(_metric(each) for each in given))
+        super().__post_init__()
+
+    def validate(self) -> None:
+        """Data and a loss, of the right kinds; each metric once."""
+        if not isinstance(self.data, Data):
+            raise InputError(f"a task needs Data, not {type(self.data).__name__}; make it with make_data")
+        if not isinstance(self.loss, Loss):
+            raise InputError(f"a task needs a Loss, not {type(self.loss).__name__}; make it with make_loss")
+        columns = [metric_name(each) for each in self.metrics]
+        if len(set(columns)) < len(columns):
+            raise InputError(f"metrics are {', '.join(columns)}, but each name may occur once")
+
+    @functools.cached_property
+    def canonical(self) -> dict[str, Any]:
+        """All but the metrics."""
+        return {name: value for name, value in super().canonical.items() if name != "metrics"}
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs a model needs."""
+        return self.loss.width(self.data)
+
+    def measure(self, outputs: Array, y: Array) -> dict[str, Float[Array, " batch"]]:
+        """A value an example for each metric; their weighted means are the metrics. In compiled code."""
+        own = self.loss.metrics(outputs, y)
+        if not self.metrics:
+            return own
+        chosen = {"loss": own["loss"]}
+        for metric in self.metrics:
+            value = metric(outputs, y) if isinstance(metric, Code) else own[metric]
+            chosen[metric_name(metric)] = value
+        return chosen
+
+    def check(self, outputs_shape: tuple[int, ...]) -> None:
+        """Refuse, before anything is traced, what does not fit together.
+
+        Args:
+          outputs_shape: The shape of a model's outputs for one example, without the batch.
+
+        Raises:
+          DataError: If the data cannot be trained on.
+          InputError: If data, loss, outputs and metrics do not fit.
+        """
+        self.data.check()
+        self.loss.check(self.data, outputs_shape)
+        known = self.known_metrics(outputs_shape)
+        for metric in self.metrics:
+            if isinstance(metric, Code):
+                check_per_example(metric, f"metric {metric_name(metric)}", self.data, outputs_shape)
+            elif metric not in known:
+                raise unknown(f"metric of {self.loss.name}", metric, known)
+
+    def known_metrics(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
+        """The names of the loss's own metrics on this data."""
+        return tuple(jax.eval_shape(self.loss.metrics, *example_shapes(self.data, outputs_shape)))
+
+
+def _metric(given: Any) -> str | Code:
+    if isinstance(given, str | Code):
+        return Code(import_object(given)) if isinstance(given, str) and ":" in given else given
+    return Code(given)
+
+
+def metric_name(metric: str | Code) -> str:
+    """A metric's column name: its own, or its function's."""
+    return (
+        metric if isinstance(metric, str) else metric.identity["code"].rpartition(":")[2].rpartition(".")[2]
+    )

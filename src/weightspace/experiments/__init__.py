@@ -1,0 +1,29 @@
+"""Experiments by name. Modules are loaded on use, so that a list of names costs nothing."""
+
+import importlib
+
+from weightspace.errors import unknown
+from weightspace.experiments.base import Experiment
+
+_BY_NAME = {
+    "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
+    "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
+}
+
+
+def names() -> tuple[str, ...]:
+    """All experiments."""
+    return tuple(_BY_NAME)
+
+
+def experiment_class(name: str) -> type[Experiment]:
+    """The class of an experiment.
+
+    Raises:
+      InputError: If there is none of that name.
+    """
+    found = _BY_NAME.get(name) or _BY_NAME.get(name.replace("_", "-"))
+    if found is None:
+        raise unknown("experiment", name, names())
+    module, _, attribute = found.partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -1,0 +1,199 @@
+"""What a store can answer: the questions asked, joined where they are one, each with its runs.
+
+A folder may hold several questions of one experiment. Those that differ only in what they sweep (seeds,
+dimensions, …) become one with the values of all; every other difference, of model, data or a setting, keeps
+them apart. Figures, report and comparison are made of these.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from weightspace.errors import StoreError
+from weightspace.experiments.base import Experiment
+from weightspace.experiments.restore import restored
+from weightspace.spec import canonical_json
+from weightspace.store.asked import Question, asked_frame
+from weightspace.store.base import Store
+from weightspace.store.read import history, results
+
+_LONGEST_NAME = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """A question with its runs.
+
+    Attributes:
+      store: Where the runs are.
+      name: The experiment's name, as it was asked.
+      experiment: The experiment, with the settings asked.
+      table: Its rows of the table of results.
+      model: The model's name, empty where the rows give none.
+      data: The data's name, likewise.
+      settings: Those in which it differs from others of its name, model and data.
+      folder: A path for its files, below that of the experiment; it stays the same when more is asked.
+    """
+
+    store: Store
+    name: str
+    experiment: Experiment
+    table: pd.DataFrame
+    model: str
+    data: str
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+    folder: str = ""
+
+    @functools.cached_property
+    def history(self) -> pd.DataFrame:
+        """Columns `run`, `step` and one for each metric; a row for each run and evaluation point."""
+        labels = [name for name in self.store.asked(self.name) if name not in ("experiment", "run")]
+        found = history(self.store, self.name, wide=True).drop(columns=labels)
+        found = found[found["run"].isin(set(self.table["run"]))]
+        return found.drop_duplicates(["run", "step"]).reset_index(drop=True)
+
+    @functools.cached_property
+    def analyses(self) -> dict[str, pd.DataFrame]:
+        """The experiment's answers."""
+        return self.experiment.analyse(self.table, self.history)
+
+    @property
+    def errors(self) -> dict[str, list[str]]:
+        """By error text, the digests of the failed and blocked runs that ended so."""
+        records = self.store.records()
+        found: dict[str, list[str]] = {}
+        for run in dict.fromkeys(self.table["run"]):
+            if run in records and not records[run].finished:
+                found.setdefault(records[run].error or records[run].status, []).append(run)
+        return found
+
+    @property
+    def provenance(self) -> list[str]:
+        """The ids of the circumstances under which its runs were made."""
+        records = self.store.records()
+        found = (records[run].provenance for run in self.table["run"] if run in records)
+        return [name for name in dict.fromkeys(found) if name]
+
+
+def answered(store: Store, name: str | None = None) -> list[Answered]:
+    """What was asked in a store, in the order it was first asked.
+
+    Args:
+      store: The store.
+      name: Only the questions of this experiment.
+
+    Raises:
+      InputError: If no experiment of that name has asked.
+    """
+    asked = store.questions(name)
+    found: list[Answered] = []
+    for each in dict.fromkeys(question.experiment for question in asked):
+        found += _named([question for question in asked if question.experiment == each], store, each)
+    return found
+
+
+def asked_exactly(store: Store, experiment: Experiment) -> Answered:
+    """What this very experiment asked, among all of its name.
+
+    Raises:
+      StoreError: If it has not asked.
+    """
+    fields = canonical_json(experiment.fields())
+    asked = store.questions(experiment.name)
+    mine = [question for question in asked if canonical_json(question.fields) == fields]
+    if not mine:
+        raise StoreError(f"{store.root} has no answer to {experiment.name} with these settings; run it first")
+    table = _rows(store, experiment.name, mine)
+    return Answered(store, experiment.name, experiment, table, *_names(table))
+
+
+def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answered]:
+    """The questions of one name, joined where they are one."""
+    together: dict[str, tuple[Experiment, list[Question]]] = {}
+    for question in questions:
+        experiment = restored(name, question.fields)
+        key = canonical_json([type(experiment).__qualname__, _kept_apart(experiment)])
+        if key in together:
+            before, others = together[key]
+            together[key] = before.joined(experiment), [*others, question]
+        else:
+            together[key] = experiment, [question]
+    parts = [
+        Answered(store, name, experiment, rows, *_names(rows))
+        for experiment, asked in together.values()
+        for rows in _by_model_and_data(_rows(store, name, asked))
+    ]
+    return _told_apart(parts)
+
+
+def _kept_apart(experiment: Experiment) -> dict[str, Any]:
+    fields = experiment.fields()
+    return {key: fields[key] for key in fields if key not in (*experiment.swept, *experiment.passing)}
+
+
+def _rows(store: Store, name: str, questions: Sequence[Question]) -> pd.DataFrame:
+    """The rows of the results that these questions asked, by labels and run."""
+    table, asked = results(store, name), store.asked(name)
+    labels = [column for column in asked.columns if column not in ("experiment", "run")]
+    wanted = set(_keys(asked_frame(questions), labels))
+    return table[[key in wanted for key in _keys(table, labels)]].reset_index(drop=True)
+
+
+def _keys(frame: pd.DataFrame, labels: Sequence[str]) -> Iterator[tuple[str, frozenset[Any]]]:
+    present = ["run", *(name for name in labels if name in frame)]
+    for run, *values in frame[present].itertuples(index=False):
+        given = zip(present[1:], values, strict=True)
+        yield run, frozenset((name, str(type(v) is bool), v) for name, v in given if not pd.isna(v))
+
+
+def _by_model_and_data(table: pd.DataFrame) -> list[pd.DataFrame]:
+    groups = table.groupby(["model", "data"], dropna=False, sort=False)
+    return [rows.reset_index(drop=True) for _, rows in groups]
+
+
+def _names(table: pd.DataFrame) -> tuple[str, str]:
+    first = table.iloc[0] if len(table) else {"model": None, "data": None}
+    model, data = ("" if pd.isna(first[name]) else str(first[name]) for name in ("model", "data"))
+    return model, data
+
+
+def _told_apart(parts: list[Answered]) -> list[Answered]:
+    """The same with the settings that tell them apart, and a folder each.
+
+    The oldest of a model and data has their folder for itself; a later one is named after what it changed, so
+    that no question moves the files of another.
+    """
+    done = []
+    for part in parts:
+        alike = [other for other in parts if (other.model, other.data) == (part.model, part.data)]
+        fields = [_kept_apart(other.experiment) for other in alike]
+        mine, first = _kept_apart(part.experiment), fields[0]
+        settings = {key: mine[key] for key in mine if any(other.get(key) != mine[key] for other in fields)}
+        changed = {key: value for key, value in mine.items() if first.get(key) != value}
+        folder = safe_name("-".join(name for name in (part.model, part.data) if name) or "all")
+        if part is not alike[0]:
+            text = ",".join(f"{key}={_short(value)}" for key, value in changed.items())
+            folder += "/" + safe_name(text or f"part{alike.index(part) + 1}")
+        done.append(dataclasses.replace(part, settings=settings, folder=folder))
+    return done
+
+
+def _short(value: Any) -> str:
+    return "+".join(map(_short, value)) if isinstance(value, list) else str(value)
+
+
+def safe_name(text: str) -> str:
+    """Text as the name of a file: other characters become `_`, what is too long ends in a digest.
+
+    >>> safe_name("fc:widths=512,512-../my data")
+    'fc_widths=512,512-.._my_data'
+    """
+    plain = re.sub(r"[^\w.,=+-]", "_", text, flags=re.ASCII).lstrip(".") or "_"
+    if len(plain) <= _LONGEST_NAME:
+        return plain
+    return f"{plain[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -1,0 +1,124 @@
+"""The threshold training dimension d*: how many degrees of freedom reach a level.
+
+A run gives success for all levels at once. For each seed the metric is made monotone in d by isotonic
+regression and its crossing of a level interpolated in log d; the success probability P_s(d) is the share of
+seeds whose crossing lies at or below d, and d* = min{d : P_s(d) ≥ 1 - δ} (Larsen et al., 2022, section 2).
+Since one seed's bases are nested in d, its results at several d are correlated: intervals resample seeds.
+"""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+from scipy.optimize import isotonic_regression
+
+
+@dataclasses.dataclass(frozen=True)
+class Threshold:
+    """d* at one level.
+
+    Attributes:
+      d_star: The estimate; infinite where not enough seeds reach the level at any d.
+      low: Lower end of the 90 % bootstrap interval over seeds.
+      high: Upper end.
+      n: Seeds.
+      censored: `below` where the smallest d swept already reaches the level, `above` where the largest does
+        not, else empty.
+    """
+
+    d_star: float
+    low: float
+    high: float
+    n: int
+    censored: str
+
+
+def crossings(
+    dims: Float[np.ndarray, " d"], values: Float[np.ndarray, "seed d"], level: float, *, rising: bool
+) -> Float[np.ndarray, " seed"]:
+    """For each seed the d at which its metric crosses a level; infinite where it never does.
+
+    Args:
+      dims: Dimensions swept, rising.
+      values: The metric of each seed and dimension; NaN counts as never reached.
+      level: What to reach.
+      rising: Whether larger is better (accuracy) or smaller (loss).
+    """
+    sign = 1.0 if rising else -1.0
+    found = np.full(len(values), np.inf)
+    for seed, row in enumerate(values):
+        metric = np.where(np.isfinite(row), sign * row, -1e30)
+        smooth = isotonic_regression(metric).x
+        reached = np.flatnonzero(smooth >= sign * level)
+        if not reached.size:
+            continue
+        j = int(reached[0])
+        if j == 0 or smooth[j - 1] < -1e29:
+            found[seed] = dims[j]
+            continue
+        share = (sign * level - smooth[j - 1]) / (smooth[j] - smooth[j - 1])
+        found[seed] = np.exp(np.log(dims[j - 1]) + share * (np.log(dims[j]) - np.log(dims[j - 1])))
+    return found
+
+
+def threshold(
+    dims: Float[np.ndarray, " d"],
+    values: Float[np.ndarray, "seed d"],
+    level: float,
+    *,
+    rising: bool,
+    failure: float,
+    resamples: int = 1000,
+) -> Threshold:
+    """d* of a level, with a bootstrap interval over seeds.
+
+    Args:
+      dims: Dimensions swept, rising.
+      values: The metric of each seed and dimension.
+      level: What to reach.
+      rising: Whether larger is better.
+      failure: δ, the probability of failure that is allowed.
+      resamples: Bootstrap resamples.
+    """
+    each = crossings(dims, values, level, rising=rising)
+    estimate = _quantile(each[None], failure)[0]
+    drawn = np.random.default_rng(0).integers(len(each), size=(resamples, len(each)))
+    resampled = np.sort(_quantile(each[drawn], failure))
+    low, high = (resampled[int(q * (resamples - 1))] for q in (0.05, 0.95))
+    censored = "below" if estimate <= dims[0] else "above" if not np.isfinite(estimate) else ""
+    return Threshold(float(estimate), float(low), float(high), len(each), censored)
+
+
+def _quantile(each: Float[np.ndarray, "resample seed"], failure: float) -> Float[np.ndarray, " resample"]:
+    """The smallest d that a share of at least 1 - failure of the seeds reach."""
+    n = each.shape[1]
+    place = int(np.ceil((1 - failure) * n - 1e-9)) - 1
+    return np.sort(each, axis=1)[:, place]
+
+
+def success(values: Float[np.ndarray, "seed d"], level: float, *, rising: bool) -> Float[np.ndarray, " d"]:
+    """Share of seeds at each d whose metric reaches the level: the measured P_s(d)."""
+    reached: Bool[np.ndarray, "seed d"] = values >= level if rising else values <= level
+    return reached.mean(0)
+
+
+def matrix(table: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
+    """Dimensions and the metric by seed and dimension, from rows labelled `dim` and `seed`."""
+    wide = table.pivot_table(index="seed", columns="dim", values=metric, aggfunc="first", dropna=False)
+    wide = wide.reindex(sorted(wide.columns), axis=1)
+    return wide.columns.to_numpy(float), wide.to_numpy(float)
+
+
+def wilson(successes: int, n: int, z: float = 1.645) -> tuple[float, float]:
+    """Wilson's interval for a probability, 90 % by default.
+
+    >>> low, high = wilson(3, 3)
+    >>> round(low, 2), round(high, 2)
+    (0.53, 1.0)
+    """
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    spread = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    return float((centre - spread) / scale), float((centre + spread) / scale)

@@ -1,0 +1,44 @@
+"""Means and spreads over seeds: the table that answers a question at a glance."""
+
+from typing import Any
+
+import pandas as pd
+
+from weightspace.store.schema import FINISHED
+
+
+def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:
+    """Mean, standard deviation (n - 1) and number of runs of each metric, for each set of labels.
+
+    Runs that diverged count with the values they had; failed, blocked and waiting ones have none.
+
+    Args:
+      table: Rows with labels, metrics and, if there is one, a `status`.
+      by: Labels that tell the lines apart; those that the table lacks are passed over.
+      metrics: Columns to average; those that the table lacks are passed over.
+
+    Returns:
+      A line for each set of labels with a finished run: labels; `<metric>` and `<metric>_sd`; `n`, the
+      finished runs. Where fewer of them have a value, as after divergence, there is a column `<metric>_n`.
+    """
+    by = [name for name in by if name in table and table[name].notna().any()]
+    metrics = [name for name in metrics if name in table]
+    finished = table[table["status"].isin(FINISHED)] if "status" in table else table
+    lines = []
+    for labels, rows in _groups(finished, by):
+        line: dict[str, Any] = dict(zip(by, labels, strict=True))
+        for metric in metrics:
+            values = rows[metric].dropna()
+            line[metric] = values.mean() if len(values) else float("nan")
+            line[f"{metric}_sd"] = values.std() if len(values) > 1 else float("nan")
+            line[f"{metric}_n"] = len(values)
+        line["n"] = len(rows)
+        lines.append(line)
+    frame = pd.DataFrame(lines)
+    return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])
+
+
+def _groups(table: pd.DataFrame, by: list[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+    if not by:
+        return [((), table)] if len(table) else []
+    return [(tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True)]  # pyright: ignore[reportArgumentType]

@@ -1,0 +1,121 @@
+"""Arms: the lines of a figure, each with a name, a colour, a marker and a dash of its own.
+
+Names say only in what the arms differ. One label with an order (burn-in steps, learning rate, noise) makes a
+scale of colours, and what else differs shows in marker and dash; otherwise each arm has a colour of its own.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from weightspace.figures import style
+
+_TEXT: dict[str, Callable[[Any], str]] = {
+    "method": lambda value: {"random": "random subspace", "full": "full space"}.get(str(value), str(value)),
+    "burn_in": lambda value: f"t = {value:g}",
+    "lr": lambda value: f"rate {value:g}",
+    "noise": lambda value: f"noise {value:g}",
+}
+_DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+_ORDERED = ("burn_in", "lr", "noise")
+
+
+@dataclasses.dataclass(frozen=True)
+class Arm:
+    """One set of labels, and how it is drawn.
+
+    Attributes:
+      labels: The labels; None where it has none of a kind.
+      name: What tells it from the others.
+      colour: Of its line.
+      marker: Of its points.
+      dash: Of its line.
+    """
+
+    labels: dict[str, Any]
+    name: str
+    colour: str
+    marker: str
+    dash: Any
+
+    def of(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The lines of a table that have these labels."""
+        fits = pd.Series(True, index=frame.index)
+        for label, value in self.labels.items():
+            if label in frame:
+                fits &= frame[label].isna() if value is None else (frame[label] == value).fillna(False)
+        return frame[fits.astype(bool)]
+
+
+def arms_of(frame: pd.DataFrame, labels: tuple[str, ...]) -> list[Arm]:
+    """The arms of a table, in the order of their labels.
+
+    Args:
+      frame: Has a column for each label that is used.
+      labels: The labels that tell arms apart.
+    """
+    used = [label for label in labels if label in frame]
+    if not used or frame.empty:
+        return []
+    keys = [_plain(key) for key in frame[used].drop_duplicates().sort_values(used).itertuples(index=False)]
+    differing = [i for i in range(len(used)) if len({key[i] for key in keys}) > 1]
+    scale = next((i for i in differing if used[i] in _ORDERED and _is_scale(keys, i, differing, used)), None)
+    looks = _looks(keys, scale, [i for i in differing if i != scale])
+    return [
+        Arm(dict(zip(used, key, strict=True)), _name(used, key, differing), *look)
+        for key, look in zip(keys, looks, strict=True)
+    ]
+
+
+def _plain(key: Any) -> tuple[Any, ...]:
+    return tuple(None if pd.isna(value) else value for value in key)
+
+
+def _is_scale(keys: list[tuple[Any, ...]], i: int, differing: list[int], used: list[str]) -> bool:
+    """Whether colours follow this label: the burn-in always, another if nothing else differs."""
+    return all(key[i] is not None for key in keys) and (used[i] == "burn_in" or differing == [i])
+
+
+def _looks(keys: list[tuple[Any, ...]], scale: int | None, rest: list[int]) -> list[tuple[str, str, Any]]:
+    others = list(dict.fromkeys(tuple(key[i] for i in rest) for key in keys))
+    if scale is None:
+        colours = len(style.PALETTE)
+        kinds = [(i % colours, i // colours) for i in range(len(keys))]
+        return [(style.PALETTE[c], style.MARKERS[c], _DASHES[d % len(_DASHES)]) for c, d in kinds]
+    values = sorted({key[scale] for key in keys})
+    colour = dict(zip(values, style.ordered(len(values)), strict=True))
+    places = [others.index(tuple(key[i] for i in rest)) for key in keys]
+    return [
+        (colour[key[scale]], style.MARKERS[place % len(style.MARKERS)], _DASHES[place % len(_DASHES)])
+        for key, place in zip(keys, places, strict=True)
+    ]
+
+
+def _name(used: list[str], key: tuple[Any, ...], differing: list[int]) -> str:
+    shown = differing or [i for i, label in enumerate(used) if label == "method"]
+    parts = [_TEXT.get(used[i], str)(key[i]) for i in shown if key[i] is not None]
+    return ", ".join(parts) or "subspace"
+
+
+def grid(arms: list[Arm], most: int) -> list[list[Arm | None]]:
+    """Arms in rows: a column for each burn-in where it is among what differs, else as square as fits.
+
+    Args:
+      arms: The arms.
+      most: Columns that fit.
+    """
+    steps = sorted({arm.labels.get("burn_in") for arm in arms} - {None})
+    rest = list(dict.fromkeys(_without_burn_in(arm) for arm in arms))
+    if 1 < len(steps) <= most and len(steps) * len(rest) == len(arms):
+        place = {(_without_burn_in(arm), arm.labels["burn_in"]): arm for arm in arms}
+        return [[place.get((key, step)) for step in steps] for key in rest]
+    rows = -(-len(arms) // most)
+    columns = -(-len(arms) // rows)
+    padded: list[Arm | None] = [*arms, *[None] * (rows * columns - len(arms))]
+    return [padded[row * columns : (row + 1) * columns] for row in range(rows)]
+
+
+def _without_burn_in(arm: Arm) -> tuple[Any, ...]:
+    return tuple(value for label, value in arm.labels.items() if label != "burn_in")

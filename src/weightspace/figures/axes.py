@@ -1,0 +1,89 @@
+"""Axes of dimensions: d in powers of two, with D/d or D - d on the other side, and cells around points."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+
+
+def thinned(values: Iterable[float], most: int) -> list[float]:
+    """Some of the values, evenly apart in their logarithm, at most about so many.
+
+    >>> thinned([1, 2, 4, 8, 16, 32, 64], 4)
+    [1, 4, 16, 64]
+    """
+    found = sorted(set(values))
+    if len(found) <= most:
+        return found
+    logs = np.log(found)
+    apart = (logs[-1] - logs[0]) / (most - 1) * 0.999
+    kept = [found[0]]
+    for value in found[1:]:
+        if math.log(value / kept[-1]) >= apart:
+            kept.append(value)
+    return kept
+
+
+def number(value: float) -> str:
+    """A whole number with thousands set apart, a small one with two digits.
+
+    >>> number(20490.0), number(5.004)
+    ('20,490', '5.0')
+    """
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.1f}"
+
+
+def dimension_axis(axes: Axes, dims: Sequence[float], which: str = "x", most: int = 8) -> list[float]:
+    """A logarithmic axis of d, labelled at dimensions that were swept; gives those."""
+    ticks = thinned(dims, most)
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    scale = axes.set_xscale if which == "x" else axes.set_yscale
+    limits = axes.set_xlim if which == "x" else axes.set_ylim
+    scale("log", base=2)
+    margin = max((max(dims) / min(dims)) ** 0.04, 1.15)
+    limits(min(dims) / margin, max(dims) * margin)
+    axis.set_major_locator(FixedLocator(ticks))
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticklabels([number(tick) for tick in ticks])
+    return ticks
+
+
+def compression_axis(axes: Axes, ticks: Sequence[float], size: float, *, label: bool = True) -> None:
+    """D/d along the top, at the labelled dimensions; not where D is not known."""
+    if math.isfinite(size):
+        second = axes.secondary_xaxis("top")
+        _label(second, second.xaxis, ticks, [f"{number(size / tick)}×" for tick in ticks])
+        second.set_xlabel("compression D/d" if label else "")
+
+
+def angular_axis(axes: Axes, ticks: Sequence[float], size: float) -> None:
+    """D - d along the right, at the labelled dimensions; not where D is not known."""
+    if math.isfinite(size):
+        second = axes.secondary_yaxis("right")
+        _label(second, second.yaxis, ticks, [number(size - tick) for tick in ticks])
+        second.set_ylabel("local angular dimension D − d*")
+
+
+def _label(second: Any, axis: Any, ticks: Sequence[float], labels: list[str]) -> None:
+    axis.set_major_locator(FixedLocator(list(ticks)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_ticklabels(labels)
+    axis.set_tick_params(length=0, pad=2)
+    second.spines[:].set_visible(False)
+
+
+def edges(centres: Sequence[float] | np.ndarray, *, logarithmic: bool) -> Float[np.ndarray, " edge"]:
+    """Borders of the cells around points: halfway between neighbours, and as far beyond the ends.
+
+    >>> edges([1.0, 4.0], logarithmic=True).tolist()
+    [0.5, 2.0, 8.0]
+    """
+    points = np.log(centres) if logarithmic else np.asarray(centres, float)
+    half = np.diff(points) / 2 if len(points) > 1 else np.full(1, np.log(2) / 2)
+    inner = points[:-1] + np.diff(points) / 2
+    borders = np.concatenate([points[:1] - half[0], inner, points[-1:] + half[-1]])
+    return np.exp(borders) if logarithmic else borders

@@ -1,0 +1,122 @@
+"""One quiet style: two widths, one palette, no chart junk; equal figures give equal bytes.
+
+Figures are `matplotlib.figure.Figure` objects, so that no window, backend or global figure is touched. Ink,
+muted ink, grid and paper are colours that nothing else has: a page may replace them by its own, for light
+and dark. Text in SVG stays text.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from weightspace.errors import unknown
+
+COLUMN, PAGE = 3.3, 6.8
+"""Widths in inches: of a column and of a page."""
+INK, MUTED, GRID, PAPER = "#262627", "#6a6a6b", "#e2e2e3", "#fefeff"
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f80")
+"""Okabe and Ito's colours, told apart by all common kinds of colour vision; grey is the last."""
+MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+FORMATS = ("svg", "png", "pdf")
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7.5,
+    "axes.titlesize": 8,
+    "axes.labelsize": 7.5,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.minor.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": GRID,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.3,
+    "lines.markersize": 3.2,
+    "patch.linewidth": 0.0,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": "none",
+    "savefig.facecolor": PAPER,
+    "savefig.dpi": 200,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "weightspace",
+    "pdf.fonttype": 42,
+    "axes.unicode_minus": True,
+}
+
+
+@contextlib.contextmanager
+def style() -> Iterator[None]:
+    """What is drawn and saved within has the style; matplotlib's settings are as before afterwards."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches, whose parts find their places by themselves."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def check_formats(formats: Any) -> tuple[str, ...]:
+    """The formats, each once.
+
+    Raises:
+      InputError: For one that is not known.
+    """
+    given = (formats,) if isinstance(formats, str) else tuple(formats)
+    for name in given:
+        if name not in FORMATS:
+            raise unknown("figure format", str(name), FORMATS)
+    return tuple(dict.fromkeys(given))
+
+
+def write(drawn: Figure, path: Path, kind: str) -> None:
+    """Save a figure in one of `FORMATS`; nothing in the file tells when it was made."""
+    with style():
+        drawn.savefig(path, format=kind, metadata=_METADATA[kind])
+
+
+def svg(drawn: Figure) -> str:
+    """The figure as the text of an `<svg>` element."""
+    buffer = io.BytesIO()
+    with style():
+        drawn.savefig(buffer, format="svg", metadata=_METADATA["svg"])
+    text = buffer.getvalue().decode()
+    return text[text.index("<svg") :]
+
+
+def ordered(count: int) -> list[Any]:
+    """Colours for values that have an order: from violet to yellow-green, readable on white and on black."""
+    places = [0.5] if count == 1 else [0.12 + 0.7 * i / (count - 1) for i in range(count)]
+    return [mpl.colors.to_hex(mpl.colormaps["viridis"](place)) for place in places]

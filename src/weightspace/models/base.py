@@ -1,0 +1,85 @@
+"""Model: the contract between a network of any library and everything else.
+
+The core knows no neural-network library. A model is a spec that draws its weights, applies them and says
+what they are; adapters make one of an NNX, Linen or Equinox module or of two plain functions.
+"""
+
+import abc
+import functools
+from typing import Any
+
+import jax
+from jaxtyping import Array, Key
+
+from weightspace.models.layout import Kind, Layout, build_layout
+from weightspace.spec import Spec
+from weightspace.tree import Tree
+
+Weights = Tree
+State = Tree
+
+
+class Model(Spec, abc.ABC):
+    """A network: pure functions of its weights, its state and its inputs.
+
+    `weights` is a nested dict of arrays with string keys. `state` holds what training updates without a
+    gradient (normalisation statistics), never random numbers: those come from `key`.
+    """
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What the model is called in tables."""
+
+    @abc.abstractmethod
+    def init(self, key: Key[Array, ""], x: Array) -> tuple[Weights, State]:
+        """Draw weights and the state before training.
+
+        Args:
+          key: A single key; equal keys give equal weights.
+          x: A batch of inputs, leading axis batch; only its shape and type matter.
+        """
+
+    @abc.abstractmethod
+    def apply(
+        self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
+    ) -> tuple[Array, State]:
+        """Outputs for a batch, and the state after it.
+
+        Args:
+          weights: As `init` gives them, or any tree of their structure.
+          state: As `init` gives it.
+          x: A batch of inputs.
+          train: Whether dropout acts and normalisation uses and updates batch statistics.
+          key: For dropout and the like; unused if `train` is false.
+        """
+
+    @abc.abstractmethod
+    def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
+        """The output of each module at test time, by module path, in forward order."""
+
+    @abc.abstractmethod
+    def convention(self, path: str, shape: tuple[int, ...]) -> tuple[Kind, tuple[int, ...], int | None]:
+        """Kind, fan axes and output axis of a leaf by the naming convention of the model's library."""
+
+    def layout(self, x: Any) -> Layout:
+        """What each leaf of the weights is; `x` is a batch of inputs or its shape and type."""
+        key = jax.random.key(0, impl="threefry2x32")
+        weights, state = jax.eval_shape(self.init, key, x)
+
+        def forward(weights: Weights) -> Array:
+            blank = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), (state, x))
+            return self.apply(weights, blank[0], blank[1], train=False, key=key)[0]
+
+        return build_layout(weights, self.convention, forward)
+
+
+def example(shape: tuple[int, ...], dtype: Any = "float32") -> jax.ShapeDtypeStruct:
+    """The shape and type of a batch of one input, for `init` under `eval_shape` and for `layout`."""
+    return jax.ShapeDtypeStruct((1, *shape), dtype)
+
+
+@functools.lru_cache(maxsize=256)
+def layout_of(model: Model, shape: tuple[int, ...], dtype: str) -> Layout:
+    """The layout of a model for inputs of a shape and type; traced once."""
+    return model.layout(example(shape, dtype))

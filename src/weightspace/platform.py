@@ -1,0 +1,55 @@
+"""What must be settled before JAX makes its first array: devices, caches, precision.
+
+Only the command line and the tests call these; a Python user's session keeps its own settings.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import platformdirs
+
+
+def cache_folder() -> Path:
+    """Where decoded data and compiled programs are kept: `WEIGHTSPACE_CACHE` or the user's cache folder."""
+    given = os.environ.get("WEIGHTSPACE_CACHE")
+    return Path(given) if given else Path(platformdirs.user_cache_dir("weightspace"))
+
+
+def use_cpu_devices(count: int | None = None) -> None:
+    """Split the CPU into devices, one a core by default, so that runs are sharded over them.
+
+    Each run on one core beats one run on all cores. Nothing happens once JAX has started.
+    """
+    count = count or available_cores()
+    with contextlib.suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", count)
+
+
+def available_cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def use_compilation_cache() -> None:
+    """Keep compiled programs on disk, so that a second start takes a tenth of a second a program."""
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "programs"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@contextlib.contextmanager
+def arithmetic(dtype: str, matmul: str) -> Iterator[None]:
+    """Compute in a run's precision: 64-bit types only where it asks for them, products as it says."""
+    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul):
+        yield
+
+
+def start() -> None:
+    """All of the above that the command line wants."""
+    use_cpu_devices()
+    use_compilation_cache()

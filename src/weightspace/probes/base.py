@@ -1,0 +1,125 @@
+"""Probe: anything that is recorded of a run while it trains. Evaluation is one.
+
+A probe carries what it needs through the training loop: `init` once, `update` after every step, `read` at
+its reading points, `finish` at the end. Scalars that `read` gives become columns and history; arrays that
+`finish` gives become outputs. All methods are pure and compiled into the training program; what a probe does
+not ask for costs nothing, since the compiler drops it. Probes are no part of a run's identity.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from jaxtyping import Array, Float, Int
+
+from weightspace.models.layout import Layout
+from weightspace.spec import Spec
+from weightspace.tree import Tree
+
+if TYPE_CHECKING:
+    from weightspace.node import Run
+
+Carry = Any
+Scalar = Float[Array, ""]
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One training step as a probe sees it, after the update.
+
+    Attributes:
+      t: Number of the step, from 0.
+      run: The run, with tracers for its numbers.
+      x: Inputs of the batch, decoded.
+      y: Targets.
+      example_weights: One a real example, zero a padded one.
+      before: The coordinates before the update.
+      theta: The coordinates after it.
+      weights: w at the step's point, before the update.
+      state: The model's state after the step.
+      outputs: The model's outputs for x (before the update).
+      losses: Loss of each example.
+      g_weights: ∂L/∂w.
+      g_theta: ∂L/∂θ.
+      update: What was added to θ.
+      lr: The learning rate of this step, schedule included.
+      apply: `(weights, x) -> outputs` with the step's state, for probes that differentiate themselves.
+    """
+
+    t: Int[Array, ""]
+    run: "Run"
+    x: Array
+    y: Array
+    example_weights: Float[Array, " batch"]
+    before: Tree
+    theta: Tree
+    weights: Tree
+    state: Tree
+    outputs: Array
+    losses: Float[Array, " batch"]
+    g_weights: Tree
+    g_theta: Tree
+    update: Tree
+    lr: Scalar
+    apply: Callable[[Tree, Array], Array]
+
+
+@dataclasses.dataclass(frozen=True)
+class At:
+    """A reading point as a probe sees it.
+
+    Attributes:
+      t: Steps done so far.
+      last: Whether training ends here.
+      run: The run, with tracers for its numbers.
+      fixed: The space's fixed arrays.
+      theta: The coordinates.
+      state: The model's state.
+      layout: What each leaf of the weights is.
+      weights: `point name -> weights there`; "" is the space's default point.
+      evaluate: `(split, point name, examples, statistics) -> {metric: mean}`; splits are `train`,
+        `validation`, `test`; `examples` limits how many are used before the end; asking twice costs once.
+    """
+
+    t: Int[Array, ""]
+    last: Any
+    run: "Run"
+    fixed: Any
+    theta: Tree
+    state: Tree
+    layout: Layout
+    weights: Callable[[str], Tree]
+    evaluate: Callable[..., Mapping[str, Scalar]]
+
+
+class Probe(Spec, abc.ABC):
+    """Something to record."""
+
+    @property
+    def key(self) -> str:
+        """The probe's name in the store; two probes of one run must differ in it."""
+        return type(self).__name__.lower()
+
+    def check(self, run: "Run", layout: Layout) -> None:
+        """Raise `InputError` where the run cannot give what the probe needs; says what that is."""
+
+    def points(self, total: int, per_epoch: int) -> tuple[int, ...] | None:
+        """The steps the probe is read at, or None for the evaluation points of the run's watch."""
+        return None
+
+    def init(self, at: At) -> Carry:
+        """What is carried through the loop, before the first step."""
+        return ()
+
+    def update(self, carry: Carry, step: Step) -> Carry:
+        """After each step."""
+        return carry
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """At a reading point: scalars by column name, and the carry for the window that begins here."""
+        return {}, carry
+
+    def finish(self, carry: Carry, at: At) -> dict[str, Tree]:
+        """At the end: arrays by output name."""
+        return {}

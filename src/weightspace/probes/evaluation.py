@@ -1,0 +1,47 @@
+"""Loss and metrics on the splits of the data."""
+
+from weightspace.errors import check_choice
+from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.spaces.base import DEFAULT_POINT
+from weightspace.spec import spec, static
+
+SPLITS = ("train", "validation", "test")
+STATISTICS = ("running", "batch")
+TRAIN_EXAMPLES = 5_000
+
+
+@spec
+class Evaluation(Probe):
+    """Mean loss and metrics; columns are `[point_]split_metric`, such as `test_accuracy`.
+
+    Attributes:
+      splits: Which parts of the data; `validation` is left out where a run sets none aside.
+      names: Points of the space; "" is its default.
+      train_examples: The train split is measured on so many examples spread evenly over it, and on all of it
+        at the end.
+      statistics: Whether normalisation layers use their `running` statistics or those of each `batch`.
+    """
+
+    splits: tuple[str, ...] = static(default=SPLITS)
+    names: tuple[str, ...] = static(default=(DEFAULT_POINT,))
+    train_examples: int = static(default=TRAIN_EXAMPLES)
+    statistics: str = static(default="running")
+
+    def validate(self) -> None:
+        """Known splits and statistics."""
+        for name in self.splits:
+            check_choice("split", name, SPLITS)
+        check_choice("statistics", self.statistics, STATISTICS)
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """One evaluation for each point and split."""
+        record: dict[str, Scalar] = {}
+        for point in self.names:
+            for split in self.splits:
+                if split == "validation" and not at.run.task.data.validation:
+                    continue
+                prefix = f"{point}_{split}" if point else split
+                limit = self.train_examples if split == "train" else None
+                measured = at.evaluate(split, point, limit, self.statistics)
+                record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
+        return record, carry

@@ -1,0 +1,43 @@
+"""How far the weights and coordinates have come: distance from the start, and length of the way."""
+
+import jax.numpy as jnp
+
+from weightspace.probes.base import At, Carry, Probe, Scalar, Step
+from weightspace.spec import spec
+from weightspace.tree import distance, squared_norm
+
+
+@spec
+class Distance(Probe):
+    """Column `distance`: ‖w(t) - w(0)‖₂ at the space's default point."""
+
+    def init(self, at: At) -> Carry:
+        """The weights before the first step."""
+        return at.weights("")
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """The distance now."""
+        return {"distance": distance(at.weights(""), carry)}, carry
+
+
+@spec
+class PathLength(Probe):
+    """Columns `path_length` and `path_length_window`: Σ ‖θ(t+1) - θ(t)‖₂ in all and since the last reading.
+
+    Measured from the update itself: a difference of nearly equal float32 vectors has no digits left.
+    """
+
+    def init(self, at: At) -> Carry:
+        """Both sums start at zero."""
+        zero = jnp.zeros((), jnp.float32)
+        return zero, zero
+
+    def update(self, carry: Carry, step: Step) -> Carry:
+        """Add the norm of the update."""
+        moved = jnp.sqrt(squared_norm(step.update)).astype(jnp.float32)
+        return carry[0] + moved, carry[1] + moved
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """The sums so far; the window's starts again."""
+        total, window = carry
+        return {"path_length": total, "path_length_window": window}, (total, jnp.zeros_like(window))

@@ -1,0 +1,96 @@
+"""The weights at one moment of training, kept as an output."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from weightspace.errors import InputError
+from weightspace.models.layout import Layout
+from weightspace.node import Run
+from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.recipes.length import Length
+from weightspace.spaces.base import DEFAULT_POINT
+from weightspace.spec import common, spec, static
+
+
+@spec
+class Snapshot(Probe):
+    """Output `weights`: w after `when`, at a point of the space; `coordinates`: θ then.
+
+    Attributes:
+      when: `0`, `500it`, `2ep` or `end`.
+      name: Point of the space; "" is its default.
+    """
+
+    when: Any = common()
+    name: str = static(default=DEFAULT_POINT)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "when", Length.parse(self.when))
+        super().__post_init__()
+
+    @property
+    def key(self) -> str:
+        """`snapshot(500it)`."""
+        return f"snapshot({self.when}{',' + self.name if self.name else ''})"
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """The moment lies within the training."""
+        size = run.task.data.size
+        total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+        step = self.when.steps(per_epoch, total)
+        if step > total:
+            raise InputError(f"the weights at {self.when} (step {step}) are asked of a run of {total} steps")
+
+    def points(self, total: int, per_epoch: int) -> tuple[int, ...]:
+        """That one moment."""
+        return (self.when.steps(per_epoch, total),)
+
+    def init(self, at: At) -> Carry:
+        """A place for the weights and coordinates."""
+        return at.weights(self.name), at.theta
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """Keep them."""
+        return {}, (at.weights(self.name), at.theta)
+
+    def finish(self, carry: Carry, at: At) -> dict[str, Any]:
+        """The weights and coordinates kept."""
+        weights, theta = carry
+        return {"weights": weights, "coordinates": theta}
+
+
+@spec
+class Best(Probe):
+    """The weights at the evaluation point of least validation loss; ties keep the earliest.
+
+    Columns `best_step`, `best_validation_loss`; output `weights`.
+    """
+
+    name: str = static(default=DEFAULT_POINT)
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """Needs a validation split: picking on the test set would flatter it."""
+        if not run.task.data.validation:
+            raise InputError("the probe 'best' needs a validation split; give validation=<examples>")
+
+    def init(self, at: At) -> Carry:
+        """Nothing seen yet."""
+        weights = at.weights(self.name)
+        return jnp.asarray(jnp.inf, jnp.float32), jnp.asarray(-1, jnp.int32), weights
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """Keep the weights where the validation loss is less than ever before."""
+        from weightspace.tree import where
+
+        loss, step, kept = carry
+        now = at.evaluate("validation", self.name)["loss"].astype(jnp.float32)
+        better = now < loss
+        kept = where(better, at.weights(self.name), kept)
+        loss, step = jnp.where(better, now, loss), jnp.where(better, at.t, step)
+        record = {"best_step": step.astype(jnp.float32), "best_validation_loss": loss}
+        return record, (loss, step, kept)
+
+    def finish(self, carry: Carry, at: At) -> dict[str, Any]:
+        """The weights kept."""
+        return {"weights": carry[2]}

@@ -1,0 +1,86 @@
+"""Recipe: how the coordinates move. Optimiser, schedule, decay, batch and length, as one spec."""
+
+from typing import Any
+
+from weightspace.errors import InputError, check_choice, check_number
+from weightspace.recipes.length import Length
+from weightspace.recipes.optimisers import Optimiser
+from weightspace.recipes.schedules import Constant, Schedule
+from weightspace.spec import Spec, common, spec, static
+
+REMAINDERS = ("short", "drop", "wrap")
+
+
+@spec
+class Decay(Spec):
+    """Weight decay: a pull of the selected coordinates towards zero.
+
+    Attributes:
+      rate: λ. Coupled: λθ is added to the gradient. Decoupled (Loshchilov & Hutter, 2019): lr·λθ is taken
+        off beside the optimiser's step.
+      select: Which leaves of the coordinates: a kind (`kernel`), or a glob over paths.
+      decoupled: Which of the two.
+    """
+
+    rate: float
+    select: str = static(default="*")
+    decoupled: bool = static(default=False)
+
+    def validate(self) -> None:
+        """Rates are not negative."""
+        check_number("decay rate", self.rate, least=0)
+
+
+@spec
+class Recipe(Spec):
+    """How a run is trained.
+
+    Attributes:
+      optimiser: The rule of a step and its learning rate.
+      length: Epochs (`3ep`) or steps (`500it`).
+      batch: Examples of a step.
+      schedule: What multiplies the learning rate over time.
+      decay: Weight decay, or None.
+      clip: Largest norm of the gradient to the coordinates, or None.
+      remainder: What becomes of the last batch of an epoch, where the batch does not divide the data: it is
+        `short` (missing examples weigh nothing), the epoch `drop`s it, or it is filled by `wrap`ping around
+        to the epoch's first examples.
+      samples: S, the parts a batch is cut into; each has a draw of the space's point of its own.
+    """
+
+    optimiser: Optimiser
+    length: Any = common()
+    batch: int = static(default=128)
+    schedule: Schedule = Constant()
+    decay: Decay | None = None
+    clip: float | None = None
+    remainder: str = static(default="short")
+    samples: int = static(default=1)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "length", Length.parse(self.length))
+        super().__post_init__()
+
+    def validate(self) -> None:
+        """Positive batch, known remainder rule, samples that divide the batch."""
+        check_number("batch size", self.batch, least=1)
+        check_number("clip", self.clip, above=0)
+        check_choice("remainder rule", self.remainder, REMAINDERS)
+        check_number("samples", self.samples, least=1)
+        if self.batch % self.samples:
+            raise InputError(f"samples is {self.samples}, but must divide the batch of {self.batch}")
+
+    def steps_per_epoch(self, size: int) -> int:
+        """Steps of an epoch of `size` examples.
+
+        Raises:
+          InputError: If the batch is larger than the data.
+        """
+        if self.batch > size:
+            raise InputError(f"batch size {self.batch} exceeds the {size} training examples; choose at most {size}")
+        whole, rest = divmod(size, self.batch)
+        return whole + (1 if rest and self.remainder != "drop" else 0)
+
+    def steps(self, size: int) -> int:
+        """Steps in all, for `size` training examples."""
+        return self.length.steps(self.steps_per_epoch(size))

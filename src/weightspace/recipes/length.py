@@ -1,0 +1,59 @@
+"""Lengths and moments of training: `3ep`, `500it`, `end`, or a number of steps."""
+
+import dataclasses
+import re
+from typing import Any
+
+from weightspace.errors import InputError
+
+_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(ep|epochs?|it|its|steps?)?\s*$", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Length:
+    """A number of epochs or of steps; resolved once the batches of an epoch are known.
+
+    >>> Length.parse("3ep").steps(per_epoch=469)
+    1407
+    >>> Length.parse("500it").steps(per_epoch=469)
+    500
+    >>> Length.parse("end").steps(per_epoch=469, total=1407)
+    1407
+    """
+
+    count: float
+    unit: str
+
+    @classmethod
+    def parse(cls, given: "str | int | float | Length") -> "Length":
+        """Read a length.
+
+        Raises:
+          InputError: If it is not `<number>ep`, `<number>it`, `end`, or a whole number of steps ≥ 0.
+        """
+        if isinstance(given, Length):
+            return given
+        if isinstance(given, str) and given.strip().lower() == "end":
+            return cls(0.0, "end")
+        found = _PATTERN.match(str(given))
+        if not found:
+            raise InputError(f"length '{given}' is not understood; write 3ep, 500it or a number of steps, none negative")
+        unit = "ep" if (found[2] or "it").lower().startswith("ep") else "it"
+        count = float(found[1])
+        if unit == "it" and count != int(count):
+            raise InputError(f"length '{given}' is not a whole number of steps")
+        return cls(count, unit)
+
+    def steps(self, per_epoch: int, total: int | None = None) -> int:
+        """The number of steps, for so many batches an epoch."""
+        if self.unit == "end":
+            if total is None:
+                raise InputError("'end' needs the length of the training")
+            return total
+        return round(self.count * per_epoch) if self.unit == "ep" else int(self.count)
+
+    def __canonical__(self) -> Any:
+        return str(self)
+
+    def __str__(self) -> str:
+        return "end" if self.unit == "end" else f"{self.count:g}{self.unit}"

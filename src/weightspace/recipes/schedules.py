@@ -1,0 +1,147 @@
+"""Schedules: what multiplies the learning rate, as a function of time.
+
+Every schedule is a pure function of arrays, `multiplier(step, total, per_epoch)`, so that lengths, rates and
+warm-ups can differ from run to run in one compiled program (optax's schedules refuse traced lengths). Time
+is counted in steps or, with `per="epoch"`, in whole epochs, so that the rate changes once an epoch.
+"""
+
+import abc
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from weightspace.errors import InputError, check_choice, check_number
+from weightspace.spec import Spec, spec, static
+
+Scalar = Float[Array, ""]
+
+
+def _number(value: Any) -> Scalar:
+    """Schedules compute in float32 whatever the run's precision: one curve for all."""
+    return jnp.asarray(value, jnp.float32)
+
+
+class Schedule(Spec, abc.ABC):
+    """A multiplier of the learning rate.
+
+    Attributes:
+      warmup: Length of a linear rise from 0 before the schedule proper, in units of `per`; None for none.
+      per: `step` or `epoch`, the unit of time.
+    """
+
+    warmup: float | None
+    per: str
+
+    def validate(self) -> None:
+        """Known unit, non-negative warm-up."""
+        check_choice("schedule unit", self.per, ("step", "epoch"))
+        check_number("warm-up", self.warmup, least=0)
+
+    def multiplier(self, step: Array, total: Array, per_epoch: int) -> Scalar:
+        """The factor at a step.
+
+        Args:
+          step: Steps done so far, from 0.
+          total: Steps in all.
+          per_epoch: Steps of an epoch.
+        """
+        now, end = jnp.float32(step), jnp.float32(total)
+        if self.per == "epoch":
+            now, end = jnp.floor(now / per_epoch), jnp.ceil(end / per_epoch)
+        if self.warmup is None:
+            return self.shape(now, end)
+        rise = _number(self.warmup)
+        # The first step of a warm-up of k already moves: 1/k, 2/k, ..., 1.
+        ramp = (now + 1) / jnp.maximum(rise, 1)
+        return jnp.where(now < rise, ramp, self.shape(now - rise, end - rise))
+
+    @abc.abstractmethod
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """The factor at time `now` of `end`, after the warm-up."""
+
+
+@spec
+class Constant(Schedule):
+    """No change."""
+
+    warmup: float | None = None
+    per: str = static(default="step")
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """1."""
+        return jnp.ones_like(now)
+
+
+@spec
+class Cosine(Schedule):
+    """Half a cosine from 1 to `floor`: floor + (1 - floor) (1 + cos(π now / end)) / 2."""
+
+    floor: float = 0.0
+    warmup: float | None = None
+    per: str = static(default="step")
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """The half cosine."""
+        share = jnp.clip(now / jnp.maximum(end, 1), 0, 1)
+        floor = _number(self.floor)
+        return floor + (1 - floor) * 0.5 * (1 + jnp.cos(jnp.pi * share))
+
+
+@spec
+class Linear(Schedule):
+    """A straight line from 1 to `floor`."""
+
+    floor: float = 0.0
+    warmup: float | None = None
+    per: str = static(default="step")
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """The line."""
+        return 1 - (1 - _number(self.floor)) * jnp.clip(now / jnp.maximum(end, 1), 0, 1)
+
+
+@spec
+class Exponential(Schedule):
+    """A factor 10 every `decade` units of time: 10^(-now / decade)."""
+
+    decade: float
+    warmup: float | None = None
+    per: str = static(default="epoch")
+
+    def validate(self) -> None:
+        """The decade must be positive."""
+        Schedule.validate(self)
+        check_number("decade", self.decade, above=0)
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """The exponential."""
+        return jnp.power(10.0, -now / _number(self.decade))
+
+
+@spec
+class Steps(Schedule):
+    """A factor `factor` at each boundary.
+
+    Attributes:
+      boundaries: Times of the drops, in units of `per`, counted after the warm-up.
+      factor: What each drop multiplies by.
+    """
+
+    boundaries: tuple[float, ...]
+    factor: float = 0.1
+    warmup: float | None = None
+    per: str = static(default="epoch")
+
+    def validate(self) -> None:
+        """Boundaries must rise."""
+        Schedule.validate(self)
+        if not self.boundaries or list(self.boundaries) != sorted(self.boundaries):
+            raise InputError(f"boundaries are {self.boundaries}, but must be a rising list of times")
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """One factor for each boundary passed."""
+        value: Any = jnp.ones_like(now)
+        for boundary in self.boundaries:
+            value = jnp.where(now >= _number(boundary), value * _number(self.factor), value)
+        return value

@@ -1,0 +1,62 @@
+"""Affine subspace: w = w₀ + B θ, where only the d coordinates θ are trained.
+
+The offset w₀ is the model's initialisation (a random subspace), or the output of another node (a burn-in
+subspace, where it is the end of a short full-space training); the basis says where the columns come from.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from weightspace.models.layout import Layout
+from weightspace.spaces.base import Coordinates, Fixed, Point, Sample, Space, vector_layout
+from weightspace.spaces.bases.base import Basis
+from weightspace.spec import spec
+from weightspace.streams import Keys, Stream
+from weightspace.tree import Tree, ravel
+
+
+@spec
+class Affine(Space):
+    """w = offset + B θ, one flat space through all weights, biases and normalisation included.
+
+    Attributes:
+      basis: The linear map B.
+      offset: Weights that θ = 0 stands for; None for the model's own initialisation.
+      spread: Standard deviation of the θ that training starts from; None starts at θ = 0.
+    """
+
+    basis: Basis
+    offset: Any = None
+    spread: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What the space is called in tables."""
+        return f"affine({self.basis.name})"
+
+    def check(self, layout: Layout) -> None:
+        """d ≤ D."""
+        self.basis.check(layout.size)
+
+    def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
+        """Fixed: the offset and the basis. Coordinates: a vector of d entries."""
+        offset = sample(keys) if self.offset is None else self.offset
+        flat, _ = ravel(offset)
+        basis = jax.tree.map(lambda x: x.astype(flat.dtype), self.basis.make(keys, flat.size, layout))
+        theta = jnp.zeros((self.basis.dim,), flat.dtype)
+        if self.spread is not None:
+            noise = jax.random.normal(keys.child(1)(Stream.INIT), theta.shape, theta.dtype)
+            theta = theta + jnp.asarray(self.spread, theta.dtype) * noise
+        return (offset, basis), theta
+
+    def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """Offset + B θ."""
+        offset, basis = fixed
+        flat, back = ravel(offset)
+        return back(flat + self.basis.combine(basis, theta))
+
+    def coordinates(self, layout: Layout) -> Layout:
+        """One vector."""
+        return vector_layout("theta", self.basis.dim)

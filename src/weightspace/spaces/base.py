@@ -1,0 +1,89 @@
+"""Space: the set of weights in which a network is trained.
+
+```
+coordinates θ, fixed arrays, point p --weights(fixed, θ, p)--> weights w --model--> outputs
+```
+
+Coordinates are what the optimiser moves; fixed arrays (offset, basis, mask) nothing trains. Where a space is
+random or continuous, `draw` gives the point of one training step and `point` a named one to evaluate at.
+All methods are pure and work under `vmap`; all have defaults but `init` and `weights`.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from weightspace.errors import InputError
+from weightspace.models.layout import Layout, Leaf
+from weightspace.spec import Spec
+from weightspace.streams import Keys
+from weightspace.tree import Tree
+
+Fixed = Any
+Coordinates = Any
+Point = Any
+Sample = Callable[[Keys], Tree]
+"""Draws the model's own initial weights, so that the parts of a space can start independently."""
+
+DEFAULT_POINT = ""
+"""The name of the point a space is evaluated at unless another is asked for; it adds no prefix to columns."""
+
+
+class Space(Spec, abc.ABC):
+    """A set of weights, with coordinates."""
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What the space is called in tables."""
+
+    @abc.abstractmethod
+    def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
+        """Fixed arrays and the coordinates that training starts from.
+
+        Args:
+          keys: The run's keys, by stream.
+          sample: Draws initial weights of the model.
+          layout: What each leaf of those weights is.
+        """
+
+    @abc.abstractmethod
+    def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """The weights at a point."""
+
+    def draw(self, fixed: Fixed, theta: Coordinates, key: Key[Array, ""]) -> Point:
+        """The random point of one training step; `()` for a space of one point."""
+        return ()
+
+    def point(self, fixed: Fixed, theta: Coordinates, name: str) -> Point:
+        """A named point to evaluate at.
+
+        Raises:
+          InputError: If the space has no point of that name.
+        """
+        if name != DEFAULT_POINT:
+            raise InputError(f"the space '{self.name}' has one point only, so no point '{name}'")
+        return ()
+
+    def penalty(self, fixed: Fixed, theta: Coordinates, p: Point) -> Float[Array, ""]:
+        """What the space itself adds to the loss."""
+        return jnp.zeros(())
+
+    def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
+        """Which coordinates may move: a tree of booleans, or None for all of them."""
+        return None
+
+    def check(self, layout: Layout) -> None:
+        """Raise `InputError` where the space does not fit the model; nothing is traced yet."""
+
+    def coordinates(self, layout: Layout) -> Layout:
+        """What each leaf of the coordinates is, so that another space can lie inside this one."""
+        return layout
+
+
+def vector_layout(name: str, size: int) -> Layout:
+    """The layout of coordinates that are one vector."""
+    return Layout((Leaf(path="", shape=(size,), kind="other", module=name, order=0),))

@@ -1,0 +1,87 @@
+"""A space inside a space: w = outer(inner(θ)).
+
+The inner space lives in the coordinates of the outer one: a line of networks inside a random subspace, a
+ticket inside it, a smaller subspace of a larger one. Fixed arrays, points and penalties are pairs.
+"""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from weightspace.models.layout import Layout
+from weightspace.spaces.base import DEFAULT_POINT, Coordinates, Fixed, Point, Sample, Space
+from weightspace.spec import spec
+from weightspace.streams import Keys
+from weightspace.tree import Tree
+
+
+@spec
+class Compose(Space):
+    """The points of `outer` whose coordinates lie in `inner`.
+
+    Attributes:
+      outer: A space of weights.
+      inner: A space of the outer space's coordinates.
+    """
+
+    outer: Space
+    inner: Space
+
+    @property
+    def name(self) -> str:
+        """What the space is called in tables."""
+        return f"{self.outer.name} of {self.inner.name}"
+
+    def check(self, layout: Layout) -> None:
+        """Each space must fit what it lives in."""
+        self.outer.check(layout)
+        self.inner.check(self.outer.coordinates(layout))
+
+    def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
+        """The outer space's own start is a draw of the inner space's 'weights'."""
+        fixed_outer, _ = self.outer.init(keys.child(0), sample, layout)
+
+        def sample_coordinates(inner_keys: Keys) -> Tree:
+            return self.outer.init(inner_keys.child(0), sample, layout)[1]
+
+        inner_layout = self.outer.coordinates(layout)
+        fixed_inner, theta = self.inner.init(keys.child(1), sample_coordinates, inner_layout)
+        return (fixed_outer, fixed_inner), theta
+
+    def draw(self, fixed: Fixed, theta: Coordinates, key: Key[Array, ""]) -> Point:
+        """A point of each."""
+        inner = self.inner.draw(fixed[1], theta, key)
+        coordinates = self.inner.weights(fixed[1], theta, inner)
+        return self.outer.draw(fixed[0], coordinates, key), inner
+
+    def point(self, fixed: Fixed, theta: Coordinates, name: str) -> Point:
+        """`outer,inner` names a point of each; one name stands for both where only one space has points."""
+        outer_name, comma, inner_name = name.partition(",")
+        if not comma:
+            outer_name, inner_name = self._share(name)
+        inner = self.inner.point(fixed[1], theta, inner_name)
+        coordinates = self.inner.weights(fixed[1], theta, inner)
+        return self.outer.point(fixed[0], coordinates, outer_name), inner
+
+    def _share(self, name: str) -> tuple[str, str]:
+        if name == DEFAULT_POINT or type(self.outer).point is not Space.point:
+            return name, (DEFAULT_POINT if type(self.inner).point is Space.point else name)
+        return DEFAULT_POINT, name
+
+    def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """outer(inner(θ))."""
+        return self.outer.weights(fixed[0], self.inner.weights(fixed[1], theta, p[1]), p[0])
+
+    def penalty(self, fixed: Fixed, theta: Coordinates, p: Point) -> Float[Array, ""]:
+        """The sum of both."""
+        coordinates = self.inner.weights(fixed[1], theta, p[1])
+        return jnp.add(
+            self.inner.penalty(fixed[1], theta, p[1]), self.outer.penalty(fixed[0], coordinates, p[0])
+        )
+
+    def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
+        """What the inner space lets move."""
+        return self.inner.free(fixed[1], theta)
+
+    def coordinates(self, layout: Layout) -> Layout:
+        """The inner space's."""
+        return self.inner.coordinates(self.outer.coordinates(layout))

@@ -1,0 +1,1 @@
+"""Results on disk: files, records, questions, and what reads them."""

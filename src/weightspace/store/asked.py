@@ -1,0 +1,199 @@
+"""Questions: what an experiment asked, as labels that point at runs.
+
+The same run may answer several questions under different labels, so labels are kept apart from runs. A
+question's file is named by a digest of its content: asked twice it is one file.
+"""
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from weightspace.errors import StoreError, unknown
+from weightspace.spec import DIGEST_LENGTH, canonical_json
+from weightspace.store.schema import DamagedError, check_name, read_parquet, skip
+from weightspace.store.write import sentences, write_parquet
+
+Label = str | int | float | bool | None
+NOT_LABELS = frozenset(
+    ("run", "experiment", "status", "seconds", "question", "digest", "step", "metric", "value")
+)
+"""Names of columns that no label may take."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """What was asked at one time.
+
+    Attributes:
+      experiment: Who asked.
+      id: A digest of the content.
+      fields: The experiment's settings, as JSON values.
+      when: Seconds since 1970.
+      rows: Labels and the digest of the run or derived value that answers.
+    """
+
+    experiment: str
+    id: str
+    fields: dict[str, Any]
+    when: float
+    rows: list[tuple[dict[str, Label], str]]
+
+
+def ask(
+    folder: Path, experiment: str, rows: Sequence[tuple[Mapping[str, Any], str]], fields: Mapping[str, Any]
+) -> str:
+    """Store a question, unless it is there already.
+
+    Args:
+      folder: The store's folder of questions.
+      experiment: The experiment's name.
+      rows: Labels (text, numbers, booleans or None) and digests.
+      fields: The experiment's settings: JSON values or specs.
+
+    Returns:
+      The id of the question.
+
+    Raises:
+      StoreError: If a label has a reserved name or a value of another type, or it cannot be written.
+    """
+    check_name("experiment", experiment)
+    plain = [
+        ({name: _label(name, value) for name, value in labels.items()}, digest) for labels, digest in rows
+    ]
+    settings = canonical_json(fields)
+    content = canonical_json(
+        [experiment, [[labels, digest] for labels, digest in plain], json.loads(settings)]
+    )
+    name = hashlib.sha256(content.encode()).hexdigest()[:DIGEST_LENGTH]
+    path = folder / experiment / f"{name}.parquet"
+    if _read(path) is None:
+        with sentences(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_parquet(path, _table(plain), "asked", {"fields": settings, "when": repr(time.time())})
+    return name
+
+
+def _label(name: str, value: Any) -> Label:
+    if name in NOT_LABELS:
+        raise StoreError(f"a label cannot be called '{name}': the table of results has a column of that name")
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is not None and type(value) not in _ARROW:
+        raise StoreError(f"label {name} is {value!r}; labels are text, numbers, booleans or None")
+    if type(value) is int and abs(value) >= 2**63:
+        raise StoreError(f"label {name} is {value}; whole numbers must be below 2^63 in size")
+    return value
+
+
+def _table(rows: Sequence[tuple[Mapping[str, Label], str]]) -> pa.Table:
+    table = pa.table({"digest": pa.array([digest for _, digest in rows], pa.string())})
+    for name in dict.fromkeys(name for labels, _ in rows for name in labels):
+        values = [labels.get(name) for labels, _ in rows]
+        kinds = _kinds(values)
+        if len(kinds) > 1:
+            # A column has one type; one of several is text in JSON, marked as such.
+            texts = [None if value is None else json.dumps(value) for value in values]
+            table = table.append_column(
+                pa.field(name, pa.string(), metadata={"json": "yes"}), pa.array(texts)
+            )
+        else:
+            dtype = _ARROW[kinds.pop()] if kinds else pa.string()
+            table = table.append_column(name, pa.array(values, dtype))
+    return table
+
+
+_ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
+
+
+def _kinds(values: Iterable[Label]) -> set[type]:
+    """The types among values; whole numbers among others are such numbers."""
+    kinds = {type(value) for value in values if value is not None}
+    return kinds - {int} if float in kinds else kinds
+
+
+def questions(folder: Path, experiment: str | None = None) -> list[Question]:
+    """All questions, or those of one experiment, the oldest first; damaged files are named and left out.
+
+    Raises:
+      InputError: If there are none of that name.
+      StoreError: If a file is of another version.
+    """
+    names = experiments(folder)
+    if experiment is not None and experiment not in names:
+        raise unknown("experiment", experiment, names)
+    chosen = names if experiment is None else [experiment]
+    paths = [path for name in chosen for path in sorted((folder / name).glob("[!.]*.parquet"))]
+    found = [question for path in paths if (question := _read(path)) is not None]
+    return sorted(found, key=lambda question: question.when)
+
+
+def experiments(folder: Path) -> list[str]:
+    """The names of those that asked."""
+    with sentences(folder):
+        return sorted(
+            path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")
+        )
+
+
+def _read(path: Path) -> Question | None:
+    try:
+        table = read_parquet(path, "asked")
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        skip(error, "its question counts as not asked")
+        return None
+    metadata = {key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items()}
+    columns = {field.name: _values(table, field) for field in table.schema if field.name != "digest"}
+    digests = table["digest"].to_pylist()
+    rows = [
+        ({name: column[row] for name, column in columns.items()}, digest)
+        for row, digest in enumerate(digests)
+    ]
+    return Question(
+        path.parent.name, path.stem, json.loads(metadata["fields"]), float(metadata["when"]), rows
+    )
+
+
+def _values(table: pa.Table, field: pa.Field) -> list[Label]:
+    values = table[field.name].to_pylist()
+    if (field.metadata or {}).get(b"json"):
+        return [None if value is None else json.loads(value) for value in values]
+    return values
+
+
+def asked_frame(found: Iterable[Question]) -> pd.DataFrame:
+    """Questions as a table: `experiment`, `run`, the labels; a row that was asked twice is there once."""
+    rows: dict[Any, dict[str, Any]] = {}
+    for question in found:
+        for labels, digest in question.rows:
+            # True equals 1, but is another label.
+            given = frozenset(
+                (name, type(value) is bool, value) for name, value in labels.items() if value is not None
+            )
+            row = {"experiment": question.experiment, "run": digest, **labels}
+            rows.setdefault((question.experiment, digest, given), row)
+    names = dict.fromkeys(("experiment", "run", *(name for row in rows.values() for name in row)))
+    return pd.DataFrame({name: column([row.get(name) for row in rows.values()]) for name in names})
+
+
+def column(values: Sequence[Label]) -> pd.Series:
+    """Labels as a column of their common type; whole numbers stay whole where some are missing."""
+    kinds = _kinds(values)
+    if kinds == {str}:
+        return pd.Series(values)
+    if len(kinds) != 1 or not kinds <= set(_COLUMNS):
+        return pd.Series(values, dtype=object)
+    return pd.Series(values, dtype=_COLUMNS[kinds.pop()][None in values])
+
+
+_COLUMNS = {bool: ("bool", "boolean"), int: ("int64", "Int64"), float: ("float64", "float64")}
+"""Types of columns without and with gaps."""

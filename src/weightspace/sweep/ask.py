@@ -1,0 +1,248 @@
+"""Drive an experiment: each time it asks for rows, compute what the store lacks, and answer with their table.
+
+A restart replays the generator from the start: what is stored is not computed again, so it soon stands where
+it was. Decisions are made on complete tables only.
+"""
+
+import time
+from collections.abc import Generator, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import pandas as pd
+
+from weightspace.errors import Blocked, InputError
+from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
+from weightspace.store.arrays import to_tensors
+from weightspace.store.base import Store
+from weightspace.store.provenance import collect
+from weightspace.store.read import results
+from weightspace.sweep.cohorts import Cohort, backend, form, group
+from weightspace.sweep.complete import with_earlier_points
+from weightspace.sweep.engines import engine_named
+from weightspace.sweep.engines.base import Engine, Job
+from weightspace.sweep.execute import row_of
+from weightspace.sweep.progress import Silent
+from weightspace.sweep.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+
+
+@runtime_checkable
+class Question(Protocol):
+    """What a sweep knows of an experiment."""
+
+    name: Any
+
+    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
+        """Rows to be answered; each `yield` gives the table of all rows asked so far."""
+        ...
+
+    def fields(self) -> dict[str, Any]:
+        """What was asked, as JSON values."""
+        ...
+
+
+def sweep(
+    asked: Question | Iterable[Run | Row],
+    out: str | Path,
+    *,
+    lanes: int | None = None,
+    engine: str | Engine = "local",
+    progress: Silent | None = None,
+    command: list[str] | None = None,
+) -> pd.DataFrame:
+    """Train what is missing, and give the table.
+
+    Args:
+      asked: An experiment, or runs, or rows of labels and nodes.
+      out: Folder of results; it is made if need be. The same folder again resumes.
+      lanes: Runs a device works on at once; None takes the table's.
+      engine: Where cohorts are carried out.
+      progress: What to tell of the progress.
+      command: What provenance names as the command.
+
+    Returns:
+      One row a label set: `run experiment model data seed status seconds`, labels, metrics.
+
+    Raises:
+      InputError: If something asked makes no sense; nothing computed before is lost.
+    """
+    store = Store(out)
+    record = collect(command or []) | {"device": device_name(), "backend": backend()}
+    driver = Driver(store, store.save_provenance(record), lanes, engine_named(engine), progress or Silent())
+    if isinstance(asked, Question):
+        return driver.drive(asked)
+    rows = [row if isinstance(row, Row) else Row({"seed": row.seeds.base}, row) for row in asked]
+    driver.answer(rows)
+    store.ask("runs", [(with_names(row), row.node.digest) for row in rows], {})
+    return results(out, "runs")
+
+
+def device_name() -> str:
+    """The kind and number of JAX's devices."""
+    devices = jax.local_devices()
+    return f"{len(devices)} × {devices[0].device_kind}"
+
+
+def with_names(row: Row) -> dict[str, Any]:
+    """A row's labels, with model and data of its run where the experiment does not give them."""
+    labels = dict(row.labels)
+    if isinstance(row.node, Run):
+        labels.setdefault("model", row.node.model.name)
+        labels.setdefault("data", row.node.task.data.source.name)
+        labels.setdefault("seed", row.node.seeds.base)
+    return labels
+
+
+class Driver:
+    """One sweep: the store, how to batch, where to run."""
+
+    def __init__(
+        self, store: Store, provenance: str, lanes: int | None, engine: Engine, progress: Silent
+    ):
+        self.store = store
+        self.provenance = provenance
+        self.lanes = lanes
+        self.engine = engine
+        self.progress = progress
+        self.tried: dict[str, int] = {}
+
+    def drive(self, experiment: Question) -> pd.DataFrame:
+        """Replay the experiment's generator against the store until it asks for nothing more."""
+        asked: list[Row] = []
+        generator = experiment.ask()
+        try:
+            rows = next(generator)
+            while True:
+                self.answer(rows)
+                asked += rows
+                self._note(experiment, asked)
+                rows = generator.send(self._table(experiment.name, asked))
+        except StopIteration:
+            pass
+        return results(self.store.root, experiment.name)
+
+    def _note(self, experiment: Question, rows: list[Row]) -> None:
+        pairs = [(with_names(row), row.node.digest) for row in rows]
+        self.store.ask(experiment.name, pairs, experiment.fields())
+
+    def _table(self, name: str, rows: list[Row]) -> pd.DataFrame:
+        """The rows asked so far, and no others: a half-finished sweep must not change a decision."""
+        table = results(self.store.root, name)
+        return table[table["run"].isin([row.node.digest for row in rows])]  # pyright: ignore[reportReturnType]
+
+    def answer(self, rows: list[Row]) -> None:
+        """Compute what the rows need and the store lacks, wave after wave."""
+        for row in rows:
+            if isinstance(row.node, Run):
+                check_run(missing([row], lambda _: False)[row.node.digest])
+        while True:
+            wanted = missing(rows, self._satisfied)
+            if not wanted:
+                return
+            self._block_children(wanted)
+            wave = [r for r in ready(wanted, self._satisfied) if r.node.digest in wanted]
+            wave = [r for r in wave if not self._satisfied(r)]
+            if not wave:
+                return
+            self._carry_out(wave)
+
+    def _satisfied(self, request: Request) -> bool:
+        """Whether the store has all that is asked of a node, or knows that it cannot be had."""
+        record = self.store.records().get(request.node.digest)
+        if record is not None and record.status not in DONE:
+            return self.tried.get(request.node.digest, 0) > 0
+        return satisfied(request, record)
+
+    def _block_children(self, wanted: Mapping[str, Request]) -> None:
+        """Record as blocked what depends on a run that diverged or failed."""
+        rows = []
+        for digest, request in wanted.items():
+            for parent in request_for(outputs_in(request.node)).values():
+                record = self.store.records().get(parent.node.digest)
+                if record is not None and self._satisfied(parent) and record.status != "ok":
+                    text = f"parent {parent.node.digest} is {record.status}"
+                    rows.append(row_of(request.node, "blocked", self.provenance, error=text))
+                    self.tried[digest] = self.tried.get(digest, 0) + 1
+                    break
+        if rows:
+            self.store.write_derived(f"blocked-{rows[0].digest[:16]}", rows, {})
+
+    def _carry_out(self, wave: list[Request]) -> None:
+        records = self.store.records()
+        runs = [
+            with_earlier_points(request, records.get(request.node.digest))
+            for request in wave
+            if isinstance(request.node, Run)
+        ]
+        for request in wave:
+            self.tried[request.node.digest] = self.tried.get(request.node.digest, 0) + 1
+        derived = [request.node for request in wave if isinstance(request.node, Derived)]
+        if derived:
+            self._derive(derived)
+        if runs:
+            cohorts = self.plan(runs)
+            self.progress.expect(len(runs), sum(len(c.requests) * c.steps for c in cohorts))
+            self._train(cohorts)
+
+    def plan(self, runs: list[Request]) -> list[Cohort]:
+        """Cohorts left unfinished are formed as they were; the rest anew."""
+        open_requests = {request.node.digest: request for request in runs}
+        cohorts = []
+        for work in self.store.unfinished():
+            manifest = work.manifest()
+            if manifest is None:
+                continue
+            members = [open_requests.get(digest) for digest in manifest["digests"]]
+            if any(member is None for member in members):
+                continue
+            again = form([m for m in members if m is not None], manifest["lanes"])
+            if again.name == manifest["cohort"]:
+                cohorts.append(again)
+                for digest in manifest["digests"]:
+                    del open_requests[digest]
+        shapes = self._shapes(open_requests.values())
+        return cohorts + group(open_requests.values(), shapes, self.lanes, backend())
+
+    def _shapes(self, requests: Iterable[Request]) -> dict[Output, Any]:
+        outputs = {output for request in requests for output in outputs_in(request.node)}
+        return {output: self.store.blank(output.of.digest, output.key) for output in outputs}
+
+    def _train(self, cohorts: list[Cohort]) -> None:
+        """Carry out cohorts; those that another process works on are waited for."""
+        jobs = [Job(cohort, self.store.root, self.provenance) for cohort in cohorts]
+        while jobs:
+            elsewhere = []
+            for done in self.engine.imap(jobs, self.progress):
+                if done.held_by is not None:
+                    elsewhere.append(done.job)
+            jobs = [job for job in elsewhere if not self._finished_elsewhere(job)]
+            if jobs:
+                self.progress.note("waiting for another process")
+                time.sleep(1.0)
+
+    def _finished_elsewhere(self, job: Job) -> bool:
+        return all(self._satisfied(request) for request in job.cohort.requests)
+
+    def _derive(self, nodes: list[Derived]) -> None:
+        rows, arrays = [], {}
+        for node in nodes:
+            began = time.perf_counter()
+            try:
+                made = fill(node, self._arrays(node)).compute()
+            except (Blocked, InputError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
+                text = f"{type(error).__name__}: {error}"
+                rows.append(row_of(node, "failed", self.provenance, error=text))
+                continue
+            seconds = time.perf_counter() - began
+            metrics = {name: float(v) for name, v in made.items() if isinstance(v, int | float)}
+            kept = {name: value for name, value in made.items() if name not in metrics}
+            for name, value in kept.items():
+                arrays |= to_tensors(node.digest, name, jax.device_get(value))
+            rows.append(
+                row_of(node, "ok", self.provenance, seconds=seconds, outputs=sorted(kept), metrics=metrics)
+            )
+        self.store.write_derived(f"wave-{rows[0].digest[:16]}", rows, arrays)
+
+    def _arrays(self, node: Node) -> dict[Output, Any]:
+        return {o: self.store.output(o.of.digest, o.key) for o in outputs_in(node)}

@@ -1,0 +1,70 @@
+"""Complete a record: what an earlier training of the same run left is kept beside what this one adds.
+
+A run's identity does not hold what is recorded of it. Where something more is asked of a finished run, it is
+trained again (to the same numbers) and its old outputs and columns are carried over to the new record.
+"""
+
+import dataclasses
+from typing import Any
+
+import pyarrow.compute as pc
+
+from weightspace.node import Run
+from weightspace.store.arrays import to_tensors
+from weightspace.store.base import Store
+from weightspace.store.rows import Record, RunRow
+from weightspace.store.schema import HISTORY, read_parquet
+from weightspace.sweep.requests import Request
+
+
+def with_earlier_points(request: Request, record: Record | None) -> Request:
+    """The request with the evaluation points of an earlier training as well."""
+    if record is None or not record.finished or not isinstance(request.node, Run):
+        return request
+    return dataclasses.replace(request, points=tuple(sorted({*request.points, *record.points})))
+
+
+def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tuple[RunRow, dict[str, Any]]:
+    """A new row with the outputs and scalars of the old record, and the old arrays.
+
+    Args:
+      store: The store.
+      row: The row of the new training.
+      history: The new history by column; columns that only the old one has are added.
+    """
+    old = store.records().get(row.digest)
+    if old is None or not old.finished or row.status not in ("ok", "diverged"):
+        return row, {}
+    arrays: dict[str, Any] = {}
+    for key in old.outputs - set(row.outputs):
+        arrays |= to_tensors(row.digest, key, store.output(row.digest, key))
+    _carry_history(row.digest, old, history)
+    scalars = {name: value for name, value in _scalars(old).items() if name not in row.scalars}
+    kept = dataclasses.replace(
+        row,
+        outputs=tuple(sorted({*row.outputs, *old.outputs})),
+        probes=tuple(sorted({*row.probes, *old.probes})),
+        scalars={**scalars, **row.scalars},
+    )
+    return kept, arrays
+
+
+def _scalars(old: Record) -> dict[str, float]:
+    table = read_parquet(old.file, "runs")
+    line = table.filter(pc.equal(table["digest"], old.digest)).to_pylist()[0]  # pyright: ignore
+    return {name: line[name] for name in old.metrics if line.get(name) is not None}
+
+
+def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> None:
+    if not old.points:
+        return
+    table = read_parquet(old.history, "history")
+    lines = table.filter(pc.equal(table["digest"], digest)).to_pylist()  # pyright: ignore
+    earlier = {line["step"]: line for line in lines}
+    places = [i for i, each in enumerate(history["digest"]) if each == digest]
+    for name in (n for n in table.column_names if n not in HISTORY.names and n not in history):
+        history[name] = [None] * len(history["digest"])
+    for i in places:
+        for name, value in earlier.get(history["step"][i], {}).items():
+            if history[name][i] is None:
+                history[name][i] = value

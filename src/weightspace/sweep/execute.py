@@ -1,0 +1,321 @@
+"""Carry out one cohort: block after block, with what is done on disk every few seconds.
+
+A block's carry and the rows of finished blocks go to the cohort's work folder; a restart, even after a
+killed process, continues there. The cohort's files are written once, at its end. A run that diverges is a
+result; a block that does not fit in memory is halved; a cohort whose program fails is recorded with the
+error's text.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from weightspace.errors import StoreError
+from weightspace.node import Output, Run, outputs_in
+from weightspace.spec import canonical_json
+from weightspace.store.arrays import to_tensors
+from weightspace.store.base import Store
+from weightspace.store.rows import RunRow
+from weightspace.sweep.cohorts import Cohort, form, prepare, reading_plan
+from weightspace.sweep.complete import carry_over
+from weightspace.sweep.memory import lanes_that_fit, run_bytes
+from weightspace.sweep.progress import Silent
+from weightspace.sweep.requests import Request, satisfied
+from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
+
+SAVE_SECONDS = 5.0
+CALL_SECONDS = 1.0
+FIRST_STEPS = 20
+"""Steps of a block's first call, from which the length of the next ones is judged."""
+
+
+@dataclasses.dataclass
+class Results:
+    """Rows, history and arrays of finished runs."""
+
+    rows: list[RunRow] = dataclasses.field(default_factory=list)
+    history: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
+    arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def add(self, other: "Results") -> None:
+        """Append another block's results."""
+        before, after = len(self.history.get("digest", ())), len(other.history.get("digest", ()))
+        for name in {*self.history, *other.history}:
+            mine = self.history.setdefault(name, [None] * before)
+            mine.extend(other.history.get(name, [None] * after))
+        self.rows += other.rows
+        self.arrays |= other.arrays
+
+
+def carry_out(cohort: Cohort, store: Store, provenance: str, progress: Silent) -> float:
+    """Train a cohort and store it; gives the seconds of compilation.
+
+    Raises:
+      StoreError: If the results cannot be written; what was finished before stays.
+    """
+    work = store.work(cohort.name)
+    work.write_manifest(cohort.manifest())
+    results = Results()
+    for rows, history, arrays in work.done_blocks().values():
+        results.add(Results(list(rows), dict(history), dict(arrays)))
+    done = {row.digest for row in results.rows}
+    records = store.records()  # another process may have finished some meanwhile
+    done |= {r.node.digest for r in cohort.requests if satisfied(r, records.get(r.node.digest))}
+    progress.finished(len(done))
+    progress.advance(len(done) * cohort.steps, 0.0)
+    todo = [request for request in cohort.requests if request.node.digest not in done]
+    worker = _Worker(store, work, provenance, progress, len(work.done_blocks()))
+    try:
+        worker.train(todo, cohort, results)
+    except (KeyboardInterrupt, StoreError):
+        raise
+    except Exception as error:
+        finished = {row.digest for row in results.rows}
+        text = f"{type(error).__name__}: {error}"
+        failed = [r.node for r in todo if r.node.digest not in finished]
+        results.rows += [row_of(run, "failed", provenance, error=text) for run in failed]
+        progress.finished(len(failed))
+    for place, row in enumerate(results.rows):
+        results.rows[place], earlier = carry_over(store, row, results.history)
+        results.arrays |= earlier
+    store.write_cohort(cohort.name, results.rows, results.history, results.arrays)
+    work.finish()
+    return worker.compile_seconds
+
+
+@dataclasses.dataclass
+class _Worker:
+    store: Store
+    work: Any
+    provenance: str
+    progress: Silent
+    blocks_done: int
+    compile_seconds: float = 0.0
+
+    def train(self, todo: Sequence[Request], cohort: Cohort, results: Results) -> None:
+        """All blocks of what is still to do; out of memory halves the lanes."""
+        lanes = cohort.lanes
+        now: Sequence[Request] = ()
+        while todo:
+            devices = min(jax.local_device_count(), -(-len(todo) // lanes))
+            try:
+                size = self._block_size(todo[0], lanes, devices)
+                lanes = size // devices
+                now, todo = todo[:size], todo[size:]
+                results.add(self._train_block(now, lanes, devices))
+            except jax.errors.JaxRuntimeError as error:
+                if lanes == 1 or "RESOURCE_EXHAUSTED" not in str(error):
+                    raise
+                lanes, todo = lanes // 2, [*now, *todo]
+
+    def _arrays(self, run: Run) -> Mapping[Output, Any]:
+        return {output: self.store.output(output.of.digest, output.key) for output in outputs_in(run)}
+
+    def _block_size(self, request: Request, lanes: int, devices: int) -> int:
+        run = request.node
+        assert isinstance(run, Run)
+        resolved, probes, groups = prepare(request, self._arrays(run))
+        key = BlockKey.of(resolved, probes, groups, run.precision, lanes, devices)
+        block = block_for(key)
+        each = run_bytes(key, resolved, probes, block.feed(run))
+        return devices * lanes_that_fit(lanes, each, devices, temporaries=block.memory() or 0)
+
+    def _train_block(self, requests: Sequence[Request], lanes: int, devices: int) -> Results:
+        run = requests[0].node
+        assert isinstance(run, Run)
+        prepared = [prepare(r, self._arrays(r.node)) for r in requests]  # pyright: ignore[reportArgumentType]
+        _, probes, groups = prepared[0]
+        resolved = [runs for runs, _, _ in prepared]
+        key = BlockKey.of(resolved[0], probes, groups, run.precision, lanes, devices)
+        block = block_for(key)
+        compiled_before = block.compile_seconds
+        padded = resolved + [resolved[-1]] * (key.size - len(resolved))
+        training = _Training(block, block.put_runs(padded, probes), block.feed(run), requests, self)
+        found = training.go()
+        self.compile_seconds += block.compile_seconds - compiled_before
+        self.work.append_rows(self.blocks_done, found.rows, found.history, found.arrays)
+        self.blocks_done += 1
+        self.progress.finished(len(requests))
+        return found
+
+
+@dataclasses.dataclass
+class _Training:
+    """One block from its first step to its rows."""
+
+    block: Block
+    runs: Any
+    feed: Any
+    requests: Sequence[Request]
+    worker: _Worker
+    t: int = 0
+    seconds: float = 0.0
+    read: list[tuple[int, dict[str, np.ndarray]]] = dataclasses.field(default_factory=list)
+
+    def go(self) -> Results:
+        frame, carry = self.block.start(self.runs, self.feed)
+        carry = self._restore(carry)
+        plan = [(step, flags) for step, flags in reading_plan(self.requests[0]) if not self._was_read(step)]
+        budget, saved = FIRST_STEPS, time.monotonic()
+        while plan:
+            steps, reads, at, plan = _next_call(plan, self.t, budget)
+            compiled = self.block.compile_seconds
+            began = time.perf_counter()
+            carry, records = self.block.advance(self.runs, self.feed, frame, carry, self.t, steps, reads)
+            host = {name: np.asarray(value) for name, value in jax.device_get(records).items()}
+            passed = time.perf_counter() - began - (self.block.compile_seconds - compiled)
+            self._note(at, host)
+            done = sum(steps)
+            self.t, self.seconds = self.t + done, self.seconds + passed
+            self.worker.progress.advance(done * len(self.requests), passed)
+            if done and passed < CALL_SECONDS:
+                budget = max(budget, min(budget * 8, int(done * CALL_SECONDS / max(passed, 1e-4))))
+            elif done:
+                budget = max(1, int(done * CALL_SECONDS / passed))
+            if plan and time.monotonic() - saved > SAVE_SECONDS:
+                self._save(carry)
+                saved = time.monotonic()
+        outputs, bad_steps = jax.device_get(self.block.finish(self.runs, self.feed, frame, carry, self.t))
+        return self._results(outputs, bad_steps)
+
+    def _note(self, at: list[int | None], records: dict[str, np.ndarray]) -> None:
+        for segment, step in enumerate(at):
+            if step is not None:
+                self.read.append((step, {name: value[segment] for name, value in records.items()}))
+
+    def _was_read(self, step: int) -> bool:
+        return any(step == there for there, _ in self.read)
+
+    def _save(self, carry: Any) -> None:
+        leaves = [np.asarray(leaf) for leaf in jax.device_get(jax.tree.leaves(carry))]
+        flat = {f"carry/{i}": leaf for i, leaf in enumerate(leaves)}
+        for name in self.read[0][1] if self.read else ():
+            flat[f"read/{name}"] = np.stack([record[name] for _, record in self.read])
+        members = [request.node.digest for request in self.requests]
+        info = {
+            "members": members, "t": self.t, "steps": [step for step, _ in self.read],
+            "lanes": self.block.key.lanes, "devices": self.block.key.devices, "seconds": self.seconds,
+        }  # fmt: skip
+        self.worker.work.save_carry(flat, info)
+
+    def _restore(self, fresh: Any) -> Any:
+        """The saved carry, where it is of this very block; else the fresh one."""
+        saved = self.worker.work.load_carry()
+        key = self.block.key
+        if saved is None:
+            return fresh
+        flat, info = saved
+        members = [request.node.digest for request in self.requests]
+        same = (info["members"], info["lanes"], info["devices"]) == (members, key.lanes, key.devices)
+        leaves, structure = jax.tree.flatten(fresh)
+        if not same or any(f"carry/{i}" not in flat for i in range(len(leaves))):
+            return fresh
+        self.t, self.seconds = info["t"], info["seconds"]
+        names = [name.removeprefix("read/") for name in flat if name.startswith("read/")]
+        self.read = [
+            (step, {name: flat[f"read/{name}"][i] for name in names}) for i, step in enumerate(info["steps"])
+        ]
+        self.worker.progress.advance(self.t * len(self.requests), 0.0)
+        return self.block.put(jax.tree.unflatten(structure, [flat[f"carry/{i}"] for i in range(len(leaves))]))
+
+    def _results(self, outputs: Any, bad_steps: np.ndarray) -> Results:
+        results = Results()
+        each = self.seconds / len(self.requests)
+        names = sorted({name for _, record in self.read for name in record})
+        columns: dict[str, list[Any]] = {name: [] for name in ("digest", "step", *names)}
+        for place, request in enumerate(self.requests):
+            run, bad = request.node, int(bad_steps[place])
+            assert isinstance(run, Run)
+            last: dict[str, float] = {}
+            for step, record in self.read:
+                if step not in request.points:
+                    continue
+                columns["digest"].append(run.digest)
+                columns["step"].append(step)
+                for name in names:
+                    value = float(record[name][place])
+                    columns[name].append(value)
+                    if not np.isnan(value):
+                        last[name] = value
+            kept = _outputs(request, outputs, place)
+            for key, value in kept.items():
+                results.arrays |= to_tensors(run.digest, key, value)
+            text = f"loss or update not finite at step {bad}" if bad >= 0 else None
+            status = "diverged" if bad >= 0 else "ok"
+            results.rows.append(
+                row_of(run, status, self.worker.provenance, error=text, seconds=each, steps=self.t,
+                       request=request, outputs=sorted(kept), metrics=last)
+            )  # fmt: skip
+        results.history = columns
+        return results
+
+
+def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:
+    """One run's outputs by key."""
+    return {
+        f"{probe.key}.{name}": jax.tree.map(lambda a: np.asarray(a)[place], value)
+        for probe, made in zip(request.probes, outputs, strict=True)
+        for name, value in made.items()
+    }
+
+
+def _next_call(
+    plan: list[tuple[int, tuple[bool, ...]]], t: int, budget: int
+) -> tuple[list[int], list[tuple[bool, ...]], list[int | None], list[tuple[int, tuple[bool, ...]]]]:
+    """Stretches of the next call: up to `SEGMENTS`, up to `budget` steps, the last one cut if need be."""
+    steps, reads, at = [], [], []
+    while plan and len(steps) < SEGMENTS:
+        (end, flags), rest = plan[0], plan[1:]
+        if end - t > budget:
+            if budget:
+                steps.append(budget)
+                reads.append((False,) * len(flags))
+                at.append(None)
+            break
+        steps.append(end - t)
+        reads.append(flags)
+        at.append(end)
+        budget -= end - t
+        t, plan = end, rest
+    return steps, reads, at, plan
+
+
+def row_of(
+    node: Any,
+    status: str,
+    provenance: str,
+    *,
+    error: str | None = None,
+    seconds: float = 0.0,
+    steps: int = 0,
+    request: Request | None = None,
+    outputs: Sequence[str] = (),
+    metrics: Mapping[str, float] | None = None,
+) -> RunRow:
+    """A node's line in the store."""
+    return RunRow(
+        digest=node.digest,
+        spec=canonical_json(node),
+        status=status,
+        error=error,
+        seconds=seconds,
+        steps=steps,
+        outputs=tuple(outputs),
+        probes=tuple(probe.digest for probe in request.probes) if request else (),
+        points=request.points if request else (),
+        provenance=provenance,
+        scalars=dict(metrics or {}),
+    )
+
+
+def halve(cohort: Cohort) -> tuple[Cohort, Cohort]:
+    """Two cohorts of half the runs."""
+    middle = len(cohort.requests) // 2
+    return form(cohort.requests[:middle], cohort.lanes), form(cohort.requests[middle:], cohort.lanes)
+
+
+Execute = Callable[[Cohort], float]

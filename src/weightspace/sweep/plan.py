@@ -1,0 +1,182 @@
+"""What a sweep would do and cost, before it is begun: runs, cohorts, programs, minutes, memory and disk.
+
+Shapes are exact, since `eval_shape` runs the program without computing. Minutes are an estimate: XLA's count
+of a step's operations and bytes over round rates of the backend, and a flat price for each compilation.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from weightspace import platform, tree
+from weightspace.errors import InputError
+from weightspace.node import Output, Run, outputs_in
+from weightspace.sweep.ask import Question
+from weightspace.sweep.cohorts import Cohort, backend, group, prepare
+from weightspace.sweep.memory import device_bytes, run_bytes
+from weightspace.sweep.requests import Request, missing
+from weightspace.training.block import BlockKey, block_for, rebuild_run
+from weightspace.training.program import Program
+
+RATES = {  # operations a second, bytes a second, seconds of overhead a step, seconds a compilation
+    "cpu": (1.5e10, 6e9, 2e-5, 6.0),
+    "gpu": (1.0e13, 1.5e12, 6e-5, 15.0),
+}
+ASK_ABOVE_MINUTES = 60.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimate:
+    """What a sweep would cost.
+
+    Attributes:
+      runs: Trainings, those of parents included.
+      derived: Other nodes.
+      cohorts: Groups of runs that are worked through together.
+      programs: Programs to compile.
+      run_steps: Training steps of all runs together.
+      minutes: Estimated time on this machine.
+      memory: Bytes of the largest block on one device.
+      disk: Bytes of outputs and histories, uncompressed.
+    """
+
+    runs: int
+    derived: int
+    cohorts: int
+    programs: int
+    run_steps: int
+    minutes: float
+    memory: int
+    disk: int
+
+
+def estimate(question: Question, lanes: int | None = None) -> Estimate:
+    """The cost of the first rows an experiment asks for, with all they depend on, from an empty store."""
+    rows = next(question.ask())
+    wanted = missing(rows, lambda _: False)
+    runs = [request for request in wanted.values() if isinstance(request.node, Run)]
+    shapes = _Blanks(wanted)
+    cohorts = group(runs, shapes, lanes, backend())
+    keys = {cohort.name: _key(cohort, shapes) for cohort in cohorts}
+    programs = {dataclasses.replace(key, devices=1) for key, *_ in keys.values()}
+    seconds, memory, disk = 0.0, 0, 0
+    for cohort in cohorts:
+        key, resolved, probes = keys[cohort.name]
+        feed = block_for(key).feed(cohort.runs[0])
+        memory = max(memory, cohort.lanes * run_bytes(key, resolved, probes, feed))
+        blocks = -(-len(cohort.requests) // (cohort.lanes * jax.local_device_count()))
+        seconds += blocks * cohort.lanes * cohort.steps * _step_seconds(key, resolved, probes, feed)
+        kept = sum(tree.nbytes(shapes.outputs(request)) for request in cohort.requests[:1])
+        disk += len(cohort.requests) * (kept + 80 * len(cohort.points))
+    seconds += len(programs) * RATES.get(backend(), RATES["gpu"])[3]
+    steps = sum(len(cohort.requests) * cohort.steps for cohort in cohorts)
+    derived = len(wanted) - len(runs)
+    return Estimate(len(runs), derived, len(cohorts), len(programs), steps, seconds / 60, memory, disk)
+
+
+def _key(cohort: Cohort, shapes: "_Blanks") -> tuple[BlockKey, Any, Any]:
+    first = cohort.requests[0]
+    resolved, probes, groups = prepare(first, {o: shapes[o] for o in outputs_in(first.node)})
+    return BlockKey.of(resolved, probes, groups, cohort.runs[0].precision, cohort.lanes, 1), resolved, probes
+
+
+def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any) -> float:
+    operations, moved, overhead, _ = RATES.get(backend(), RATES["gpu"])
+    with platform.arithmetic(key.dtype, key.matmul):
+        program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
+        frame, carry = jax.eval_shape(lambda leaves: program.start(rebuild_run(key, leaves), feed), run.leaves)
+
+        def step(leaves: Any, frame: Any, carry: Any) -> Any:
+            return program.step(rebuild_run(key, leaves), feed, frame, carry, np.int32(1))
+
+        cost = jax.jit(step).lower(run.leaves, frame, carry).cost_analysis() or {}
+    return max(cost.get("flops", 0) / operations, cost.get("bytes accessed", 0) / moved / 4) + overhead
+
+
+class _Blanks(dict[Output, Any]):
+    """For each output, zeros of its shape that take no memory; found without computing."""
+
+    def __init__(self, requests: dict[str, Request]):
+        super().__init__()
+        self.requests = requests
+
+    def __missing__(self, output: Output) -> Any:
+        request = self.requests[output.of.digest]
+        if not isinstance(output.of, Run):
+            return np.zeros(())
+        made = self.outputs(request)
+        self[output] = blank = jax.tree.map(_blank, made[output.key])
+        return blank
+
+    @functools.lru_cache(maxsize=1024)  # noqa: B019 (lives as long as one estimate)
+    def _finished(self, digest: str) -> Any:
+        request = self.requests[digest]
+        run = request.node
+        assert isinstance(run, Run)
+        resolved, probes, groups = prepare(request, {o: self[o] for o in outputs_in(run)})
+        key = BlockKey.of(resolved, probes, groups, run.precision, 1, 1)
+        feed = block_for(key).feed(run)
+        with platform.arithmetic(key.dtype, key.matmul):
+            program = Program(jax.tree.unflatten(key.probes, probes.leaves), groups)
+
+            def through(leaves: Any) -> Any:
+                run = rebuild_run(key, leaves)
+                frame, carry = program.start(run, feed)
+                return program.finish(run, feed, frame, carry, np.int32(0))[0]
+
+            return jax.eval_shape(through, resolved.leaves)
+
+    def outputs(self, request: Request) -> dict[str, Any]:
+        """Shapes of all outputs of a run, by key."""
+        made = self._finished(request.node.digest)
+        pairs = zip(request.probes, made, strict=True)
+        return {f"{probe.key}.{name}": value for probe, found in pairs for name, value in found.items()}
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _blank(shape: Any) -> np.ndarray:
+    return np.broadcast_to(np.zeros((), shape.dtype), shape.shape)
+
+
+def print_estimate(cost: Estimate, console: Console) -> None:
+    """The estimate as a small table."""
+    table = Table(title="what would be done, from an empty folder", show_header=False)
+    lines: Iterable[tuple[str, str]] = (
+        ("runs", f"{cost.runs:,}" + (f" and {cost.derived:,} derived values" if cost.derived else "")),
+        ("cohorts", f"{cost.cohorts:,}"),
+        ("programs to compile", f"{cost.programs:,}"),
+        ("run-steps", f"{cost.run_steps:,}"),
+        ("estimated minutes", f"{cost.minutes:,.1f} on {jax.local_device_count()} {backend()} device(s)"),
+        ("memory of a device", f"{cost.memory / 2**20:,.1f} MiB of {device_bytes(1) / 2**30:,.1f} GiB"),
+        ("disk", f"{cost.disk / 2**20:,.1f} MiB before compression"),
+    )
+    for name, value in lines:
+        table.add_row(name, value)
+    console.print(table)
+
+
+def confirm(cost: Callable[[], Estimate], yes: bool, interactive: bool, console: Console) -> None:
+    """On a CPU, ask before hours of work.
+
+    Raises:
+      InputError: If it is not wanted, or nobody can be asked.
+    """
+    if yes or backend() != "cpu":
+        return
+    found = cost()
+    if found.minutes <= ASK_ABOVE_MINUTES:
+        return
+    print_estimate(found, console)
+    hours = found.minutes / 60
+    if not interactive:
+        raise InputError(f"this would take about {hours:,.1f} hours on this CPU; give --yes to do it")
+    if console.input(f"about {hours:,.1f} hours on this CPU; go on? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise InputError("not begun; give --yes to go on without asking")

@@ -1,0 +1,152 @@
+"""What every node must leave behind: the union of what its rows watch and what other nodes take from it.
+
+Nobody lists what a run has to keep. A row's watch names probes and evaluation points, and each `Output` that
+points at a run names the probe that makes it.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping
+
+import jax
+
+from weightspace.errors import check_number
+from weightspace.models.base import example
+from weightspace.models.layout import Layout
+from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
+from weightspace.probes.base import Probe
+from weightspace.recipes.length import Length
+from weightspace.store.rows import Record
+from weightspace.training.step import layout_of_run
+
+DONE = ("ok", "diverged")
+"""Statuses of nodes that need not be computed again; a failed or blocked one is tried again by a new sweep."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """A node and what is asked of it.
+
+    Attributes:
+      node: The node.
+      probes: For runs: what is recorded, each probe once.
+      points: For runs: evaluation points, in steps.
+      outputs: Keys of the outputs that other nodes take.
+    """
+
+    node: Node
+    probes: tuple[Probe, ...] = ()
+    points: tuple[int, ...] = ()
+    outputs: frozenset[str] = frozenset()
+
+    def joined(self, other: "Request") -> "Request":
+        """Both requests of one node as one."""
+        probes = {probe.key: probe for probe in (*self.probes, *other.probes)}
+        return Request(
+            self.node,
+            tuple(probes[key] for key in sorted(probes)),
+            tuple(sorted({*self.points, *other.points})),
+            self.outputs | other.outputs,
+        )
+
+
+def request_of(row: Row) -> Request:
+    """What a row asks of its node."""
+    if not isinstance(row.node, Run):
+        return Request(row.node)
+    return Request(row.node, tuple(row.watch.probes), evaluation_points(row.node, row.watch))
+
+
+def request_for(outputs: Iterable[Output]) -> dict[str, Request]:
+    """What taking outputs asks of the nodes that make them, by digest."""
+    found: dict[str, Request] = {}
+    for output in outputs:
+        probes = () if output.probe is None else (output.probe,)
+        asked = Request(output.of, probes, (), frozenset({output.key}))
+        join(found, asked)
+    return found
+
+
+def join(requests: dict[str, Request], asked: Request) -> None:
+    """Add a request to those already there."""
+    digest = asked.node.digest
+    requests[digest] = requests[digest].joined(asked) if digest in requests else asked
+
+
+def missing(rows: Iterable[Row], satisfied: Callable[[Request], bool]) -> dict[str, Request]:
+    """All nodes that must be computed for the rows to be answered, parents included, by digest."""
+    requests: dict[str, Request] = {}
+    stack = [request_of(row) for row in rows]
+    while stack:
+        asked = stack.pop()
+        digest = asked.node.digest
+        before = requests.get(digest)
+        joined = asked if before is None else before.joined(asked)
+        if before is not None and joined == before:
+            continue
+        if satisfied(joined):
+            continue
+        requests[digest] = joined
+        stack.extend(request_for(outputs_in(asked.node)).values())
+    return requests
+
+
+def ready(requests: Mapping[str, Request], done: Callable[[Request], bool]) -> list[Request]:
+    """The requests whose inputs all exist: the next wave, in a fixed order."""
+
+    def inputs_exist(request: Request) -> bool:
+        needed = request_for(outputs_in(request.node))
+        return all(done(need) for need in needed.values())
+
+    return [requests[digest] for digest in sorted(requests) if inputs_exist(requests[digest])]
+
+
+def satisfied(request: Request, record: Record | None) -> bool:
+    """Whether a stored record holds all that is asked of its node."""
+    if record is None or record.status not in DONE:
+        return False
+    probes = {probe.digest for probe in request.probes}
+    return (
+        request.outputs <= set(record.outputs)
+        and probes <= set(record.probes)
+        and set(request.points) <= set(record.points)
+    )
+
+
+def total_steps(run: Run) -> tuple[int, int]:
+    """Steps of a run, and steps of its epoch."""
+    size = run.task.data.size
+    return run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+
+
+def evaluation_points(run: Run, watch: Watch) -> tuple[int, ...]:
+    """The steps at which a watch reads; the start and the end are always among them."""
+    total, per_epoch = total_steps(run)
+    if isinstance(watch.steps, str):
+        every = Length.parse(watch.steps).steps(per_epoch, total)
+        check_number("evaluation cadence", every, least=1, hint="Write 1ep or 50it.")
+        inner = range(0, total, every)
+    else:
+        inner = [step for step in watch.steps if 0 <= step <= total]
+    return tuple(sorted({0, total, *inner}))
+
+
+def check_run(request: Request) -> None:
+    """Raise what can be said against a run before anything is traced."""
+    run = request.node
+    assert isinstance(run, Run)
+    run.task.check(output_shape(run))
+    layout: Layout = layout_of_run(run)
+    run.space.check(layout)
+    run.recipe.steps_per_epoch(run.task.data.size)
+    for probe in request.probes:
+        probe.check(run, layout)
+
+
+def output_shape(run: Run) -> tuple[int, ...]:
+    """Shape of a model's outputs for one example; nothing is computed."""
+    x = example(tuple(run.task.data.shape), run.precision.storage)
+    key = jax.random.key(0, impl="threefry2x32")
+    weights, state = jax.eval_shape(run.model.init, key, x)
+    apply = functools.partial(run.model.apply, train=False, key=key)
+    return tuple(jax.eval_shape(apply, weights, state, x)[0].shape[1:])

@@ -1,0 +1,320 @@
+"""Block: the runs of one call of a compiled program, lanes × devices of them.
+
+A run is resolved (its outputs are arrays, its lengths steps), the leaves of a block's runs are stacked, and
+the program's functions are compiled for that block: `shard_map` over devices, and inside a shard `vmap` over
+lanes (one lane: no vmap, whose bits differ). A program is compiled once, whatever the number of runs, steps
+and evaluation points: a call advances up to `SEGMENTS` stretches between reading points.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from weightspace import platform
+from weightspace.node import Output, Run, fill
+from weightspace.probes.base import Probe
+from weightspace.recipes.length import Length
+from weightspace.spec import common_leaves
+from weightspace.streams import Seeds
+from weightspace.training.order import spread_order
+from weightspace.training.program import Feed, Program
+
+SEGMENTS = 32
+RUNS = PartitionSpec("runs")
+EVERYWHERE = PartitionSpec()
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """A run (or probes) whose leaves are numbers and arrays.
+
+    Attributes:
+      leaves: Numpy arrays, in the order of the structure.
+      structure: What turns them back into the spec.
+      common: For each leaf, whether it is equal for all runs of a cohort.
+    """
+
+    leaves: tuple[np.ndarray, ...]
+    structure: Any
+    common: tuple[bool, ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Shape and type of each leaf."""
+        return tuple((leaf.shape, str(leaf.dtype)) for leaf in self.leaves)
+
+    def common_values(self) -> tuple[bytes, ...]:
+        """The bits of the common leaves: equal for all runs of a cohort."""
+        pairs = zip(self.leaves, self.common, strict=True)
+        return tuple(leaf.tobytes() for leaf, shared in pairs if shared)
+
+
+def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) -> Resolved:
+    """Put arrays in the place of a run's outputs, and steps in the place of its lengths."""
+    shared = common_leaves(run)
+    filled = _lengths_as_steps(fill(run, arrays), total, per_epoch)
+    # An output may be a tree: its role holds for all of its leaves.
+    pieces = jax.tree.structure(run).flatten_up_to(filled)
+    common = [role for role, piece in zip(shared, pieces, strict=True) for _ in jax.tree.leaves(piece)]
+    return _as_arrays(filled, common, run.precision.storage)
+
+
+def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage: str) -> Resolved:
+    """Probes with steps in the place of lengths; all their numbers are common."""
+    filled = _lengths_as_steps(tuple(probes), total, per_epoch)
+    return _as_arrays(filled, [True] * len(jax.tree.leaves(filled)), storage)
+
+
+def _lengths_as_steps(tree: Any, total: int, per_epoch: int) -> Any:
+    return jax.tree.map(lambda x: x.steps(per_epoch, total) if isinstance(x, Length) else x, tree)
+
+
+def _as_arrays(tree: Any, common: list[bool], storage: str) -> Resolved:
+    leaves = []
+    is_seeds = jax.tree.map(
+        lambda node: jax.tree.map(lambda _: isinstance(node, Seeds), node),
+        tree,
+        is_leaf=lambda node: isinstance(node, Seeds),
+    )
+    for leaf, seed in zip(jax.tree.leaves(tree), jax.tree.leaves(is_seeds), strict=True):
+        array = np.asarray(leaf)
+        if np.issubdtype(array.dtype, np.floating):
+            array = array.astype(storage)
+        elif np.issubdtype(array.dtype, np.integer) and isinstance(leaf, int):
+            array = array.astype(np.uint32 if seed else np.int32)
+        leaves.append(array)
+    return Resolved(tuple(leaves), jax.tree.structure(tree), tuple(common))
+
+
+def stack(runs: Sequence[Resolved]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """The leaves of a block: those that differ stacked along a first axis, and the common ones."""
+    first = runs[0]
+    stacked = tuple(
+        np.stack([run.leaves[i] for run in runs]) for i, shared in enumerate(first.common) if not shared
+    )
+    return stacked, tuple(leaf for leaf, shared in zip(first.leaves, first.common, strict=True) if shared)
+
+
+@dataclasses.dataclass(frozen=True)
+class BlockKey:
+    """All that a compiled block depends on: two equal keys share one."""
+
+    structure: Any
+    common: tuple[bool, ...]
+    shapes: Any
+    probes: Any
+    probe_shapes: Any
+    groups: tuple[tuple[int, ...], ...]
+    dtype: str
+    matmul: str
+    lanes: int
+    devices: int
+
+    @classmethod
+    def of(
+        cls, run: Resolved, probes: Resolved, groups: Any, precision: Any, lanes: int, devices: int
+    ) -> "BlockKey":
+        """The key for runs of one structure."""
+        return cls(
+            run.structure, run.common, run.shapes, probes.structure, probes.shapes, tuple(groups),
+            precision.dtype, precision.matmul, lanes, devices,
+        )  # fmt: skip
+
+    @property
+    def size(self) -> int:
+        """Runs of one call."""
+        return self.lanes * self.devices
+
+
+class Block:
+    """The compiled functions for one key. Inputs and results are arrays with a first axis of runs."""
+
+    def __init__(self, key: BlockKey):
+        self.key = key
+        self.mesh = _mesh(key.devices)
+        self.compile_seconds = 0.0
+        self._compiled: dict[str, Any] = {}
+
+    def feed(self, run: Any) -> Feed:
+        """The data of a run's task on the devices."""
+        return _device_feed(run.task.data, self.key.devices)
+
+    def put(self, tree: Any) -> Any:
+        """Arrays with a first axis of runs on the devices, runs apart."""
+        return jax.device_put(tree, NamedSharding(self.mesh, RUNS))
+
+    def put_runs(self, runs: Sequence[Resolved], probes: Resolved) -> Any:
+        """The leaves of a block's runs and of its probes on the devices: the first argument of every call."""
+        stacked, common = stack(runs)
+        everywhere = NamedSharding(self.mesh, EVERYWHERE)
+        with platform.arithmetic(self.key.dtype, self.key.matmul):
+            return self.put(stacked), *jax.device_put((common, probes.leaves), everywhere)
+
+    def start(self, runs: Any, feed: Feed) -> tuple[Any, Any]:
+        """Frames and carries before the first step."""
+        return self._call("start", _start, (runs, feed), (), (RUNS, RUNS))
+
+    def advance(self, runs: Any, feed: Feed, frame: Any, carry: Any, t: int, steps: Any, flags: Any) -> Any:
+        """Carries after up to `SEGMENTS` stretches, and what was read at the end of each.
+
+        Args:
+          runs: As `put_runs` gave them.
+          feed: The data.
+          frame: As `start` gave it.
+          carry: As `start` or the last call gave it; it is used up.
+          t: Steps done so far.
+          steps: Steps of each stretch; shorter lists are filled with empty stretches.
+          flags: For each stretch, which groups of probes are read at its end.
+        """
+        padded = np.zeros((SEGMENTS,), np.int32)
+        padded[: len(steps)] = steps
+        reads = np.zeros((SEGMENTS, len(self.key.groups)), bool)
+        reads[: len(steps)] = flags
+        arguments = (runs, feed, frame, carry, np.int32(t), padded, reads)
+        results = (RUNS, PartitionSpec(None, "runs"))
+        carry, records = self._call("advance", _advance, arguments, (2, 3), results, donate=(3,))
+        return carry, records
+
+    def finish(self, runs: Any, feed: Feed, frame: Any, carry: Any, t: int) -> Any:
+        """Outputs of each probe and the first bad steps."""
+        arguments = (runs, feed, frame, carry, np.int32(t))
+        return self._call("finish", _finish, arguments, (2, 3), RUNS)
+
+    def memory(self) -> int | None:
+        """Bytes of temporaries of `advance`, once it is compiled, where the backend tells."""
+        compiled = self._compiled.get("advance")
+        analysis = compiled.memory_analysis() if compiled is not None else None
+        return None if analysis is None else int(analysis.temp_size_in_bytes)
+
+    def _call(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        batched: tuple[int, ...],
+        results: Any,
+        donate: tuple[int, ...] = (),
+    ) -> Any:
+        """Run one of the functions; its first argument is `put_runs`, `batched` have a first axis of runs."""
+        with platform.arithmetic(self.key.dtype, self.key.matmul):
+            everywhere = NamedSharding(self.mesh, EVERYWHERE)
+            placed = [a if i < 2 or i in batched else jax.device_put(a, everywhere) for i, a in enumerate(arguments)]
+            if name not in self._compiled:
+                began = time.perf_counter()
+                others = [RUNS if i in batched else EVERYWHERE for i in range(1, len(arguments))]
+                mapped = jax.shard_map(
+                    functools.partial(function, self.key),
+                    mesh=self.mesh,
+                    in_specs=((RUNS, EVERYWHERE, EVERYWHERE), *others),
+                    out_specs=results,
+                    check_vma=False,
+                )
+                self._compiled[name] = jax.jit(mapped, donate_argnums=donate).lower(*placed).compile()
+                self.compile_seconds += time.perf_counter() - began
+            return self._compiled[name](*placed)
+
+
+@functools.lru_cache(maxsize=64)
+def block_for(key: BlockKey) -> Block:
+    """The block of a key; one compilation serves all cohorts that have it."""
+    return Block(key)
+
+
+@functools.lru_cache(maxsize=8)
+def _mesh(devices: int) -> Mesh:
+    return jax.make_mesh(
+        (devices,), ("runs",), axis_types=(AxisType.Auto,), devices=jax.local_devices()[:devices]
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _device_feed(data: Any, devices: int) -> Feed:
+    feed = Feed(data.arrays(), spread_order(data.size))
+    return jax.device_put(feed, NamedSharding(_mesh(devices), EVERYWHERE))
+
+
+def rebuild_run(key: BlockKey, leaves: Any) -> Any:
+    """A run from its leaves, in the order of the structure."""
+    return jax.tree.unflatten(key.structure, leaves)
+
+
+def _program(key: BlockKey, runs: Any) -> tuple[Program, Callable[[Any], Any]]:
+    """The program, and what rebuilds one lane's run from its stacked leaves."""
+    _, common, probe_leaves = runs
+    program = Program(jax.tree.unflatten(key.probes, probe_leaves), key.groups)
+
+    def rebuild(stacked: Any) -> Any:
+        own, same = iter(stacked), iter(common)
+        return rebuild_run(key, [next(same) if shared else next(own) for shared in key.common])
+
+    return program, rebuild
+
+
+def _lanes(key: BlockKey, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Over the lanes of a shard; a single lane is not vmapped."""
+    return function if key.lanes == 1 else jax.vmap(function)
+
+
+def _enter(key: BlockKey, tree: Any) -> Any:
+    return jax.tree.map(lambda x: x[0], tree) if key.lanes == 1 else tree
+
+
+def _leave(key: BlockKey, tree: Any, axis: int = 0) -> Any:
+    return jax.tree.map(lambda x: jnp.expand_dims(x, axis), tree) if key.lanes == 1 else tree
+
+
+def _start(key: BlockKey, runs: Any, feed: Feed) -> Any:
+    program, rebuild = _program(key, runs)
+    begin = _lanes(key, lambda stacked: program.start(rebuild(stacked), feed))
+    return _leave(key, begin(_enter(key, runs[0])))
+
+
+def _advance(
+    key: BlockKey, runs: Any, feed: Feed, frame: Any, carry: Any, t: Any, steps: Any, flags: Any
+) -> Any:
+    program, rebuild = _program(key, runs)
+    stacked, frame, carry = (_enter(key, tree) for tree in (runs[0], frame, carry))
+
+    def body(_: Any, state: tuple[Any, Any]) -> tuple[Any, Any]:
+        carry, t = state
+        one = _lanes(key, lambda own, f, c: program.step(rebuild(own), feed, f, c, t))
+        return one(stacked, frame, carry), t + 1
+
+    def read(group: int, carry: Any, t: Any) -> tuple[dict[str, Any], Any]:
+        one = _lanes(key, lambda own, f, c: program.read(rebuild(own), feed, f, c, t, group))
+        return one(stacked, frame, carry)
+
+    def stretch(state: tuple[Any, Any], now: tuple[Any, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
+        count, flag = now
+        carry, t = jax.lax.fori_loop(jnp.int32(0), count, body, state)
+        records: dict[str, Any] = {}
+        for group in range(len(key.groups)):
+            blank = jax.eval_shape(functools.partial(read, group), carry, t)[0]
+            record, carry = jax.lax.cond(
+                flag[group],
+                functools.partial(read, group),
+                lambda c, _, blank=blank: (
+                    {name: jnp.full(s.shape, jnp.nan, s.dtype) for name, s in blank.items()},
+                    c,
+                ),
+                carry,
+                t,
+            )
+            records |= record
+        return (carry, t), records
+
+    (carry, _), records = jax.lax.scan(stretch, (carry, t), (steps, flags))
+    return _leave(key, carry), _leave(key, records, axis=1)
+
+
+def _finish(key: BlockKey, runs: Any, feed: Feed, frame: Any, carry: Any, t: Any) -> Any:
+    program, rebuild = _program(key, runs)
+    end = _lanes(key, lambda own, f, c: program.finish(rebuild(own), feed, f, c, t))
+    return _leave(key, end(*(_enter(key, tree) for tree in (runs[0], frame, carry))))

@@ -1,0 +1,207 @@
+"""The functions of one run: `start`, `step`, `read`, `finish`.
+
+They are pure, take the run as a spec whose leaves are tracers, and are batched by `block`. What depends on
+the spec's structure alone (shapes, steps of an epoch, layout) is settled here in Python, once.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from weightspace import tree
+from weightspace.node import Run
+from weightspace.probes.base import At, Probe, Step
+from weightspace.spaces.base import DEFAULT_POINT
+from weightspace.streams import Keys, Stream, key
+from weightspace.training.evaluate import split_mean
+from weightspace.training.order import batch_at, epoch_order
+from weightspace.training.step import forward, gradient, layout_of_run, update
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Feed:
+    """What all runs of a program share: the data, and the order in which the train split is measured."""
+
+    arrays: Any
+    spread: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """What a run computes at its start and never changes: no part of a checkpoint."""
+
+    fixed: Any
+    labels: Any
+    train: Any
+    validation: Any
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Carry:
+    """What changes from step to step: all that a checkpoint holds.
+
+    Attributes:
+      theta: Coordinates.
+      opt: The optimiser's state.
+      state: The model's state.
+      order: This epoch's order of examples.
+      bad_step: The first step whose loss or update was not finite, or -1; the coordinates rest from there.
+      fixed: The space's fixed arrays, where an edit may change them; else None.
+      probes: The probes' carries.
+    """
+
+    theta: Any
+    opt: Any
+    state: Any
+    order: Any
+    bad_step: Any
+    fixed: Any
+    probes: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One run's functions, for one structure of spec and probes.
+
+    Attributes:
+      probes: The probes with tracers or numbers as leaves.
+      groups: Indices of probes that are read together; the first group at the watch's evaluation points.
+    """
+
+    probes: tuple[Probe, ...]
+    groups: tuple[tuple[int, ...], ...]
+
+    def start(self, run: Run, feed: Feed) -> tuple[Frame, Carry]:
+        """Everything before the first step."""
+        data = run.task.data
+        storage = jnp.dtype(run.precision.storage)
+        keys = Keys(run.seeds)
+        blank = jnp.zeros((1, *data.shape), storage)
+
+        def sample(keys: Keys) -> Any:
+            return tree.cast(run.model.init(keys(Stream.INIT), blank)[0], storage)
+
+        state = tree.cast(run.model.init(keys(Stream.INIT), blank)[1], storage)
+        fixed, theta = run.space.init(keys, sample, layout_of_run(run))
+        partition = data.partition(run.seeds)
+        frame = Frame(fixed, data.labels(feed.arrays, run.seeds), partition.train, partition.validation)
+        carry = Carry(
+            theta=theta,
+            opt=run.recipe.optimiser.direction().init(theta),
+            state=state,
+            order=jnp.zeros((data.size,), jnp.int32),
+            bad_step=jnp.int32(-1),
+            fixed=fixed if run.edits else None,
+            probes=(),
+        )
+        at = self._at(run, feed, frame, carry, jnp.int32(0))
+        return frame, dataclasses.replace(carry, probes=tuple(probe.init(at) for probe in self.probes))
+
+    def step(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
+        """One training step."""
+        data, recipe = run.task.data, run.recipe
+        per_epoch = recipe.steps_per_epoch(data.size)
+        position = t % per_epoch
+        # The predicate is the same for all lanes, so this stays a branch under vmap.
+        order = jax.lax.cond(
+            position == 0,
+            lambda: epoch_order(run.seeds, t // per_epoch, data.size, frame.train),
+            lambda: carry.order,
+        )
+        chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
+        x = data.decode(feed.arrays, feed.arrays.train.x[chosen], jnp.dtype(run.precision.storage))
+        y = (feed.arrays.train.y if frame.labels is None else frame.labels)[chosen]
+        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        found = gradient(run, fixed, carry.theta, carry.state, (x, y, example_weights), t)
+        free = run.space.free(fixed, carry.theta)
+        moved, opt, lr = update(run, free, carry.theta, carry.opt, found.theta, t, per_epoch)
+        healthy = jnp.isfinite(found.loss) & jnp.isfinite(tree.squared_norm(moved))
+        bad_step = jnp.where((carry.bad_step < 0) & ~healthy, t, carry.bad_step)
+        moved = jax.tree.map(lambda a: jnp.where(bad_step < 0, a, jnp.zeros_like(a)), moved)
+        theta = jax.tree.map(jnp.add, carry.theta, moved)
+        state = tree.where(bad_step < 0, found.state, carry.state)
+        seen = Step(
+            t=t, run=run, x=x, y=y, example_weights=example_weights, before=carry.theta, theta=theta,
+            weights=found.at, state=state, outputs=found.outputs, losses=found.losses,
+            g_weights=found.weights, g_theta=found.theta, update=moved, lr=lr,
+            apply=lambda weights, x: forward(
+                run, weights, carry.state, x, train=True, key=key(run.seeds, Stream.DROPOUT, t)
+            )[0],
+        )  # fmt: skip
+        probes = tuple(probe.update(c, seen) for probe, c in zip(self.probes, carry.probes, strict=True))
+        after = Carry(theta, opt, state, order, bad_step, carry.fixed, probes)
+        return self._edited(run, after, found.weights, t)
+
+    def _edited(self, run: Run, carry: Carry, g_weights: Any, t: Int[Array, ""]) -> Carry:
+        for number, edit in enumerate(run.edits):
+            edit_key = jax.random.fold_in(key(run.seeds, Stream.MASK, t), number)
+
+            def act(c: Carry, edit: Any = edit, edit_key: Any = edit_key) -> Carry:
+                fixed, theta, opt = edit.apply(run.space, c.fixed, c.theta, c.opt, g_weights, t, edit_key)
+                return dataclasses.replace(c, fixed=fixed, theta=theta, opt=opt)
+
+            carry = jax.lax.cond(edit.due(t, run.recipe.length), act, lambda c: c, carry)
+        return carry
+
+    def read(
+        self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""], group: int
+    ) -> tuple[dict[str, Array], Carry]:
+        """The scalars of one group of probes, and the carry after reading them."""
+        at = self._at(run, feed, frame, carry, t)
+        record: dict[str, Array] = {}
+        carries = list(carry.probes)
+        for index in self.groups[group]:
+            found, carries[index] = self.probes[index].read(carries[index], at)
+            record |= {name: value.astype(run.precision.storage) for name, value in found.items()}
+        return record, dataclasses.replace(carry, probes=tuple(carries))
+
+    def finish(
+        self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]
+    ) -> tuple[tuple[dict[str, Any], ...], Int[Array, ""]]:
+        """The outputs of each probe, and the first bad step."""
+        at = self._at(run, feed, frame, carry, t)
+        outputs = tuple(probe.finish(c, at) for probe, c in zip(self.probes, carry.probes, strict=True))
+        return outputs, carry.bad_step
+
+    def _at(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> At:
+        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        last = t == jnp.asarray(run.recipe.length, jnp.int32)
+
+        @functools.cache
+        def weights(name: str = DEFAULT_POINT) -> Any:
+            return run.space.weights(fixed, carry.theta, run.space.point(fixed, carry.theta, name))
+
+        @functools.cache
+        def evaluate(
+            split: str, name: str = DEFAULT_POINT, limit: int | None = None, statistics: str = "running"
+        ) -> Any:
+            examples, size = self._split(run, feed, frame, split)
+            some = size if limit is None else min(limit, size)
+            count = jnp.where(last, jnp.int32(size), jnp.int32(some))
+            decode = functools.partial(
+                run.task.data.decode, feed.arrays, dtype=jnp.dtype(run.precision.storage)
+            )
+            return split_mean(run, weights(name), carry.state, examples, decode, count, statistics=statistics)
+
+        return At(
+            t=t, last=last, run=run, fixed=fixed, theta=carry.theta, state=carry.state,
+            layout=layout_of_run(run), weights=weights, evaluate=evaluate,
+        )  # fmt: skip
+
+    def _split(self, run: Run, feed: Feed, frame: Frame, split: str) -> tuple[Any, int]:
+        if split == "test":
+            test = feed.arrays.test
+            return (test.x, test.y, None), test.x.shape[0]
+        labels = feed.arrays.train.y if frame.labels is None else frame.labels
+        if split == "validation":
+            # Its labels are the true ones: noise is put on what is trained on.
+            return (feed.arrays.train.x, feed.arrays.train.y, frame.validation), frame.validation.shape[0]
+        chosen = feed.spread if frame.train is None else frame.train[feed.spread]
+        return (feed.arrays.train.x, labels, chosen), run.task.data.size

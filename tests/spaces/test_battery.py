@@ -1,0 +1,139 @@
+"""What every space must do. A new space is one row here."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from weightspace import tree
+from weightspace.models.layout import Layout, Leaf
+from weightspace.spaces.affine import Affine
+from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.compose import Compose
+from weightspace.spaces.full import Full
+from weightspace.streams import Keys, Seeds, Stream, key, named
+
+LAYOUT = Layout((
+    Leaf("a/kernel", (3, 4), "kernel", "a", 0, (0,), 1),
+    Leaf("a/bias", (4,), "bias", "a", 1),
+    Leaf("b/kernel", (4, 2), "kernel", "b", 2, (0,), 1, output=True),
+    Leaf("b/bias", (2,), "bias", "b", 3, output=True),
+))  # fmt: skip
+SIZE = 26
+
+SINGLE = {
+    "full": (Full(), SIZE),
+    "affine": (Affine(Gaussian(5)), 5),
+    "affine-orthonormal": (Affine(Gaussian(5, orthonormal=True)), 5),
+    "affine-spread": (Affine(Gaussian(5), spread=0.1), 5),
+}
+INNER = {"affine": (Affine(Gaussian(3), spread=0.1), 3), "full": (Full(), None)}
+PAIRS = {
+    f"{a} of {b}": (Compose(outer, inner), dof or outer_dof)
+    for (a, (outer, outer_dof)), (b, (inner, dof)) in itertools.product(SINGLE.items(), INNER.items())
+}
+SPACES = SINGLE | {name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full")}
+
+
+def sample(keys, dtype=jnp.float32):
+    k = keys(Stream.INIT)
+    flat = {leaf.path: jax.random.normal(named(k, leaf.path), leaf.shape, dtype) for leaf in LAYOUT}
+    return tree.nested_dict(flat)
+
+
+def loss(weights):
+    h = jnp.tanh(jnp.ones((1, 3)) @ weights["a"]["kernel"] + weights["a"]["bias"][None])
+    out = h @ weights["b"]["kernel"] + weights["b"]["bias"][None]
+    return jnp.sum((out - 1.0) ** 2)
+
+
+def begin(space, seed=0):
+    return space.init(Keys(Seeds(seed)), sample, LAYOUT)
+
+
+def objective(space, fixed, theta, k):
+    p = space.draw(fixed, theta, k)
+    return loss(space.weights(fixed, theta, p)) + space.penalty(fixed, theta, p)
+
+
+@pytest.fixture(params=SPACES, ids=str)
+def member(request):
+    return SPACES[request.param]
+
+
+def test_weights_have_the_model_s_structure(member):
+    space, _ = member
+    fixed, theta = begin(space)
+    weights = space.weights(fixed, theta, space.point(fixed, theta, ""))
+    shapes = jax.tree.map(jnp.shape, weights)
+    assert shapes == jax.tree.map(jnp.shape, sample(Keys(Seeds(0))))
+    assert {leaf.dtype for leaf in jax.tree.leaves(weights)} == {jnp.dtype("float32")}
+
+
+def test_gradient_is_that_of_finite_differences(member):
+    space, _ = member
+    with jax.enable_x64(True):
+        fixed, theta = space.init(Keys(Seeds(1)), lambda keys: sample(keys, jnp.float64), LAYOUT)
+        flat, back = tree.ravel(theta)
+        k = key(Seeds(1), Stream.POINT)
+        value = jax.jit(lambda v: objective(space, fixed, back(v), k))
+        direction = jax.random.normal(key(Seeds(2), Stream.PROBE), flat.shape, jnp.float64)
+        exact = jnp.vdot(jax.grad(value)(flat), direction)
+        step = 1e-6
+        slope = (value(flat + step * direction) - value(flat - step * direction)) / (2 * step)
+        np.testing.assert_allclose(slope, exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", SINGLE | PAIRS, ids=str)
+def test_first_step_is_finite(name):
+    space, _ = (SINGLE | PAIRS)[name]
+    fixed, theta = begin(space)
+    g = jax.grad(lambda th: objective(space, fixed, th, key(Seeds(0), Stream.POINT)))(theta)
+    assert all(bool(jnp.all(jnp.isfinite(leaf))) for leaf in jax.tree.leaves(g))
+    assert float(tree.squared_norm(g)) > 0
+
+
+def test_vmap_and_jit_agree_with_a_run_alone(member):
+    space, _ = member
+
+    def one(seed):
+        fixed, theta = space.init(Keys(Seeds(seed)), sample, LAYOUT)
+        return jax.grad(lambda th: objective(space, fixed, th, key(Seeds(seed), Stream.POINT)))(theta)
+
+    many = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
+    alone = jax.jit(one)(jnp.uint32(2))
+    jax.tree.map(lambda a, m: np.testing.assert_allclose(a, m[2], rtol=2e-4, atol=1e-5), alone, many)
+
+
+def test_jit_compiles_once_whatever_the_seed(member):
+    space, _ = member
+    traced = jax.jit(lambda seeds: space.init(Keys(seeds), sample, LAYOUT))
+    for seed in range(3):
+        traced(jax.tree.map(jnp.uint32, Seeds(seed)))
+    assert traced._cache_size() == 1
+
+
+def test_degrees_of_freedom(member):
+    space, expected = member
+    fixed, theta = begin(space)
+    free = space.free(fixed, theta)
+    count = tree.size(theta) if free is None else sum(int(jnp.sum(f)) for f in jax.tree.leaves(free))
+    assert count == expected
+    assert space.coordinates(LAYOUT).size == tree.size(theta)
+
+
+def test_seeds_differ_and_repeat(member):
+    space, _ = member
+    weights = [space.weights(*begin(space, s), ()) if not isinstance(space, Compose) else None for s in (0, 1)]
+    if weights[0] is not None:
+        assert not tree.equal(*weights)
+    assert tree.equal(begin(space, 5), begin(space, 5))
+
+
+def test_an_unknown_point_is_refused(member):
+    space, _ = member
+    fixed, theta = begin(space)
+    with pytest.raises(ValueError, match="nowhere"):
+        space.point(fixed, theta, "nowhere")

@@ -1,0 +1,141 @@
+"""Questions: asked twice is stored once, and labels come back with their types."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from weightspace.errors import InputError, StoreError
+from weightspace.store import asked, schema
+from weightspace.store.schema import StoreWarning
+
+from .builders import digest, names, truncate
+
+LABELS = {"dim": 8, "sparsity": 0.5, "criterion": "magnitude", "masked": True, "note": None}
+
+
+def test_the_same_question_is_one_file(store):
+    for _ in range(2):
+        store.ask("e", [(LABELS, digest(1))], {"epochs": 3, "lr": (0.1, 0.2)})
+    assert len(names(store.root / "asked")) == 1
+    (question,) = store.questions()
+    assert question.fields == {"epochs": 3, "lr": [0.1, 0.2]}
+    assert question.rows == [(LABELS, digest(1))]
+
+
+@pytest.mark.parametrize(
+    ("experiment", "labels", "number", "fields"),
+    [
+        ("f", LABELS, 1, {"epochs": 3}),
+        ("e", LABELS | {"dim": 9}, 1, {"epochs": 3}),
+        ("e", LABELS, 2, {"epochs": 3}),
+        ("e", LABELS, 1, {"epochs": 4}),
+    ],
+)
+def test_another_question_is_another_file(store, experiment, labels, number, fields):
+    store.ask("e", [(LABELS, digest(1))], {"epochs": 3})
+    store.ask(experiment, [(labels, digest(number))], fields)
+    assert len(names(store.root / "asked")) == 2
+
+
+def test_rows_keep_their_order_and_one_asked_twice_is_there_once(store, monkeypatch):
+    times = iter([2.0, 1.0])
+    monkeypatch.setattr(asked.time, "time", lambda: next(times))
+    store.ask("e", [({"dim": 4}, digest(4)), ({"dim": 2}, digest(2))], {"when": "later"})
+    store.ask("e", [({"dim": 9}, digest(9)), ({"dim": 4}, digest(4))], {"when": "earlier"})
+    frame = store.asked("e")
+    assert list(frame["dim"]) == [9, 4, 2]
+    assert list(frame["run"]) == [digest(9), digest(4), digest(2)]
+
+
+def test_one_run_may_answer_under_several_labels(store):
+    store.ask("e", [({"dim": 1, "flag": True}, digest(1)), ({"dim": 1, "flag": 1}, digest(1))], {})
+    store.ask("f", [({"method": "dense"}, digest(1))], {})
+    frame = store.asked()
+    assert list(frame.columns) == ["experiment", "run", "dim", "flag", "method"]
+    assert list(frame["experiment"]) == ["e", "e", "f"]
+    assert set(frame["run"]) == {digest(1)}
+    assert frame["method"].isna().tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        ([1, 2], "int64"),
+        ([1, None], "Int64"),
+        ([1, 0.5], "float64"),
+        ([0.5, None], "float64"),
+        ([True, False], "bool"),
+        ([True, None], "boolean"),
+        ([1, "full"], "object"),
+        ([True, 2], "object"),
+        ([None, None], "object"),
+        ([np.float32(0.5), np.int64(2)], "float64"),
+    ],
+)
+def test_types_of_label_columns(store, values, dtype):
+    store.ask("e", [({"x": value}, digest(row)) for row, value in enumerate(values)], {})
+    column = store.asked()["x"]
+    assert column.dtype == dtype
+    for found, value in zip(column, values, strict=True):
+        assert pd.isna(found) if value is None else found == value
+        assert dtype != "object" or value is None or type(found) is type(value)
+
+
+def test_text_labels_are_text(store):
+    store.ask("e", [({"x": "ä"}, digest(1)), ({}, digest(2))], {})
+    assert pd.api.types.is_string_dtype(store.asked()["x"].dropna())
+    assert store.asked()["x"].isna().tolist() == [False, True]
+
+
+def test_a_column_of_one_experiment_may_have_another_type_in_the_next(store):
+    store.ask("e", [({"x": 1}, digest(1))], {})
+    store.ask("f", [({"x": "full"}, digest(1))], {})
+    assert store.asked()["x"].tolist() == [1, "full"]
+    assert store.asked("e")["x"].dtype == "int64"
+
+
+@pytest.mark.parametrize("name", sorted(asked.NOT_LABELS))
+def test_labels_with_names_of_columns_are_refused(store, name):
+    with pytest.raises(StoreError, match=f"cannot be called '{name}'"):
+        store.ask("e", [({name: 1}, digest(1))], {})
+
+
+@pytest.mark.parametrize("value", [[1], {"a": 1}, object(), 1j, 2**63, float("nan")])
+def test_labels_that_are_no_plain_values_are_refused(store, value):
+    with pytest.raises((StoreError, InputError)):
+        store.ask("e", [({"x": value}, digest(1))], {})
+    assert names(store.root / "asked") == []
+
+
+def test_no_rows_no_labels_no_questions(store):
+    assert store.asked().empty
+    assert list(store.asked().columns) == ["experiment", "run"]
+    store.ask("e", [], {})
+    assert store.asked("e").empty
+    store.ask("e", [({}, digest(1)), ({}, digest(2))], {})
+    assert len(store.asked("e")) == 2
+
+
+def test_a_misspelt_experiment_gets_the_nearest_name(store):
+    store.ask("random_subspace", [({}, digest(1))], {})
+    with pytest.raises(InputError, match="did you mean 'random_subspace'"):
+        store.asked("random_subspce")
+
+
+def test_damaged_questions_are_named_and_asked_again(store):
+    store.ask("e", [({"x": 1}, digest(1))], {})
+    (path,) = (store.root / "asked" / "e").iterdir()
+    truncate(path)
+    with pytest.warns(StoreWarning, match="counts as not asked"):
+        assert store.asked("e").empty
+    with pytest.warns(StoreWarning, match="counts as not asked"):
+        store.ask("e", [({"x": 1}, digest(1))], {})
+    assert store.asked("e")["x"].tolist() == [1]
+
+
+def test_questions_of_another_version_are_refused(store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "SCHEMA", 99)
+        store.ask("e", [({"x": 1}, digest(1))], {})
+    with pytest.raises(StoreError, match="schema version 99"):
+        store.asked()

@@ -1,0 +1,40 @@
+"""Drive a block directly: train runs and give their final coordinates and records."""
+
+import jax
+import numpy as np
+
+from weightspace.probes import Snapshot
+from weightspace.sweep.cohorts import prepare
+from weightspace.sweep.requests import Request, total_steps
+from weightspace.training.block import BlockKey, block_for
+
+
+def block_of(runs, probes, lanes, devices):
+    prepared = [prepare(Request(run, tuple(probes), (0,)), {}) for run in runs]
+    _, resolved_probes, groups = prepared[0]
+    resolved = [one for one, _, _ in prepared]
+    key = BlockKey.of(resolved[0], resolved_probes, groups, runs[0].precision, lanes, devices)
+    block = block_for(key)
+    padded = resolved + [resolved[-1]] * (key.size - len(resolved))
+    return block, block.put_runs(padded, resolved_probes)
+
+
+def train(runs, probes=(), *, lanes=1, devices=1, stretches=None):
+    """Final weights of each run, records at the ends of the stretches, first bad steps."""
+    probes = (*probes, Snapshot("end"))
+    block, placed = block_of(runs, probes, lanes, devices)
+    feed = block.feed(runs[0])
+    frame, carry = block.start(placed, feed)
+    total, _ = total_steps(runs[0])
+    stretches = stretches or [0, total]
+    flags = [[True] * len(block.key.groups)] * len(stretches)
+    carry, records = block.advance(placed, feed, frame, carry, 0, stretches, flags)
+    outputs, bad = block.finish(placed, feed, frame, carry, total)
+    weights = jax.device_get(outputs[-1]["weights"])
+    each = [jax.tree.map(lambda a, i=i: a[i], weights) for i in range(len(runs))]
+    records = {name: np.asarray(value)[: len(stretches)] for name, value in records.items()}
+    return each, records, np.asarray(bad)
+
+
+def flat(weights):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(weights)])
