@@ -92,7 +92,7 @@ def main(options: Options) -> None:
         options.out.write_text(json.dumps(summary, indent=1) + "\n")
 
 
-def workloads(options: Options):  # noqa: ANN201
+def workloads(options: Options):
     """What is timed, and with how many runs at once."""
     from weightspace.bench import Workload
     from weightspace.data import make_data
@@ -110,7 +110,7 @@ def workloads(options: Options):  # noqa: ANN201
     yield Workload("conv2", images, 128, "adam", 0.05, dim=1024), options.runs
 
 
-def _rate(advance, seconds: float) -> int:  # noqa: ANN001
+def _rate(advance, seconds: float) -> int:
     advance(3)
     began = time.perf_counter()
     advance(10)

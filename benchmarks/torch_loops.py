@@ -26,6 +26,7 @@ class Conv2(nn.Module):
         self.head = nn.Linear(32 * (side // 4) ** 2, outputs)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Logits."""
         return self.head(self.features(x).flatten(1))
 
 
@@ -37,6 +38,7 @@ class BiasOnly(nn.Module):
         self.bias = nn.Parameter(torch.zeros(width))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The sum."""
         return x + self.bias
 
 
@@ -98,7 +100,7 @@ def loop(workload: Workload, device: str = "cpu") -> Callable[[int], None]:
     return advance
 
 
-def _batches(size: int, batch: int, device: str):  # noqa: ANN202
+def _batches(size: int, batch: int, device: str):
     while True:
         order = torch.randperm(size, device=device)
         for start in range(0, size - batch + 1, batch):
@@ -108,11 +110,13 @@ def _batches(size: int, batch: int, device: str):  # noqa: ANN202
 def _optimiser(workload: Workload, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
     if workload.optimiser == "adam":
         return torch.optim.Adam(parameters, lr=workload.lr)
-    return torch.optim.SGD(parameters, lr=workload.lr, momentum=0.9 if workload.optimiser == "momentum" else 0.0)
+    return torch.optim.SGD(
+        parameters, lr=workload.lr, momentum=0.9 if workload.optimiser == "momentum" else 0.0
+    )
 
 
-def _subspace_step(workload: Workload, model: nn.Module, loss_of, x, y, batches):  # noqa: ANN001, ANN202
-    """w = w₀ + B θ through `torch.func.functional_call`, B dense with unit columns."""
+def _subspace_step(workload: Workload, model: nn.Module, loss_of, x, y, batches):
+    """W = w₀ + B θ through `torch.func.functional_call`, B dense with unit columns."""
     names = [name for name, _ in model.named_parameters()]
     start = [p.detach().clone() for p in model.parameters()]
     sizes = [p.numel() for p in start]

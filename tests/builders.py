@@ -17,7 +17,16 @@ EVALUATION = Evaluation(("train", "test"))
 
 
 def small_run(
-    seed=0, *, model="fc:widths=16", space=None, dim=None, lr=0.1, length="20it", batch=64, data=None, **changes
+    seed=0,
+    *,
+    model="fc:widths=16",
+    space=None,
+    dim=None,
+    lr=0.1,
+    length="20it",
+    batch=64,
+    data=None,
+    **changes,
 ):
     """A run of a small network on digits; `dim` puts it in a random subspace."""
     data = data or make_data("digits")

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.traced import traced_seeds
 from weightspace.errors import InputError
 from weightspace.streams import Keys, Seeds, Stream, key, named
 
@@ -36,7 +37,7 @@ def test_stream_numbers_are_fixed():
 
 def test_a_key_is_the_same_alone_and_under_vmap():
     numbers = jnp.arange(5, dtype=jnp.uint32)
-    stacked = jax.vmap(lambda s: jax.random.normal(key(Seeds(s, init=s), Stream.INIT, 3), (4,)))(numbers)
+    stacked = jax.vmap(lambda s: jax.random.normal(key(traced_seeds(s), Stream.INIT, 3), (4,)))(numbers)
     alone = jnp.stack([jax.random.normal(key(Seeds(s), Stream.INIT, 3), (4,)) for s in range(5)])
     np.testing.assert_array_equal(stacked, alone)
 

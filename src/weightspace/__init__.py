@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from weightspace.data import from_arrays as from_arrays
     from weightspace.data import make_data as make_data
+    from weightspace.data.base import Data as Data
     from weightspace.data.task import Task as Task
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
+    "weightspace.data.base": ("Data",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.node": ("Derived", "Precision", "Row", "Run", "Watch"),
@@ -62,7 +64,7 @@ _HOMES = {
     "weightspace.sweep": ("sweep",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = sorted([*_HOME_OF, "__version__"])  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

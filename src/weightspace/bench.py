@@ -6,6 +6,7 @@ steps, so that a comparison can alternate between ours and another's on a noisy 
 
 import dataclasses
 import functools
+import itertools
 import time
 from collections.abc import Callable
 
@@ -29,6 +30,7 @@ from weightspace.sweep.requests import Request, total_steps
 from weightspace.training.block import BlockKey, block_for
 
 ENDLESS = "1000000000it"
+FLOAT32 = Precision()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Workload:
     lr: float
     dim: int | None = None
     loss: str = "cross-entropy"
-    precision: Precision = Precision()
+    precision: Precision = FLOAT32
 
     @property
     def name(self) -> str:
@@ -149,5 +151,5 @@ def tune(workloads: list[Workload], choices: tuple[int, ...], steps: int) -> lis
         found.append((float(cost), min(timings, key=functools.partial(timings.__getitem__))))
     rows = sorted(found)
     # Each row holds up to half-way (in factors) to the next workload; the last holds for everything above.
-    limits = [float(np.sqrt(a[0] * b[0])) for a, b in zip(rows, rows[1:], strict=False)] + [float("inf")]
+    limits = [float(np.sqrt(a[0] * b[0])) for a, b in itertools.pairwise(rows)] + [float("inf")]
     return [(limit, lanes) for limit, (_, lanes) in zip(limits, rows, strict=True)]

@@ -106,9 +106,11 @@ class Code:
             ) from error
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it with its bound arguments."""
         return self.call(*args, **self.arguments, **kwargs)
 
     def __canonical__(self) -> Any:
+        """Its identity."""
         return self.identity
 
     def __eq__(self, other: object) -> bool:

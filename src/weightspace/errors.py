@@ -28,7 +28,7 @@ class StoreError(WeightspaceError):
     """A results folder cannot be read or written."""
 
 
-class Blocked(WeightspaceError):
+class BlockedError(WeightspaceError):
     """A node cannot be computed because one of its parents diverged or failed."""
 
 

@@ -69,6 +69,7 @@ class Output:
         return self.name if self.probe is None else f"{self.probe.key}.{self.name}"
 
     def __canonical__(self) -> Any:
+        """The digest of its node, its name and its probe."""
         # Whether it is shared is a matter of batching, not of numbers.
         return {"of": self.of.digest, "output": self.name, "probe": canonical(self.probe)}
 
@@ -92,6 +93,7 @@ class Precision(Spec):
     matmul: str = static(default="highest")
 
     def validate(self) -> None:
+        """Known names."""
         check_choice("dtype", self.dtype, DTYPES)
         check_choice("matmul precision", self.matmul, ("default", "high", "highest"))
 

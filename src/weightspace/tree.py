@@ -87,7 +87,7 @@ def ravel(tree: Tree) -> tuple[Float[Array, " D"], Callable[[Array], Tree]]:
 
 def dot(a: Tree, b: Tree) -> Float[Array, ""]:
     """The inner product of two trees of equal structure."""
-    products = jax.tree.map(lambda u, v: jnp.vdot(u, v), a, b)
+    products = jax.tree.map(jnp.vdot, a, b)
     return jax.tree.reduce(jnp.add, products)
 
 

@@ -3,15 +3,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.traced import traced_seeds
 from weightspace.data.noise import noisy_labels
-from weightspace.streams import Seeds, Stream, key
+from weightspace.streams import Stream, key
 
 N, CLASSES = 40_000, 10
 TRUE = (np.arange(N) % CLASSES).astype(np.int32)
 
 
 def noisy(rate, seed=0):
-    return noisy_labels(key(Seeds(seed), Stream.NOISE), jnp.asarray(TRUE), CLASSES, rate)
+    return noisy_labels(key(traced_seeds(seed), Stream.NOISE), jnp.asarray(TRUE), CLASSES, rate)
 
 
 def within(count, n, p):

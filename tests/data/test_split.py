@@ -2,14 +2,15 @@ import jax
 import numpy as np
 import pytest
 
+from tests.traced import traced_seeds
 from weightspace.data.split import held_out, partition
-from weightspace.streams import Seeds, Stream, key
+from weightspace.streams import Stream, key
 
 SIZE = 1_000
 
 
 def rows(seed, validation, subset):
-    return partition(key(Seeds(seed), Stream.SPLIT), SIZE, validation, subset)
+    return partition(key(traced_seeds(seed), Stream.SPLIT), SIZE, validation, subset)
 
 
 @pytest.mark.parametrize(

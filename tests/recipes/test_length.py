@@ -21,7 +21,13 @@ def test_lengths_not_understood(text):
 
 @pytest.mark.parametrize(
     ("remainder", "size", "batch", "steps"),
-    [("short", 100, 32, 4), ("drop", 100, 32, 3), ("wrap", 100, 32, 4), ("drop", 96, 32, 3), ("short", 96, 32, 3)],
+    [
+        ("short", 100, 32, 4),
+        ("drop", 100, 32, 3),
+        ("wrap", 100, 32, 4),
+        ("drop", 96, 32, 3),
+        ("short", 96, 32, 3),
+    ],
 )
 def test_steps_of_an_epoch(remainder, size, batch, steps):
     assert Recipe(Sgd(0.1), "1ep", batch=batch, remainder=remainder).steps_per_epoch(size) == steps

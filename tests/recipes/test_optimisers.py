@@ -36,7 +36,7 @@ def test_directions_are_optax_s(ours, theirs):
 
 
 def test_legacy_adam_has_the_multiplier_curve_of_the_original():
-    """Sheet of the degrees-of-freedom paper, section 2.3: 1.0, 2.06, 1.4, 1.0, 0.40 at t = 1, 10, 50, 100, 1000."""
+    """Of the degrees-of-freedom code: 1.0, 2.06, 1.4, 1.0, 0.40 at t = 1, 10, 50, 100, 1000."""
     constant = [jnp.ones(3)] * 1000
     true = trajectory(Adam(1.0, eps=1e-12).direction(), constant)
     legacy = trajectory(AdamLegacy(1.0, eps=1e-12).direction(), constant)

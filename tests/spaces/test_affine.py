@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests.spaces.test_battery import LAYOUT, SIZE, begin, sample
 
+from tests.spaces.test_battery import LAYOUT, SIZE, begin, sample
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.spaces.affine import Affine
@@ -53,7 +53,10 @@ def test_weights_move_along_the_columns():
 
 
 def test_a_given_offset_takes_the_place_of_the_initialisation():
-    given = {"a": {"kernel": jnp.ones((3, 4)), "bias": jnp.zeros(4)}, "b": {"kernel": jnp.ones((4, 2)), "bias": jnp.ones(2)}}
+    given = {
+        "a": {"kernel": jnp.ones((3, 4)), "bias": jnp.zeros(4)},
+        "b": {"kernel": jnp.ones((4, 2)), "bias": jnp.ones(2)},
+    }
     space = Affine(Gaussian(4), offset=given)
     assert tree.equal(space.weights(*begin(space), ()), given)
 

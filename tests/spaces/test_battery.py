@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.traced import traced_seeds
 from weightspace import tree
 from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.affine import Affine
@@ -99,8 +100,9 @@ def test_vmap_and_jit_agree_with_a_run_alone(member):
     space, _ = member
 
     def one(seed):
-        fixed, theta = space.init(Keys(Seeds(seed)), sample, LAYOUT)
-        return jax.grad(lambda th: objective(space, fixed, th, key(Seeds(seed), Stream.POINT)))(theta)
+        seeds = traced_seeds(seed)
+        fixed, theta = space.init(Keys(seeds), sample, LAYOUT)
+        return jax.grad(lambda th: objective(space, fixed, th, key(seeds, Stream.POINT)))(theta)
 
     many = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
     alone = jax.jit(one)(jnp.uint32(2))
@@ -126,7 +128,9 @@ def test_degrees_of_freedom(member):
 
 def test_seeds_differ_and_repeat(member):
     space, _ = member
-    weights = [space.weights(*begin(space, s), ()) if not isinstance(space, Compose) else None for s in (0, 1)]
+    weights = [
+        space.weights(*begin(space, s), ()) if not isinstance(space, Compose) else None for s in (0, 1)
+    ]
     if weights[0] is not None:
         assert not tree.equal(*weights)
     assert tree.equal(begin(space, 5), begin(space, 5))

@@ -193,7 +193,6 @@ def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(store):
             {},
             "cannot be called 'status'",
         ),
-        ([row(1, outputs=(), scalars={"x": "high"})], {}, {}, "metric 'x' must be plain numbers"),
     ],
 )
 def test_what_cannot_be_stored_as_it_is_is_refused_before_anything_is_written(

@@ -10,6 +10,7 @@ import pytest
 
 from weightspace.errors import StoreError
 from weightspace.store import compact as module
+from weightspace.store import index
 from weightspace.store.base import Store
 from weightspace.store.compact import clean, compact
 from weightspace.store.lease import Lease
@@ -172,6 +173,35 @@ def test_reading_goes_on_while_files_are_merged(store):
     assert rounds[0] > 0
     found = content(store)
     assert found[3].keys() == expected[3].keys()
+
+
+@pytest.mark.parametrize(
+    ("look", "values"),
+    [("read_parquet", {}), ("kept_outputs", {"points": ()}), ("open_parquet", {"outputs": ()})],
+    ids=["rows", "arrays", "history"],
+)
+def test_files_merged_in_the_middle_of_a_look_lose_nothing(store, monkeypatch, look, values):
+    """The reader comes to rows, or from the rows to their arrays or history, and these are gone."""
+    for number in range(3):
+        write(store, f"c{number}", number, **values)
+    before = content(store)[2]
+    original, due = getattr(index, look), [True]
+
+    def late(path, *rest):
+        if path.stem == "c2" and due:  # the last one, whose loss nothing after it would tell
+            due.pop()
+            compact(store.root)
+        return original(path, *rest)
+
+    reader = Store(store.root, create=False)
+    monkeypatch.setattr(index, look, late)
+    found = reader.records()
+    assert {name: record.outputs for name, record in found.items()} == {
+        name: r[1] for name, r in before.items()
+    }
+    assert {name: record.points for name, record in found.items()} == {
+        name: r[2] for name, r in before.items()
+    }
 
 
 def test_two_cannot_keep_house_at_once(store):

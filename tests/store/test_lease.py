@@ -146,6 +146,17 @@ def test_a_slow_contender_cannot_take_a_number_that_was_used_up(tmp_path, monkey
     third.release()
 
 
+def test_of_two_who_saw_it_free_only_the_first_has_it(tmp_path, monkeypatch):
+    first, second, look = Lease(tmp_path), Lease(tmp_path), Lease._newest
+    assert first.acquire()
+    answers = [-1]
+    monkeypatch.setattr(second, "_newest", lambda: answers.pop() if answers else look(second))
+    assert not second.acquire()
+    assert first.held
+    assert not second.held
+    first.release()
+
+
 def test_a_lease_just_created_and_not_yet_written_is_held(tmp_path):
     (tmp_path / "lease.0").touch()
     assert Lease(tmp_path).held_by().host == "?"

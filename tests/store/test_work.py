@@ -155,6 +155,16 @@ def test_finish_removes_all_and_may_be_repeated(store):
     assert list((store.root / "work").iterdir()) == []
 
 
+def test_finish_is_complete_in_one_step_even_if_the_process_dies_then(store, monkeypatch):
+    unfinished = store.work("c")
+    unfinished.write_manifest(MANIFEST)
+    unfinished.append_rows(0, *cohort(1))
+    monkeypatch.setattr(work.shutil, "rmtree", lambda *_, **__: None)
+    unfinished.finish()
+    assert store.unfinished() == []
+    assert store.work("c").done_blocks() == {}
+
+
 def test_files_of_another_version_are_refused(store, monkeypatch):
     unfinished = store.work("c")
     with monkeypatch.context() as patch:

@@ -7,8 +7,8 @@ import sys
 import time
 
 import numpy as np
-from tests.builders import small_run
 
+from tests.builders import small_run
 from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation, Snapshot
 from weightspace.store.base import Store

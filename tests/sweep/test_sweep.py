@@ -5,8 +5,8 @@ import warnings
 
 import numpy as np
 import pytest
-from tests.builders import EVALUATION, small_run
 
+from tests.builders import EVALUATION, small_run
 from weightspace.errors import InputError
 from weightspace.node import Derived, Row, Watch
 from weightspace.probes import Best, PathLength, Snapshot
@@ -38,7 +38,11 @@ def row(run, **labels):
 
 
 def files(root):
-    return {p: p.stat().st_mtime_ns for p in root.rglob("*") if p.is_file() and p.parent.name in ("runs", "arrays")}
+    return {
+        p: p.stat().st_mtime_ns
+        for p in root.rglob("*")
+        if p.is_file() and p.parent.name in ("runs", "arrays")
+    }
 
 
 @spec
@@ -98,10 +102,16 @@ def test_an_output_of_one_run_is_the_offset_of_another(tmp_path):
 
 def test_a_snapshot_is_an_independent_run_of_that_length(tmp_path):
     long, short = small_run(0, length="20it"), small_run(0, length="6it")
-    rows = [Row({"seed": 0}, long, Watch("1ep", (Snapshot("6it"),))), Row({"seed": 0}, short, Watch("1ep", (Snapshot("end"),)))]
+    rows = [
+        Row({"seed": 0}, long, Watch("1ep", (Snapshot("6it"),))),
+        Row({"seed": 0}, short, Watch("1ep", (Snapshot("end"),))),
+    ]
     sweep(rows, tmp_path)
     store = Store(tmp_path)
-    assert equal(store.output(long.digest, "snapshot(6it).weights"), store.output(short.digest, "snapshot(end).weights"))
+    assert equal(
+        store.output(long.digest, "snapshot(6it).weights"),
+        store.output(short.digest, "snapshot(end).weights"),
+    )
 
 
 def test_derived_values_are_nodes(tmp_path):
@@ -115,7 +125,9 @@ def test_a_diverged_parent_blocks_its_children_and_is_a_result(tmp_path):
     parent = small_run(0, lr=1e30)
     child = small_run(0, space=Affine(Gaussian(2), offset=parent.final()))
     fine = small_run(1, dim=2)
-    table = sweep(Asked([[row(parent, what="parent"), row(child, what="child"), row(fine, what="fine")]]), tmp_path)
+    table = sweep(
+        Asked([[row(parent, what="parent"), row(child, what="child"), row(fine, what="fine")]]), tmp_path
+    )
     assert dict(zip(table["what"], table["status"], strict=True)) == {
         "parent": "diverged", "child": "blocked", "fine": "ok",
     }  # fmt: skip

@@ -20,7 +20,15 @@ def block_of(runs, probes, lanes, devices):
 
 
 def train(runs, probes=(), *, lanes=1, devices=1, stretches=None):
-    """Final weights of each run, records at the ends of the stretches, first bad steps."""
+    """Final weights of each run, records at the ends of the stretches, first bad steps; block after block."""
+    size = lanes * devices
+    parts = [runs[i : i + size] for i in range(0, len(runs), size)]
+    found = [train_block(part, probes, lanes, devices, stretches) for part in parts]
+    records = {name: np.concatenate([f[1][name] for f in found], axis=1) for name in found[0][1]}
+    return [w for f in found for w in f[0]], records, np.concatenate([f[2] for f in found])
+
+
+def train_block(runs, probes, lanes, devices, stretches):
     probes = (*probes, Snapshot("end"))
     block, placed = block_of(runs, probes, lanes, devices)
     feed = block.feed(runs[0])

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
 
 
-def _command(name: str):  # noqa: ANN202
+def _command(name: str):
     if name not in COMMANDS:
         guess = nearest(name, COMMANDS)
         hint = f"; did you mean '{guess}'?" if guess else "."
@@ -71,6 +71,6 @@ def overview() -> str:
             "",
             *lines,
             "",
-            "weightspace COMMAND --help tells more; weightspace run NAME --help has every field of an experiment.",
+            "weightspace COMMAND --help tells more; run NAME --help has every field of an experiment.",
         ]
     )

@@ -40,13 +40,17 @@ class Options:
 def run(arguments: Sequence[str]) -> int:
     """The command."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: weightspace run NAME [--preset smoke|quick|paper] [--out OUT] [--dry-run] [--FIELD …]\n")
+        print(
+            "usage: weightspace run NAME [--preset smoke|quick|paper] [--out OUT] [--dry-run] [--FIELD …]\n"
+        )
         for name in names():
             print(f"  {name:<18} {experiment_class(name).question}")
         print("\nweightspace run NAME --help has every field of an experiment.")
         return 0
     if arguments[0].startswith("-"):
-        raise InputError("name the experiment first: weightspace run NAME --FLAG …; see weightspace list experiments")
+        raise InputError(
+            "name the experiment first: weightspace run NAME --FLAG …; see weightspace list experiments"
+        )
     cls = experiment_class(arguments[0])
     experiment, options = read(cls, arguments[1:])
     return carry_through(experiment, options, ["weightspace", "run", *arguments])
@@ -62,7 +66,11 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
         raise unknown("field", str(error), [f.name for f in dataclasses.fields(cls)]) from error
     fields = [
         ("experiment", Annotated[cls, tyro.conf.arg(name="")], dataclasses.field(default=default)),
-        ("options", Annotated[Options, tyro.conf.arg(name="")], dataclasses.field(default=Options(preset=preset))),
+        (
+            "options",
+            Annotated[Options, tyro.conf.arg(name="")],
+            dataclasses.field(default=Options(preset=preset)),
+        ),
     ]
     both = dataclasses.make_dataclass("Run", fields)
     both.__doc__ = _description(cls)

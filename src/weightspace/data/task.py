@@ -28,7 +28,7 @@ class Task(Spec):
 
     data: Data
     loss: Loss
-    metrics: tuple[str | Code, ...] = static(default=())
+    metrics: Any = static(default=())
 
     def __post_init__(self) -> None:
         given: Any = self.metrics

@@ -1,1 +1,1 @@
-
+"""Edits: rules that change the space during training."""

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -21,6 +21,9 @@ from weightspace.spec import canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
+
+if TYPE_CHECKING:
+    from weightspace.figures.base import Panel
 
 _LONGEST_NAME = 80
 
@@ -61,6 +64,11 @@ class Answered:
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The experiment's answers."""
         return self.experiment.analyse(self.table, self.history)
+
+    @functools.cached_property
+    def panels(self) -> "list[Panel]":
+        """The experiment's figures."""
+        return self.experiment.figures(self.table, self.history)
 
     @property
     def errors(self) -> dict[str, list[str]]:
@@ -184,7 +192,9 @@ def _told_apart(parts: list[Answered]) -> list[Answered]:
 
 
 def _short(value: Any) -> str:
-    return "+".join(map(_short, value)) if isinstance(value, list) else str(value)
+    if isinstance(value, list):
+        return "+".join(map(_short, value))
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def safe_name(text: str) -> str:

@@ -87,7 +87,7 @@ class Experiment(abc.ABC):
         return {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     def joined(self, newer: Self) -> Self:
-        """The question that asks for all that this one and a newer one ask for; they agree in other fields."""
+        """The question that asks for what this and a newer one ask for; they agree in all other fields."""
         return dataclasses.replace(
             newer, **{name: _union(name, getattr(self, name), getattr(newer, name)) for name in self.swept}
         )

@@ -14,8 +14,16 @@ class Metric(NamedTuple):
 
 
 METRICS = (
-    Metric("<split>_loss", "L", "nats (cross-entropy)", "lower", "mean over the split of the loss of each example"),
-    Metric("<split>_accuracy", "acc", "fraction", "higher", "share of examples whose largest output is the label"),
+    Metric(
+        "<split>_loss",
+        "L",
+        "nats (cross-entropy)",
+        "lower",
+        "mean over the split of the loss of each example",
+    ),
+    Metric(
+        "<split>_accuracy", "acc", "fraction", "higher", "share of examples whose largest output is the label"
+    ),
     Metric("best_step", "t", "steps", "", "evaluation point of least validation loss"),
     Metric("best_validation_loss", "L", "nats", "lower", "least validation loss at an evaluation point"),
     Metric("distance", "‖w - w₀‖", "weight units", "", "Euclidean distance of the weights from their start"),
@@ -26,5 +34,7 @@ METRICS = (
     Metric("local_angular_dimension", "D - d*", "dimensions", "higher", "weights of the model minus d*"),
     Metric("sparsity", "", "fraction", "", "share of weights that are zero"),
     Metric("density", "", "fraction", "", "share of weights that are not zero"),
-    Metric("seconds", "s", "seconds", "lower", "wall time of the run's block over its runs, without compilation"),
+    Metric(
+        "seconds", "s", "seconds", "lower", "wall time of the run's block over its runs, without compilation"
+    ),
 )

@@ -51,7 +51,9 @@ def restored(name: str, fields: Mapping[str, Any]) -> Experiment:
     try:
         return cls(**{key: _tuples(value) for key, value in fields.items() if key in known})
     except (InputError, TypeError) as error:
-        _warn(f"{name} was asked with settings that this version does not take ({error}); shown as plain runs")
+        _warn(
+            f"{name} was asked with settings that this version does not take ({error}); shown as plain runs"
+        )
         return Runs()
 
 

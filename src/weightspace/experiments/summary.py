@@ -18,21 +18,20 @@ def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.Dat
       metrics: Columns to average; those that the table lacks are passed over.
 
     Returns:
-      A line for each set of labels with a finished run: labels; `<metric>` and `<metric>_sd`; `n`, the
-      finished runs. Where fewer of them have a value, as after divergence, there is a column `<metric>_n`.
+      A line for each set of labels with a finished run: labels; `n`, the finished runs; `<metric>` and
+      `<metric>_sd`. Where fewer runs have a value, as after divergence, there is a column `<metric>_n`.
     """
     by = [name for name in by if name in table and table[name].notna().any()]
     metrics = [name for name in metrics if name in table]
     finished = table[table["status"].isin(FINISHED)] if "status" in table else table
     lines = []
     for labels, rows in _groups(finished, by):
-        line: dict[str, Any] = dict(zip(by, labels, strict=True))
+        line: dict[str, Any] = {**dict(zip(by, labels, strict=True)), "n": len(rows)}
         for metric in metrics:
             values = rows[metric].dropna()
             line[metric] = values.mean() if len(values) else float("nan")
             line[f"{metric}_sd"] = values.std() if len(values) > 1 else float("nan")
             line[f"{metric}_n"] = len(values)
-        line["n"] = len(rows)
         lines.append(line)
     frame = pd.DataFrame(lines)
     return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])

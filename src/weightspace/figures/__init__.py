@@ -1,15 +1,18 @@
 """Figures, drawn from a store and from nothing else."""
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weightspace.store.base import Store
+    from weightspace.figures.base import Panel as Panel
+    from weightspace.figures.base import draw as draw
+
+__all__ = ["Panel", "draw"]
 
 
-def draw(store: "Store", experiment: str | None = None, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
-    """Draw what a store can answer; see `weightspace.figures.base.draw`."""
-    from weightspace.figures.base import draw as drawn
+def __getattr__(name: str) -> Any:
+    """Loaded on use: a plotting library is no matter of training."""
+    if name not in __all__:
+        raise AttributeError(f"module 'weightspace.figures' has no attribute '{name}'")
+    from weightspace.figures import base
 
-    return drawn(store, experiment, formats)
+    return getattr(base, name)

@@ -57,9 +57,10 @@ def arms_of(frame: pd.DataFrame, labels: tuple[str, ...]) -> list[Arm]:
       labels: The labels that tell arms apart.
     """
     used = [label for label in labels if label in frame]
-    if not used or frame.empty:
+    if frame.empty:
         return []
-    keys = [_plain(key) for key in frame[used].drop_duplicates().sort_values(used).itertuples(index=False)]
+    present = frame[used].drop_duplicates().sort_values(used) if used else frame.iloc[:1, :0]
+    keys = [_plain(key) for key in present.itertuples(index=False)]
     differing = [i for i in range(len(used)) if len({key[i] for key in keys}) > 1]
     scale = next((i for i in differing if used[i] in _ORDERED and _is_scale(keys, i, differing, used)), None)
     looks = _looks(keys, scale, [i for i in differing if i != scale])
@@ -96,26 +97,4 @@ def _looks(keys: list[tuple[Any, ...]], scale: int | None, rest: list[int]) -> l
 def _name(used: list[str], key: tuple[Any, ...], differing: list[int]) -> str:
     shown = differing or [i for i, label in enumerate(used) if label == "method"]
     parts = [_TEXT.get(used[i], str)(key[i]) for i in shown if key[i] is not None]
-    return ", ".join(parts) or "subspace"
-
-
-def grid(arms: list[Arm], most: int) -> list[list[Arm | None]]:
-    """Arms in rows: a column for each burn-in where it is among what differs, else as square as fits.
-
-    Args:
-      arms: The arms.
-      most: Columns that fit.
-    """
-    steps = sorted({arm.labels.get("burn_in") for arm in arms} - {None})
-    rest = list(dict.fromkeys(_without_burn_in(arm) for arm in arms))
-    if 1 < len(steps) <= most and len(steps) * len(rest) == len(arms):
-        place = {(_without_burn_in(arm), arm.labels["burn_in"]): arm for arm in arms}
-        return [[place.get((key, step)) for step in steps] for key in rest]
-    rows = -(-len(arms) // most)
-    columns = -(-len(arms) // rows)
-    padded: list[Arm | None] = [*arms, *[None] * (rows * columns - len(arms))]
-    return [padded[row * columns : (row + 1) * columns] for row in range(rows)]
-
-
-def _without_burn_in(arm: Arm) -> tuple[Any, ...]:
-    return tuple(value for label, value in arm.labels.items() if label != "burn_in")
+    return ", ".join(parts) or "all"

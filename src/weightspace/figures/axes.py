@@ -1,4 +1,4 @@
-"""Axes of dimensions: d in powers of two, with D/d or D - d on the other side, and cells around points."""
+"""Axes of dimensions: d in powers of two, with D/d or D - d on the other side; panes, legends and cells."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,24 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
+
+from weightspace.figures import style
+
+
+def panes_of(count: int, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panes side by side, which share the vertical axis."""
+    drawn = style.figure(style.PAGE if count > 1 else 4.2, height)
+    return drawn, list(drawn.subplots(1, count, squeeze=False, sharey=True)[0])
+
+
+def legend_below(drawn: Figure, axes: Axes, title: str | None = None) -> None:
+    """One legend for the figure, where there is more than one line to tell apart."""
+    handles, names = axes.get_legend_handles_labels()
+    if len(names) > 1:
+        columns = min(len(names), 4 if max(map(len, names)) > 16 else 6)
+        drawn.legend(handles, names, loc="outside lower center", ncols=columns, handlelength=2.6, title=title)
 
 
 def thinned(values: Iterable[float], most: int) -> list[float]:
@@ -50,6 +67,18 @@ def dimension_axis(axes: Axes, dims: Sequence[float], which: str = "x", most: in
     axis.set_minor_locator(NullLocator())
     axis.set_ticklabels([number(tick) for tick in ticks])
     return ticks
+
+
+def loss_axis(axes: Axes, which: str) -> None:
+    """A logarithmic axis of losses, with plain numbers."""
+    (axes.set_xscale if which == "x" else axes.set_yscale)("log")
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    low, high = sorted(axis.get_data_interval())
+    decades = math.log10(high / low) if 0 < low < high else 0
+    subs = (1,) if decades > 2.5 else (1, 2, 5) if decades > 1 else (1, 1.5, 2, 3, 5, 7)
+    axis.set_major_locator(LogLocator(subs=subs, numticks=20))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def compression_axis(axes: Axes, ticks: Sequence[float], size: float, *, label: bool = True) -> None:

@@ -5,12 +5,14 @@ store answers, beside each figure a CSV file of what is plotted.
 """
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
+from weightspace.experiments.answered import Answered, answered
 from weightspace.figures import style
 from weightspace.store.base import Store
 from weightspace.store.write import atomic, sentences
@@ -34,6 +36,11 @@ class Panel:
     figure: Figure
     data: pd.DataFrame
 
+    @functools.cached_property
+    def svg(self) -> bytes:
+        """The figure as an SVG file."""
+        return style.file_bytes(self.figure, "svg")
+
 
 def save(panel: Panel, folder: Path, formats: Sequence[str]) -> list[Path]:
     """Write a panel in each format, and its numbers as CSV; gives the figure files.
@@ -48,11 +55,17 @@ def save(panel: Panel, folder: Path, formats: Sequence[str]) -> list[Path]:
     files = [folder / f"{panel.name}.{kind}" for kind in formats]
     for file, kind in zip(files, formats, strict=True):
         with atomic(file) as temporary:
-            style.write(panel.figure, temporary, kind)
+            temporary.write_bytes(panel.svg if kind == "svg" else style.file_bytes(panel.figure, kind))
     return files
 
 
-def draw(store: Store, experiment: str | None = None, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+def draw(
+    store: Store,
+    experiment: str | None = None,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    parts: Sequence[Answered] | None = None,
+) -> list[Path]:
     """Draw what a store can answer, into its folder `figures/<experiment>/<model>-<data>`.
 
     A question that differs from an older one in other settings than those swept has a folder of its own
@@ -62,6 +75,7 @@ def draw(store: Store, experiment: str | None = None, formats: Sequence[str] = (
       store: The store.
       experiment: Only the figures of this one.
       formats: Of svg, png and pdf.
+      parts: What `answered(store)` has found, if it is at hand.
 
     Returns:
       The figure files.
@@ -70,12 +84,11 @@ def draw(store: Store, experiment: str | None = None, formats: Sequence[str] = (
       InputError: If a format is not known, or no experiment of that name has asked.
       StoreError: If a file cannot be written.
     """
-    from weightspace.experiments.answered import answered
-
     kinds = style.check_formats(formats)
     files: list[Path] = []
-    for part in answered(store, experiment):
-        folder = store.root / "figures" / part.name / part.folder
-        for panel in part.experiment.figures(part.table, part.history):
-            files += save(panel, folder, kinds)
+    for part in answered(store, experiment) if parts is None else parts:
+        if experiment in (None, part.name):
+            folder = store.root / "figures" / part.name / part.folder
+            for panel in part.panels:
+                files += save(panel, folder, kinds)
     return files

@@ -8,10 +8,10 @@ and dark. Text in SVG stays text.
 import contextlib
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 
 from weightspace.errors import unknown
@@ -21,6 +21,7 @@ COLUMN, PAGE = 3.3, 6.8
 INK, MUTED, GRID, PAPER = "#262627", "#6a6a6b", "#e2e2e3", "#fefeff"
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f80")
 """Okabe and Ito's colours, told apart by all common kinds of colour vision; grey is the last."""
+_ORDER = ("#3a66b1", "#2a8fa0", "#4fae6b", "#b0a835", "#e0a21b")
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 FORMATS = ("svg", "png", "pdf")
 _METADATA: dict[str, dict[str, Any]] = {
@@ -79,7 +80,7 @@ def style() -> Iterator[None]:
     """What is drawn and saved within has the style; matplotlib's settings are as before afterwards."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_STYLE)
+        mpl.rcParams.update(_STYLE)  # pyright: ignore[reportArgumentType, reportCallIssue]
         yield
 
 
@@ -101,22 +102,23 @@ def check_formats(formats: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-def write(drawn: Figure, path: Path, kind: str) -> None:
-    """Save a figure in one of `FORMATS`; nothing in the file tells when it was made."""
-    with style():
-        drawn.savefig(path, format=kind, metadata=_METADATA[kind])
+def settle(drawn: Figure) -> None:
+    """Place the parts of a figure once, so that saving it in several formats does not do so each time."""
+    if drawn.get_layout_engine() is not None:
+        drawn.draw_without_rendering()
+        drawn.set_layout_engine("none")
 
 
-def svg(drawn: Figure) -> str:
-    """The figure as the text of an `<svg>` element."""
+def file_bytes(drawn: Figure, kind: str) -> bytes:
+    """The file of a figure in one of `FORMATS`; nothing in it tells when it was made."""
     buffer = io.BytesIO()
     with style():
-        drawn.savefig(buffer, format="svg", metadata=_METADATA["svg"])
-    text = buffer.getvalue().decode()
-    return text[text.index("<svg") :]
+        settle(drawn)
+        drawn.savefig(buffer, format=kind, metadata=_METADATA[kind])
+    return buffer.getvalue()
 
 
-def ordered(count: int) -> list[Any]:
-    """Colours for values that have an order: from violet to yellow-green, readable on white and on black."""
-    places = [0.5] if count == 1 else [0.12 + 0.7 * i / (count - 1) for i in range(count)]
-    return [mpl.colors.to_hex(mpl.colormaps["viridis"](place)) for place in places]
+def ordered(count: int) -> list[str]:
+    """Colours for values that have an order: from blue over green to gold, lines on white and on black."""
+    scale = LinearSegmentedColormap.from_list("ordered", _ORDER)
+    return [to_hex(scale(0.0 if count == 1 else i / (count - 1))) for i in range(count)]

@@ -14,7 +14,7 @@ primitive holds all three, so that derivatives of any order and in either mode a
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.extend.core as jex_core
@@ -23,8 +23,8 @@ from jax import lax
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
-Role = Literal["inputs", "kernel", "outputs"]
-ROLES: tuple[Role, ...] = ("inputs", "kernel", "outputs")
+ROLES = ("inputs", "kernel", "outputs")
+"""The arguments of T: x, k and g."""
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 NARROW, WIDE = 4, 32
 """Up to `NARROW` channels meeting fewer than `WIDE`: XLA's kernel is faster with zero channels filled in."""
@@ -59,7 +59,7 @@ class Geometry:
         )
         return rows, columns
 
-    def shape(self, role: Role, batch: int) -> tuple[int, ...]:
+    def shape(self, role: str, batch: int) -> tuple[int, ...]:
         """The shape of one of the three arrays."""
         if role == "kernel":
             return self.kernel
@@ -119,7 +119,11 @@ def convolution(
 
 
 def _convolution(
-    x: Array, kernel: Array, strides: tuple[int, ...], padding: str | Sequence[tuple[int, int]], precision: Any
+    x: Array,
+    kernel: Array,
+    strides: tuple[int, ...],
+    padding: str | Sequence[tuple[int, int]],
+    precision: Any,
 ) -> Array:
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(x.shape[1:3], kernel.shape[:2], strides, padding)
@@ -134,18 +138,18 @@ def _convolution(
     return _bind("outputs", geometry, {"inputs": x, "kernel": kernel})
 
 
-def _operands(gives: Role) -> tuple[Role, Role]:
+def _operands(gives: str) -> tuple[str, str]:
     first, second = (role for role in ROLES if role != gives)
     return first, second
 
 
-def _bind(gives: Role, geometry: Geometry, arrays: dict[Role, Array]) -> Array:
+def _bind(gives: str, geometry: Geometry, arrays: dict[str, Array]) -> Array:
     first, second = (arrays[role] for role in _operands(gives))
     return _derivative_p.bind(first, second, gives=gives, geometry=geometry)
 
 
 @functools.partial(jax.jit, static_argnames=("gives", "geometry"))
-def _derivative(first: Array, second: Array, *, gives: Role, geometry: Geometry) -> Array:
+def _derivative(first: Array, second: Array, *, gives: str, geometry: Geometry) -> Array:
     """∂T/∂`gives`, from the other two arguments of T in the order of `ROLES`."""
     if gives == "outputs":
         return _canonical(first, second, geometry.strides, (1, 1), geometry.padding, geometry.precision)
@@ -183,20 +187,18 @@ def _inputs(kernel: Array, g: Array, geometry: Geometry) -> Array:
 
 def _kernel(x: Array, g: Array, geometry: Geometry) -> Array:
     """Σ over examples of x ∗ g, some examples at a time: what lies in the cache is not fetched again."""
-    batch, size = x.shape[0], 16 if geometry.kernel[3] <= 16 else 8
-    if batch < 2 * size:
+    size = 16 if geometry.kernel[3] <= 16 else 8
+    parts, rest = divmod(x.shape[0], size)
+    if parts < 2:
         return _kernel_part(x, g, geometry)
-    whole = batch // size * size
+    begin = size + rest
 
-    def add(total: Array, part: tuple[Array, Array]) -> tuple[Array, None]:
-        return total + _kernel_part(*part, geometry), None
+    def add(number: Array, total: Array) -> Array:
+        place = jnp.asarray(begin, number.dtype) + number * jnp.asarray(size, number.dtype)
+        own_x, own_g = (lax.dynamic_slice_in_dim(a, place, size) for a in (x, g))
+        return total + _kernel_part(own_x, own_g, geometry)
 
-    cut = [a[:whole].reshape(whole // size, size, *a.shape[1:]) for a in (x, g)]
-    first = _kernel_part(x[whole:], g[whole:], geometry) if whole < batch else None
-    if first is None:
-        first = _kernel_part(cut[0][0], cut[1][0], geometry)
-        cut = [a[1:] for a in cut]
-    return lax.scan(add, first, tuple(cut))[0]
+    return lax.fori_loop(0, parts - 1, add, _kernel_part(x[:begin], g[:begin], geometry))
 
 
 def _kernel_part(x: Array, g: Array, geometry: Geometry) -> Array:
@@ -213,7 +215,7 @@ def _kernel_part(x: Array, g: Array, geometry: Geometry) -> Array:
     return found.transpose(1, 2, 0, 3)
 
 
-def _abstract(first: Any, second: Any, *, gives: Role, geometry: Geometry) -> Any:
+def _abstract(first: Any, second: Any, *, gives: str, geometry: Geometry) -> Any:
     batch = 0 if gives == "kernel" else (first if gives == "outputs" else second).shape[0]
 
     def alike(first: Array, second: Array) -> Array:
@@ -225,7 +227,7 @@ def _abstract(first: Any, second: Any, *, gives: Role, geometry: Geometry) -> An
 
 
 def _transpose(place: int) -> Any:
-    def rule(cotangent: Array, *operands: Any, gives: Role, geometry: Geometry) -> Array:
+    def rule(cotangent: Array, *operands: Any, gives: str, geometry: Geometry) -> Array:
         roles = _operands(gives)
         arrays = {gives: cotangent, roles[1 - place]: operands[1 - place]}
         return _bind(roles[place], geometry, arrays)
@@ -234,7 +236,7 @@ def _transpose(place: int) -> Any:
 
 
 def _batched(
-    operands: tuple[Array, ...], axes: tuple[int | None, ...], *, gives: Role, geometry: Geometry
+    operands: tuple[Array, ...], axes: tuple[int | None, ...], *, gives: str, geometry: Geometry
 ) -> tuple[Array, int]:
     """Lanes that share a kernel are one larger batch; others are looped over."""
     roles = _operands(gives)
@@ -250,7 +252,7 @@ def _batched(
         joined = _bind(gives, geometry, arrays)
         return joined.reshape(lanes, examples, *joined.shape[1:]), 0
 
-    def lane(own: dict[Role, Array]) -> Array:
+    def lane(own: dict[str, Array]) -> Array:
         return _bind(gives, geometry, arrays | own)
 
     return lax.map(lane, {role: arrays[role] for role in batched}), 0

@@ -6,6 +6,7 @@ the naming convention of its library (the adapter knows it), its order from trac
 """
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -124,7 +125,7 @@ def build_layout(weights: Tree, convention: Convention, forward: Callable[[Tree]
     """The layout of `weights` (arrays or shapes) by a naming convention and a trace of `forward(weights)`."""
     order = usage_order(forward, weights)
     named = {path_string(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
-    ranked = sorted(named, key=lambda path: (order.get(path, len(order)), path))
+    ranked = sorted(named, key=lambda path: (order.get(path, math.inf), path))
     leaves = []
     for position, path in enumerate(ranked):
         shape = tuple(named[path].shape)

@@ -1,6 +1,6 @@
 """Pooling of windows that do not overlap: a reshape and a sum or a tournament over the window's entries.
 
-The window-reducing operation of XLA is several times slower on a CPU, above all its gradient. Rows and columns
+XLA's own operation over windows is several times slower on a CPU, above all its gradient. Rows and columns
 that do not fill a window are cut off, as padding `VALID` has it.
 """
 
@@ -16,9 +16,10 @@ SMALL = 16
 """Entries of a window up to which they are taken one by one; larger windows are reduced along axes."""
 
 Images = Float[Array, "batch height width channels"]
+Pooled = Float[Array, "batch rows columns channels"]
 
 
-def average_pool(x: Images, size: int = 2) -> Images:
+def average_pool(x: Images, size: int = 2) -> Pooled:
     """The mean of each window of `size` × `size`.
 
     Raises:
@@ -31,7 +32,7 @@ def average_pool(x: Images, size: int = 2) -> Images:
     return total * jnp.asarray(1 / size**2, x.dtype)
 
 
-def max_pool(x: Images, size: int = 2) -> Images:
+def max_pool(x: Images, size: int = 2) -> Pooled:
     """The largest entry of each window of `size` × `size`; of equal ones the first has the gradient.
 
     Raises:
@@ -50,7 +51,7 @@ def global_average_pool(x: Images) -> Float[Array, "batch channels"]:
     return jnp.mean(x, (1, 2))
 
 
-POOLS: dict[str, Callable[[Images, int], Images]] = {"average": average_pool, "max": max_pool}
+POOLS: dict[str, Callable[[Images, int], Pooled]] = {"average": average_pool, "max": max_pool}
 """The poolings by name."""
 
 

@@ -6,7 +6,17 @@ from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.path import Distance, PathLength
 from weightspace.probes.snapshot import Best, Snapshot
 
-__all__ = ["Best", "Distance", "Evaluation", "PathLength", "Probe", "Snapshot", "describe", "make_probe", "names"]
+__all__ = [
+    "Best",
+    "Distance",
+    "Evaluation",
+    "PathLength",
+    "Probe",
+    "Snapshot",
+    "describe",
+    "make_probe",
+    "names",
+]
 
 _BY_NAME: dict[str, type[Probe]] = {
     "best": Best,

@@ -1,1 +1,1 @@
-
+"""Recipes: optimisers, schedules, losses and lengths."""

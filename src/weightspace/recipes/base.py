@@ -77,7 +77,9 @@ class Recipe(Spec):
           InputError: If the batch is larger than the data.
         """
         if self.batch > size:
-            raise InputError(f"batch size {self.batch} exceeds the {size} training examples; choose at most {size}")
+            raise InputError(
+                f"batch size {self.batch} exceeds the {size} training examples; choose at most {size}"
+            )
         whole, rest = divmod(size, self.batch)
         return whole + (1 if rest and self.remainder != "drop" else 0)
 

@@ -37,7 +37,9 @@ class Length:
             return cls(0.0, "end")
         found = _PATTERN.match(str(given))
         if not found:
-            raise InputError(f"length '{given}' is not understood; write 3ep, 500it or a number of steps, none negative")
+            raise InputError(
+                f"length '{given}' is not understood; write 3ep, 500it or a number of steps, none negative"
+            )
         unit = "ep" if (found[2] or "it").lower().startswith("ep") else "it"
         count = float(found[1])
         if unit == "it" and count != int(count):
@@ -53,6 +55,7 @@ class Length:
         return round(self.count * per_epoch) if self.unit == "ep" else int(self.count)
 
     def __canonical__(self) -> Any:
+        """As text."""
         return str(self)
 
     def __str__(self) -> str:

@@ -71,7 +71,7 @@ class Momentum(Optimiser):
         return "momentum"
 
     def direction(self) -> optax.GradientTransformation:
-        """optax's trace."""
+        """Optax's trace."""
         return optax.trace(decay=self.momentum, nesterov=self.nesterov)
 
 
@@ -90,7 +90,7 @@ class Adam(Optimiser):
         return "adam"
 
     def direction(self) -> optax.GradientTransformation:
-        """optax's scaling by moments."""
+        """Optax's scaling by moments."""
         return optax.scale_by_adam(b1=self.b1, b2=self.b2, eps=self.eps)
 
 
@@ -108,7 +108,7 @@ class RmsProp(Optimiser):
         return "rmsprop"
 
     def direction(self) -> optax.GradientTransformation:
-        """optax's scaling by the root of the second moment."""
+        """Optax's scaling by the root of the second moment."""
         return optax.scale_by_rms(decay=self.decay, eps=self.eps)
 
 
@@ -135,9 +135,9 @@ class AdamLegacy(Optimiser):
         """Moments divided by constants."""
         return optax.GradientTransformation(_moments, self._update)
 
-    def _update(self, gradient: Any, state: "Moments", params: Any = None) -> tuple[Any, "Moments"]:
-        mean = jax.tree.map(lambda m, g: self.b1 * m + (1 - self.b1) * g, state.mean, gradient)
-        square = jax.tree.map(lambda v, g: self.b2 * v + (1 - self.b2) * g * g, state.square, gradient)
+    def _update(self, updates: Any, state: Any, params: Any = None) -> tuple[Any, Any]:
+        mean = jax.tree.map(lambda m, g: self.b1 * m + (1 - self.b1) * g, state.mean, updates)
+        square = jax.tree.map(lambda v, g: self.b2 * v + (1 - self.b2) * g * g, state.square, updates)
         direction = jax.tree.map(
             lambda m, v: (m / (1 - self.b1)) / (jnp.sqrt(v / (1 - self.b2)) + self.eps), mean, square
         )

@@ -1,1 +1,1 @@
-
+"""Spaces: sets of weights with coordinates. One file a space."""

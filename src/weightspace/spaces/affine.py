@@ -37,7 +37,7 @@ class Affine(Space):
         return f"affine({self.basis.name})"
 
     def check(self, layout: Layout) -> None:
-        """d ≤ D."""
+        """D ≤ D."""
         self.basis.check(layout.size)
 
     def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:

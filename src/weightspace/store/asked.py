@@ -185,7 +185,7 @@ def asked_frame(found: Iterable[Question]) -> pd.DataFrame:
     return pd.DataFrame({name: column([row.get(name) for row in rows.values()]) for name in names})
 
 
-def column(values: Sequence[Label]) -> pd.Series:
+def column(values: list[Any]) -> pd.Series:
     """Labels as a column of their common type; whole numbers stay whole where some are missing."""
     kinds = _kinds(values)
     if kinds == {str}:

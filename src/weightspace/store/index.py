@@ -49,7 +49,7 @@ class Index:
         self._records: dict[str, Record] = {}
         self._complete = False
         self._folders: tuple[int, ...] = ()
-        self._looked = 0.0
+        self._looked = (0.0, 0.0)
         self._lock = threading.Lock()
 
     def records(self) -> dict[str, Record]:
@@ -64,7 +64,7 @@ class Index:
     def _refresh(self) -> dict[str, Record]:
         if self._complete and self._unchanged():
             return self._records
-        self._folders, self._looked = self._times(), time.time()
+        self._folders, self._looked = self._times(), (time.time(), time.monotonic())
         stamps = self._look()
         if self._complete and stamps == self._stamps:
             return self._records
@@ -86,8 +86,9 @@ class Index:
         A folder's time tells, if it lay behind the last look by more than clocks are coarse. Some network
         file systems do not keep that time, and none tells of damage: hence only for a moment.
         """
-        recent = time.time() - self._looked < RECENT
-        settled = max(self._folders) < (self._looked - COARSE) * 1e9
+        wall, clock = self._looked
+        recent = time.monotonic() - clock < RECENT
+        settled = max(self._folders) < (wall - COARSE) * 1e9
         return recent and settled and self._times() == self._folders
 
     def _times(self) -> tuple[int, ...]:

@@ -97,7 +97,8 @@ def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
     try:
         return _query(store, None, query, results=_plain(results(store)))
     except (duckdb.Error, AttributeError) as error:
-        raise InputError(f"the query failed: {error}") from error
+        reason = " ".join(str(error).split("LINE 1:")[0].split())
+        raise InputError(f"the query failed: {reason}") from error
 
 
 def opened(out: "str | Path | Store") -> Store:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import pandas as pd
 
-from weightspace.errors import Blocked, InputError
+from weightspace.errors import BlockedError, InputError
 from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
@@ -31,7 +31,10 @@ from weightspace.sweep.requests import DONE, Request, check_run, missing, ready,
 class Question(Protocol):
     """What a sweep knows of an experiment."""
 
-    name: Any
+    @property
+    def name(self) -> str:
+        """Under which its rows are stored."""
+        ...
 
     def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
         """Rows to be answered; each `yield` gives the table of all rows asked so far."""
@@ -97,9 +100,7 @@ def with_names(row: Row) -> dict[str, Any]:
 class Driver:
     """One sweep: the store, how to batch, where to run."""
 
-    def __init__(
-        self, store: Store, provenance: str, lanes: int | None, engine: Engine, progress: Silent
-    ):
+    def __init__(self, store: Store, provenance: str, lanes: int | None, engine: Engine, progress: Silent):
         self.store = store
         self.provenance = provenance
         self.lanes = lanes
@@ -212,10 +213,8 @@ class Driver:
         """Carry out cohorts; those that another process works on are waited for."""
         jobs = [Job(cohort, self.store.root, self.provenance) for cohort in cohorts]
         while jobs:
-            elsewhere = []
-            for done in self.engine.imap(jobs, self.progress):
-                if done.held_by is not None:
-                    elsewhere.append(done.job)
+            came_back = self.engine.imap(jobs, self.progress)
+            elsewhere = [done.job for done in came_back if done.held_by is not None]
             jobs = [job for job in elsewhere if not self._finished_elsewhere(job)]
             if jobs:
                 self.progress.note("waiting for another process")
@@ -230,7 +229,7 @@ class Driver:
             began = time.perf_counter()
             try:
                 made = fill(node, self._arrays(node)).compute()
-            except (Blocked, InputError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
+            except (BlockedError, InputError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
                 text = f"{type(error).__name__}: {error}"
                 rows.append(row_of(node, "failed", self.provenance, error=text))
                 continue

@@ -59,7 +59,7 @@ def lanes_that_fit(lanes: int, each: int, devices: int, *, temporaries: int = 0)
         lanes //= 2
     if each > room:
         raise InputError(
-            f"one run needs {each / 2**30:.1f} GiB, but a device has room for {room / 2**30:.1f} GiB; choose a "
-            "smaller dimension d, a smaller model, or a device with more memory"
+            f"one run needs {each / 2**30:.1f} GiB, but a device has room for {room / 2**30:.1f} GiB; "
+            "choose a smaller dimension d, a smaller model, or a device with more memory"
         )
     return lanes

@@ -5,11 +5,11 @@ of a step's operations and bytes over round rates of the backend, and a flat pri
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from rich.console import Console
 from rich.table import Table
@@ -90,10 +90,12 @@ def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any) -> float:
     operations, moved, overhead, _ = RATES.get(backend(), RATES["gpu"])
     with platform.arithmetic(key.dtype, key.matmul):
         program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
-        frame, carry = jax.eval_shape(lambda leaves: program.start(rebuild_run(key, leaves), feed), run.leaves)
+        frame, carry = jax.eval_shape(
+            lambda leaves: program.start(rebuild_run(key, leaves), feed), run.leaves
+        )
 
         def step(leaves: Any, frame: Any, carry: Any) -> Any:
-            return program.step(rebuild_run(key, leaves), feed, frame, carry, np.int32(1))
+            return program.step(rebuild_run(key, leaves), feed, frame, carry, jnp.int32(1))
 
         cost = jax.jit(step).lower(run.leaves, frame, carry).cost_analysis() or {}
     return max(cost.get("flops", 0) / operations, cost.get("bytes accessed", 0) / moved / 4) + overhead
@@ -105,18 +107,25 @@ class _Blanks(dict[Output, Any]):
     def __init__(self, requests: dict[str, Request]):
         super().__init__()
         self.requests = requests
+        self.made: dict[str, dict[str, Any]] = {}
 
     def __missing__(self, output: Output) -> Any:
-        request = self.requests[output.of.digest]
         if not isinstance(output.of, Run):
             return np.zeros(())
-        made = self.outputs(request)
-        self[output] = blank = jax.tree.map(_blank, made[output.key])
-        return blank
+        self[output] = jax.tree.map(_blank, self.outputs(self.requests[output.of.digest])[output.key])
+        return self[output]
 
-    @functools.lru_cache(maxsize=1024)  # noqa: B019 (lives as long as one estimate)
-    def _finished(self, digest: str) -> Any:
-        request = self.requests[digest]
+    def outputs(self, request: Request) -> dict[str, Any]:
+        """Shapes of all outputs of a run, by key."""
+        digest = request.node.digest
+        if digest not in self.made:
+            pairs = zip(request.probes, self._finished(request), strict=True)
+            self.made[digest] = {
+                f"{p.key}.{name}": value for p, found in pairs for name, value in found.items()
+            }
+        return self.made[digest]
+
+    def _finished(self, request: Request) -> Any:
         run = request.node
         assert isinstance(run, Run)
         resolved, probes, groups = prepare(request, {o: self[o] for o in outputs_in(run)})
@@ -128,18 +137,9 @@ class _Blanks(dict[Output, Any]):
             def through(leaves: Any) -> Any:
                 run = rebuild_run(key, leaves)
                 frame, carry = program.start(run, feed)
-                return program.finish(run, feed, frame, carry, np.int32(0))[0]
+                return program.finish(run, feed, frame, carry, jnp.int32(0))[0]
 
             return jax.eval_shape(through, resolved.leaves)
-
-    def outputs(self, request: Request) -> dict[str, Any]:
-        """Shapes of all outputs of a run, by key."""
-        made = self._finished(request.node.digest)
-        pairs = zip(request.probes, made, strict=True)
-        return {f"{probe.key}.{name}": value for probe, found in pairs for name, value in found.items()}
-
-    def __hash__(self) -> int:
-        return id(self)
 
 
 def _blank(shape: Any) -> np.ndarray:
@@ -178,5 +178,8 @@ def confirm(cost: Callable[[], Estimate], yes: bool, interactive: bool, console:
     hours = found.minutes / 60
     if not interactive:
         raise InputError(f"this would take about {hours:,.1f} hours on this CPU; give --yes to do it")
-    if console.input(f"about {hours:,.1f} hours on this CPU; go on? [y/N] ").strip().lower() not in ("y", "yes"):
+    if console.input(f"about {hours:,.1f} hours on this CPU; go on? [y/N] ").strip().lower() not in (
+        "y",
+        "yes",
+    ):
         raise InputError("not begun; give --yes to go on without asking")

@@ -20,7 +20,7 @@ from weightspace.store.rows import Record
 from weightspace.training.step import layout_of_run
 
 DONE = ("ok", "diverged")
-"""Statuses of nodes that need not be computed again; a failed or blocked one is tried again by a new sweep."""
+"""Statuses of nodes that need not be computed again; failed and blocked ones are tried by the next sweep."""
 
 
 @dataclasses.dataclass(frozen=True)

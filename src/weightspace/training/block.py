@@ -205,7 +205,9 @@ class Block:
         """Run one of the functions; its first argument is `put_runs`, `batched` have a first axis of runs."""
         with platform.arithmetic(self.key.dtype, self.key.matmul):
             everywhere = NamedSharding(self.mesh, EVERYWHERE)
-            placed = [a if i < 2 or i in batched else jax.device_put(a, everywhere) for i, a in enumerate(arguments)]
+            placed = [
+                a if i < 2 or i in batched else jax.device_put(a, everywhere) for i, a in enumerate(arguments)
+            ]
             if name not in self._compiled:
                 began = time.perf_counter()
                 others = [RUNS if i in batched else EVERYWHERE for i in range(1, len(arguments))]

@@ -83,7 +83,8 @@ class Program:
         data = run.task.data
         storage = jnp.dtype(run.precision.storage)
         keys = Keys(run.seeds)
-        blank = jnp.zeros((1, *data.shape), storage)
+        # Drawn in float32 whatever the run's precision, so that precisions can be compared run by run.
+        blank = jnp.zeros((1, *data.shape), jnp.float32)
 
         def sample(keys: Keys) -> Any:
             return tree.cast(run.model.init(keys(Stream.INIT), blank)[0], storage)

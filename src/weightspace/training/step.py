@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, Int, Key
 
 from weightspace import tree
@@ -40,7 +39,7 @@ class Gradient:
     losses: Array
     outputs: Array
     state: Any
-    loss: Float[Array, ""]
+    loss: Array
 
 
 def layout_of_run(run: Run) -> Layout:
@@ -169,7 +168,7 @@ def _decayed(run: Run, theta: Any) -> Any:
 def _clipped(limit: Any, gradient: Any) -> Any:
     if limit is None:
         return gradient
-    norm = optax.global_norm(gradient)
+    norm = jnp.sqrt(tree.squared_norm(gradient))
     scale = jnp.minimum(1, jnp.asarray(limit, norm.dtype) / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny))
     return jax.tree.map(lambda g: g * scale.astype(g.dtype), gradient)
 

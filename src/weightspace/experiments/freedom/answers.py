@@ -1,8 +1,8 @@
 """The answers of the degrees-of-freedom experiments, as tables: curves, success probabilities, thresholds.
 
-An arm is a set of the labels `ARMS`: a method with its burn-in and its recipe. Curves are a metric against the
-dimension d; the success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches the
-level; thresholds are d* with its interval. Figures are drawn from these tables and from nothing else.
+An arm is a set of the labels `ARMS`: a method with its burn-in and its recipe. Curves are a metric against
+the dimension d; the success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches
+the level; thresholds are d* with its interval. Figures are drawn from these tables and from nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -159,7 +159,7 @@ def _swept(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]
 
 
 def _counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """The rows that tell whether they reach a level: a diverged run without a value does, by not reaching it."""
+    """The rows that tell whether a level is reached; a diverged run tells so even without a value."""
     if metric not in rows:
         return rows.iloc[:0]
     return rows[rows[metric].notna() | (rows["status"] == "diverged")]
@@ -170,8 +170,10 @@ def _filled(rows: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
 
     A seed may lack a dimension because it was not asked, is waiting or has failed, which says nothing about
     the level. Beyond its largest dimension a seed keeps its last value; below its smallest nothing is known.
+    A run that diverged to no value has the worst of its arm.
     """
-    dims, values = matrix(rows, metric)
+    worst = rows[metric].min() if rising(metric) else rows[metric].max()
+    dims, values = matrix(rows.assign(**{metric: rows[metric].fillna(worst)}), metric)
     _, known = matrix(rows.assign(known=1.0), "known")
     values = values.copy()
     for row, there in zip(values, np.isfinite(known), strict=True):

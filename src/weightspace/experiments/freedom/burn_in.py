@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator
+from typing import ClassVar
 
 import pandas as pd
 
@@ -28,9 +29,14 @@ class FreedomBurnIn(FreedomSweep):
     name = "freedom.burn-in"
     question = "How does the threshold dimension fall with a few steps of ordinary training before?"
     paper = PAPER
-    presets = {
+    presets: ClassVar = {
         "smoke": {"dims": (4, 32), "burn_in": (0, 8), "seeds": ("2",), "epochs": 2.0},
-        "quick": {"dims": (2, 4, 8, 16, 32, 64, 128), "burn_in": (0, 4, 16, 64), "seeds": ("5",), "epochs": 20.0},
+        "quick": {
+            "dims": (2, 4, 8, 16, 32, 64, 128),
+            "burn_in": (0, 4, 16, 64),
+            "seeds": ("5",),
+            "epochs": 20.0,
+        },
         "paper": {
             "data": "mnist",
             "dims": tuple(2**k for k in range(13)),

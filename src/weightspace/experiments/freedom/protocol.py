@@ -216,7 +216,8 @@ class FreedomSweep(Experiment):
 
     def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> "list[Panel]":
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
-        from weightspace.figures.freedom import Notes, panels
+        from weightspace.figures.captions import Notes
+        from weightspace.figures.freedom import panels
 
         scored = answers.scored(table, history, self.success)
         grid = answers.levels_for(scored)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Generator
+from typing import ClassVar
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ class FreedomRandom(FreedomSweep):
     name = "freedom.random"
     question = "How many degrees of freedom does training need in a random affine subspace?"
     paper = PAPER
-    presets = {
+    presets: ClassVar = {
         "smoke": {"dims": (8, 64), "seeds": ("2",), "epochs": 3.0},
         "quick": {"dims": (4, 8, 16, 32, 64, 128, 256), "seeds": ("5",), "epochs": 30.0},
         "paper": {

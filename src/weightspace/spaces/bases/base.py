@@ -26,7 +26,7 @@ class Basis(Spec, abc.ABC):
     dim: int = static()
 
     def validate(self) -> None:
-        """d must be a positive whole number."""
+        """D must be a positive whole number."""
         check_number("dimension d", self.dim, least=1)
 
     @property
@@ -55,4 +55,6 @@ class Basis(Spec, abc.ABC):
           InputError: If there are more columns than weights.
         """
         if self.dim > size:
-            raise InputError(f"dimension d = {self.dim} exceeds the model's D = {size} weights; choose d ≤ {size}")
+            raise InputError(
+                f"dimension d = {self.dim} exceeds the model's D = {size} weights; choose d ≤ {size}"
+            )

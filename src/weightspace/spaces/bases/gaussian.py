@@ -36,7 +36,7 @@ class Gaussian(Basis):
         """Bᵀ: the columns of B as rows, which is how both products read memory in order."""
 
         def column(number: Array) -> Float[Array, " D"]:
-            drawn = jax.random.normal(keys(Stream.BASIS, number), (size,))
+            drawn = jax.random.normal(keys(Stream.BASIS, number), (size,), jnp.float32)
             return drawn / jnp.sqrt(jnp.vdot(drawn, drawn))
 
         # One column after the other: a column's bits must not depend on how many follow.

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from weightspace.store.base import Store
 from weightspace.sweep.cohorts import Cohort
@@ -35,6 +35,7 @@ class Done:
     compile_seconds: float = 0.0
 
 
+@runtime_checkable
 class Engine(Protocol):
     """Carries out jobs, in any order."""
 

@@ -1,0 +1,226 @@
+"""What can be read from a results folder: status, tables, figures, page, comparison; weights; housekeeping.
+
+Nothing here trains. Each command is a function of its arguments that gives the exit status.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from weightspace.cli.output import Format, print_frame, write_frame
+from weightspace.cli.parse import parse
+from weightspace.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from weightspace.store.base import Store
+
+Out = tyro.conf.Positional[Path]
+
+
+def status(arguments: Sequence[str]) -> int:
+    """How far the runs of a folder are."""
+
+    def command(out: Out) -> int:
+        """Count runs by status, for each experiment.
+
+        Args:
+          out: Folder of results.
+        """
+        from weightspace.store.status import status as counted
+
+        print_frame(_console(), counted(_store(out)), str(out))
+        return 0
+
+    return parse(command, arguments, prog="weightspace status")
+
+
+def results(arguments: Sequence[str]) -> int:
+    """The table of a folder."""
+
+    def command(
+        out: Out, experiment: str | None = None, table: str = "runs",
+        format: Format = "table", to: Path | None = None,  # noqa: A002
+    ) -> int:  # fmt: skip
+        """Print the table of runs, its summary over seeds, or an answer such as `thresholds`.
+
+        Args:
+          out: Folder of results.
+          experiment: Only what this experiment asked.
+          table: runs, summary, or the name of an answer: thresholds.
+          format: table, csv, json, parquet or latex.
+          to: File to write to instead of printing.
+        """
+        _deliver(_table(_store(out), experiment, table), format, to, f"{out}: {table}")
+        return 0
+
+    return parse(command, arguments, prog="weightspace results")
+
+
+def figures(arguments: Sequence[str]) -> int:
+    """Draw the figures of a folder."""
+
+    def command(out: Out, experiment: str | None = None, format: tuple[str, ...] = ("png", "svg")) -> int:  # noqa: A002
+        """Draw figures into OUT/figures, and beside each the plotted numbers as CSV.
+
+        Args:
+          out: Folder of results.
+          experiment: Only the figures of this one.
+          format: svg, png, pdf.
+        """
+        from weightspace.figures import draw
+
+        files = draw(_store(out), experiment, format)
+        print("\n".join(map(str, files)) or f"{out} has no results to draw yet")
+        return 0
+
+    return parse(command, arguments, prog="weightspace figures")
+
+
+def report(arguments: Sequence[str]) -> int:
+    """Write the page of a folder."""
+
+    def command(out: Out) -> int:
+        """Write OUT/report/index.html: questions, figures, tables and provenance in one file.
+
+        Args:
+          out: Folder of results.
+        """
+        from weightspace.report import write_report
+
+        print(write_report(_store(out)))
+        return 0
+
+    return parse(command, arguments, prog="weightspace report")
+
+
+def compare(arguments: Sequence[str]) -> int:
+    """Our numbers beside the published ones."""
+
+    def command(out: Out, format: Format = "table", to: Path | None = None) -> int:  # noqa: A002
+        """Set results beside published or re-run numbers; `within` is at most the joint spread or 0.02.
+
+        Args:
+          out: Folder of results.
+          format: table, csv, json, parquet or latex.
+          to: File to write to instead of printing.
+        """
+        from weightspace.report.compare import compare as compared
+        from weightspace.report.compare import known
+
+        frame = compared(_store(out))
+        if format != "table" or to is not None:
+            _deliver(frame, format, to, str(out))
+        elif frame.empty:
+            print(f"no result of {out} answers to a reference. There are references for:\n{known()}")
+        else:
+            print_frame(_console(), frame.drop(columns="known"), f"{out}: compared with references")
+            print("\n".join(frame["known"].unique()))
+        return 0
+
+    return parse(command, arguments, prog="weightspace compare")
+
+
+def export(arguments: Sequence[str]) -> int:
+    """A run's weights as a safetensors file."""
+
+    def command(
+        out: Out, run: tyro.conf.Positional[str], output: str | None = None, to: Path | None = None
+    ) -> int:
+        """Write what a run left behind (its weights, if nothing else is named) as safetensors, keyed by path.
+
+        Args:
+          out: Folder of results.
+          run: The run: its digest, or the beginning of it.
+          output: Which of its outputs; they are listed where there are several.
+          to: File to write; by default OUT/export/RUN-OUTPUT.safetensors.
+        """
+        from weightspace.cli.export import export_output
+
+        print(export_output(_store(out), run, output, to))
+        return 0
+
+    return parse(command, arguments, prog="weightspace export")
+
+
+def compact(arguments: Sequence[str]) -> int:
+    """Merge small files of a folder."""
+
+    def command(out: Out) -> int:
+        """Merge small files of rows, with their histories and arrays; nothing is lost.
+
+        Args:
+          out: Folder of results.
+        """
+        from weightspace.store.compact import compact as merge
+
+        done = merge(_store(out))
+        print(f"{done.before} files of rows became {done.after}")
+        return 0
+
+    return parse(command, arguments, prog="weightspace compact")
+
+
+def clean(arguments: Sequence[str]) -> int:
+    """Drop stored arrays that can be made again."""
+
+    def command(out: Out, keep: Annotated[tuple[str, ...], tyro.conf.arg(metavar="GLOB")] = ()) -> int:
+        """Drop stored arrays, which are made again when a run needs them; tables and histories stay.
+
+        Args:
+          out: Folder of results.
+          keep: Globs of outputs that stay, such as '*weights'.
+        """
+        from weightspace.store.compact import clean as drop
+
+        print(f"{drop(_store(out), keep) / 1e6:,.1f} MB freed")
+        return 0
+
+    return parse(command, arguments, prog="weightspace clean")
+
+
+def _store(out: Path) -> "Store":
+    from weightspace.store.base import Store
+
+    return Store(out, create=False)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+def _deliver(frame: "pd.DataFrame", kind: Format, to: Path | None, title: str) -> None:
+    if kind == "table":
+        if to is not None:
+            raise InputError("--to needs a format for files; give --format csv, json, parquet or latex")
+        print_frame(_console(), frame, title)
+    else:
+        write_frame(frame, kind, to)
+
+
+def _table(store: "Store", experiment: str | None, name: str) -> "pd.DataFrame":
+    """The table of runs, or of each question its summary or an answer, one below the other."""
+    import pandas as pd
+
+    from weightspace.experiments.answered import answered
+    from weightspace.store.read import results as read
+
+    if name == "runs":
+        return read(store, experiment)
+    parts = answered(store, experiment)
+    frames = []
+    for part in parts:
+        frame = part.experiment.summary(part.table) if name == "summary" else part.analyses.get(name)
+        if frame is not None:
+            whose = {"experiment": part.name, "model": part.model, "data": part.data, **part.settings}
+            own = {key: value for key, value in whose.items() if key not in frame}
+            frames.append(pd.DataFrame([own] * len(frame), index=frame.index).join(frame))
+    known = {"runs", "summary", *(key for part in parts for key in part.analyses)}
+    if name not in known:
+        raise unknown("table", name, known)
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

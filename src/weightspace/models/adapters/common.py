@@ -1,0 +1,208 @@
+"""What the adapters share: a user's code as a spec, library settings, naming conventions, checks."""
+
+import contextlib
+import dataclasses
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from weightspace import tree
+from weightspace.code import Code
+from weightspace.errors import InputError, nearest
+from weightspace.models.base import Model
+from weightspace.models.layout import Kind, Layout
+from weightspace.spec import spec, static
+
+Overrides = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
+Convention = tuple[Kind, tuple[int, ...], int | None]
+
+_LIBRARIES = {
+    "Flax NNX": ("flax.nnx", "from_nnx"),
+    "Flax Linen": ("flax.linen", "from_linen"),
+    "Equinox": ("equinox", "from_equinox"),
+    "PyTorch": ("torch.nn", None),
+}
+
+
+@spec
+class UserModel(Model):
+    """A model that a user's code builds.
+
+    Attributes:
+      code: The factory with its arguments: the identity of the model.
+      overrides: Pairs of a selector and the fields of `Leaf` that are changed where it fits, for models
+        whose names the library's convention misreads.
+    """
+
+    code: Code = static()
+    overrides: Overrides = static(neutral=())
+
+    @property
+    def name(self) -> str:
+        """`package.module:factory`, and its arguments."""
+        arguments = ",".join(f"{key}={value}" for key, value in self.code.arguments.items())
+        return self.code.identity["code"] + (f":{arguments}" if arguments else "")
+
+    def layout(self, x: Any) -> Layout:
+        """What each leaf of the weights is; `x` is a batch of inputs or its shape and type."""
+        found = super().layout(x)
+        for selector, changes in self.overrides:
+            found = found.override(selector, **dict(changes))
+        return found
+
+
+def frozen_overrides(overrides: Mapping[str, Mapping[str, Any]] | None) -> Overrides:
+    """Overrides as an adapter takes them, in the form in which a spec holds them."""
+    fields = {"kind", "module", "order", "fan_axes", "out_axis", "output"}
+    for selector, changes in (overrides or {}).items():
+        for name in changes.keys() - fields:
+            raise InputError(
+                f"the override for '{selector}' changes '{name}'; a leaf has {', '.join(sorted(fields))}"
+            )
+    frozen = {
+        selector: tuple((name, tuple(v) if isinstance(v, list) else v) for name, v in sorted(changes.items()))
+        for selector, changes in (overrides or {}).items()
+    }
+    return tuple(frozen.items())
+
+
+@contextlib.contextmanager
+def library_rules() -> Iterator[None]:
+    """Promotion as libraries expect it: their layers mix types and ranks, ours do not."""
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        yield
+
+
+def prepared(weights: Any, state: Any, x: Array) -> tuple[Any, Array]:
+    """State and inputs in the types that weights of this type go with.
+
+    A model computes in the precision it is handed, so floating inputs take the type of the weights. Running
+    statistics are kept in float32 at least: their small steps vanish in bfloat16.
+    """
+    types = [leaf.dtype for leaf in jax.tree.leaves(weights) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    if not types:
+        return state, x
+    wide = types[0] if jnp.finfo(types[0]).bits > 32 else jnp.float32
+    return tree.cast(state, wide), tree.cast(x, types[0])
+
+
+def like(after: Any, before: Any) -> Any:
+    """The state after a batch in the types it had before, so that a loop can carry it."""
+    return jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), after, before)
+
+
+def checked_outputs(outputs: Any, x: Array, who: str) -> Array:
+    """The outputs, if they are one array with an entry for each example.
+
+    Raises:
+      InputError: If they are not.
+    """
+    if not isinstance(outputs, jax.Array):
+        raise InputError(f"{who} gives {type(outputs).__name__} as outputs, but must give one array")
+    if outputs.ndim == 0 or outputs.shape[0] != x.shape[0]:
+        raise InputError(
+            f"{who} gives outputs of shape {outputs.shape} for a batch of {x.shape[0]}; their first axis "
+            "must be the batch's"
+        )
+    return outputs
+
+
+def convention(path: str, shape: tuple[int, ...], *, out_first: bool = False) -> Convention:
+    """Kind, fan axes and output axis by the last key of a path, and by shape where that says nothing.
+
+    `kernel` and `weight` mix activations, `bias` and `scale` are themselves, an `embedding` is looked up. A
+    `weight` with one axis scales. Of other names, arrays with two or more axes are kernels, with one, biases.
+    """
+    name = path.rpartition("/")[2]
+    axes = tuple(range(len(shape)))
+    if name == "embedding":
+        return "other", (), axes[-1]
+    if name == "scale" or (name == "weight" and len(shape) < 2):
+        return "scale", (), axes[-1] if shape else None
+    if name == "bias":
+        return "bias", (), (0 if out_first else axes[-1]) if shape else None
+    if len(shape) >= 2:
+        return ("kernel", axes[1:], 0) if out_first else ("kernel", axes[:-1], axes[-1])
+    return ("bias", (), 0) if shape else ("other", (), None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What a callable takes: its parameters by name, and which of them it must be given."""
+
+    names: tuple[str, ...]
+    required: tuple[str, ...]
+    open: bool
+
+    @classmethod
+    def of(cls, call: Callable[..., Any]) -> "Signature":
+        """The signature of a function, a class or an instance that can be called."""
+        found = inspect.signature(call).parameters.values()
+        named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        return cls(
+            tuple(p.name for p in named),
+            tuple(p.name for p in named if p.default is p.empty),
+            any(p.kind == p.VAR_KEYWORD for p in found),
+        )
+
+    def takes(self, name: str) -> bool:
+        """Whether the callable can be given a keyword of that name."""
+        return self.open or name in self.names
+
+    def given(self, **offered: Any) -> dict[str, Any]:
+        """Those of the offered keywords that are named in the signature."""
+        return {name: value for name, value in offered.items() if name in self.names}
+
+
+def check_arguments(code: Code, *, supplied: tuple[str, ...] = ()) -> None:
+    """Raise unless a factory takes the arguments that are bound to it and needs no others.
+
+    Args:
+      code: The factory and its arguments.
+      supplied: Names that the adapter gives.
+    """
+    who, signature = code.identity["code"], Signature.of(code.call)
+    for name in code.arguments:
+        if not signature.takes(name):
+            guess = nearest(name, signature.names)
+            hint = (
+                f"; did you mean '{guess}'?"
+                if guess
+                else f"; it takes {', '.join(signature.names) or 'none'}"
+            )
+            raise InputError(f"{who} takes no argument '{name}'{hint}")
+    missing = [n for n in signature.required if n not in code.arguments and n not in supplied]
+    if missing:
+        raise InputError(f"{who} needs the argument '{missing[0]}'; give it by keyword to the adapter")
+
+
+def library_of(value: Any) -> str | None:
+    """The library of a module or module class; a library that was never imported made none."""
+    for name, (module, _) in _LIBRARIES.items():
+        base = getattr(sys.modules.get(module), "Module", None)
+        if base is not None and (
+            isinstance(value, base) or (inspect.isclass(value) and issubclass(value, base))
+        ):
+            return name
+    return None
+
+
+def check_library(value: Any, wanted: str, who: str) -> None:
+    """Raise unless `value` is a module of the wanted library, and say which adapter would take it."""
+    found = library_of(value)
+    if found == wanted:
+        return
+    adapter = _LIBRARIES[wanted][1]
+    if found is None:
+        raise InputError(
+            f"{who} gives {type(value).__name__}, but {adapter} takes a {wanted} module; plain functions are "
+            "taken by from_function"
+        )
+    fitting = _LIBRARIES[found][1]
+    advice = f"use {fitting}" if fitting else "only JAX models can be trained here"
+    raise InputError(f"{who} gives a {found} module, but {adapter} takes a {wanted} module; {advice}")

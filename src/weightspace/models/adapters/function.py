@@ -1,0 +1,180 @@
+"""Plain functions: `init` and `apply` over a pytree of arrays of any structure.
+
+`apply` is given what its signature names: `train`, `key`, and `state`; with `state`, `init` gives weights and
+state and `apply` gives outputs and state.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from jaxtyping import Array, Key
+
+from weightspace import tree
+from weightspace.code import Code
+from weightspace.errors import InputError
+from weightspace.models.adapters.common import (
+    Convention,
+    Signature,
+    UserModel,
+    check_arguments,
+    checked_outputs,
+    convention,
+    frozen_overrides,
+    library_of,
+    like,
+    prepared,
+)
+from weightspace.models.base import State, Weights
+from weightspace.spec import spec, static
+
+
+@spec
+class FromFunction(UserModel):
+    """A user's pair of functions; `code` is `apply`.
+
+    Attributes:
+      start: `init(key, x)`.
+      activations: `intermediates(weights, x)`, or None.
+    """
+
+    start: Code = static()
+    activations: Code | None = static(default=None)
+
+    def init(self, key: Key[Array, ""], x: Any) -> tuple[Weights, State]:
+        """Draw weights and the state before training."""
+        weights, state = _split(self, self.start(key, x))
+        return _named(weights), _named(state)
+
+    def apply(
+        self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
+    ) -> tuple[Array, State]:
+        """Outputs for a batch, and the state after it."""
+        structure = _structure(self, x)
+        wide, inputs = prepared(weights, state, x)
+        offered = Signature.of(self.code.call).given(train=train, key=key, state=structure.state(wide))
+        made = self.code(structure.weights(weights), inputs, **offered)
+        outputs, after = _split(self, made)
+        return checked_outputs(outputs, x, self.name), like(_named(after), state)
+
+    def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
+        """What the user's function gives, or nothing."""
+        if self.activations is None:
+            return {}
+        structure = _structure(self, x)
+        wide, inputs = prepared(weights, state, x)
+        offered = Signature.of(self.activations.call).given(train=False, state=structure.state(wide))
+        return self.activations(structure.weights(weights), inputs, **offered)
+
+    def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
+        """Outputs come last; arrays with two or more axes are kernels, with one, biases."""
+        return convention(path, shape)
+
+
+def from_function(
+    init: Callable[..., Any],
+    apply: Callable[..., Any],
+    intermediates: Callable[..., Any] | None = None,
+    name: str | None = None,
+    version: int | None = None,
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    **arguments: Any,
+) -> FromFunction:
+    """A pair of functions as a model.
+
+    Args:
+      init: `init(key, x) -> weights`, or `-> (weights, state)` if `apply` takes `state`.
+      apply: `apply(weights, x) -> outputs`; it may also take `train`, `key` and `state` by keyword, and gives
+        `(outputs, state)` if it takes `state`.
+      intermediates: `intermediates(weights, x) -> {name: array}`, the activations in forward order.
+      name: With `version`, the identity of the model in the place of the functions' names and source.
+      version: To be raised whenever the model's numbers change.
+      overrides: Selector -> fields of `Leaf`, where the layout is not what the names suggest.
+      **arguments: Numbers, strings, lists or dicts, given by keyword to those functions that name them.
+
+    Raises:
+      InputError: If something else than functions is given.
+    """
+    start = _code(init, "init", arguments, name, version)
+    code = _code(apply, "apply", arguments, name, version)
+    read = None if intermediates is None else _code(intermediates, "intermediates", arguments, name, version)
+    taken = start.arguments | code.arguments | (read.arguments if read else {})
+    untaken = [argument for argument in arguments if argument not in taken]
+    if untaken:
+        raise InputError(f"neither init nor apply takes an argument '{untaken[0]}'")
+    return FromFunction(code, frozen_overrides(overrides), start, read)
+
+
+def _code(call: Any, what: str, arguments: dict[str, Any], name: str | None, version: int | None) -> Code:
+    library = library_of(call)
+    if library is not None or not callable(call):
+        kind = f"a {library} module" if library else type(call).__name__
+        raise InputError(f"{what} is {kind}, but from_function takes plain functions")
+    signature = Signature.of(call)
+    code = Code(
+        call,
+        {key: value for key, value in arguments.items() if signature.takes(key)},
+        name=None if name is None else f"{name}.{what}",
+        version=version,
+    )
+    check_arguments(code, supplied=(*signature.required[:2], "train", "key", "state"))
+    return code
+
+
+def _split(model: FromFunction, made: Any) -> tuple[Any, Any]:
+    if not _stateful(model):
+        return made, {}
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise InputError(
+            f"{model.name} takes a state, so init must give (weights, state) and apply (outputs, state)"
+        )
+    return made
+
+
+def _stateful(model: FromFunction) -> bool:
+    return "state" in Signature.of(model.code.call).names
+
+
+def _named(arrays: Any) -> dict[str, Any]:
+    """Any pytree as a nested dict with string keys."""
+    flat = tree.flat_dict(arrays)
+    if "" in flat:
+        raise InputError("weights must be a dict, list or other tree of arrays, not a lone array")
+    return tree.nested_dict(flat)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Structure:
+    """The trees that the user's functions know."""
+
+    weights_tree: Any
+    state_tree: Any
+
+    def weights(self, named: Any) -> Any:
+        """The user's tree of the weights."""
+        return _as(self.weights_tree, named)
+
+    def state(self, named: Any) -> Any:
+        """The user's tree of the state."""
+        return _as(self.state_tree, named)
+
+
+def _as(wanted: Any, named: Any) -> Any:
+    flat = tree.flat_dict(named)
+    absent = [path for path in tree.paths(wanted) if path not in flat]
+    if absent:
+        raise InputError(f"the model's arrays have no '{absent[0]}'; it has {', '.join(flat)}")
+    return tree.map_named(lambda path, _: flat[path], wanted)
+
+
+def _structure(model: FromFunction, x: Array) -> _Structure:
+    return _structure_of(model, x.shape, str(x.dtype))
+
+
+@functools.lru_cache(maxsize=256)
+def _structure_of(model: FromFunction, shape: tuple[int, ...], dtype: str) -> _Structure:
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    made = jax.eval_shape(model.start, key, jax.ShapeDtypeStruct(shape, dtype))
+    return _Structure(*_split(model, made))

@@ -1,0 +1,97 @@
+"""Layers of the zoo: dense, convolution, normalisation; activations and initialisers by name.
+
+Kernels are LeCun-normal unless an option says otherwise: a normal distribution cut off at two standard
+deviations and widened so that its variance is 1 / fan-in, Flax's default. Biases start at zero.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+from flax import nnx
+from jax.nn import initializers
+from jaxtyping import Array
+
+from weightspace.models.convolution import convolution
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "relu": jax.nn.relu,
+    "leaky_relu": jax.nn.leaky_relu,
+    "elu": jax.nn.elu,
+    "gelu": jax.nn.gelu,
+    "silu": jax.nn.silu,
+    "softplus": jax.nn.softplus,
+    "sigmoid": jax.nn.sigmoid,
+    "tanh": jax.numpy.tanh,
+    "identity": lambda x: x,
+}
+"""Activations by name."""
+
+INITIALISERS: dict[str, Callable[..., Any]] = {
+    "lecun_normal": initializers.lecun_normal(),
+    "lecun_uniform": initializers.lecun_uniform(),
+    "he_normal": initializers.he_normal(),
+    "he_uniform": initializers.he_uniform(),
+    "glorot_normal": initializers.glorot_normal(),
+    "glorot_uniform": initializers.glorot_uniform(),
+    "orthogonal": initializers.orthogonal(),
+    "torch": initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
+}
+"""Initialisers of kernels by name; `torch` draws kernels and biases from U(±1/√fan-in)."""
+
+
+def dense(taken: int, made: int, rngs: nnx.Rngs, *, initialiser: str = "lecun_normal") -> nnx.Linear:
+    """A fully connected layer with a bias."""
+    return nnx.Linear(
+        taken, made, kernel_init=INITIALISERS[initialiser], bias_init=_bias(initialiser, taken), rngs=rngs
+    )
+
+
+def conv(
+    taken: int, made: int, rngs: nnx.Rngs, *, size: int = 3, stride: int = 1, bias: bool = True
+) -> nnx.Conv:
+    """A convolution that keeps the size of the image, up to the stride."""
+    return nnx.Conv(
+        taken,
+        made,
+        (size, size),
+        strides=stride,
+        padding="SAME",
+        use_bias=bias,
+        kernel_init=INITIALISERS["lecun_normal"],
+        conv_general_dilated=convolution,
+        rngs=rngs,
+    )
+
+
+def _bias(initialiser: str, fan_in: int) -> Callable[..., Any]:
+    return uniform_bias(fan_in) if initialiser == "torch" else initializers.zeros
+
+
+def uniform_bias(fan_in: int) -> Callable[..., Any]:
+    """Draws from U(±1/√fan-in)."""
+    bound = 1 / math.sqrt(fan_in)
+
+    def draw(key: Array, shape: tuple[int, ...], dtype: Any = "float32", **_: Any) -> Array:
+        return jax.random.uniform(key, shape, dtype, minval=-bound, maxval=bound)
+
+    return draw
+
+
+class BatchNorm(nnx.BatchNorm):
+    """Batch normalisation that computes in the precision of its statistics and gives its inputs' type."""
+
+    def __call__(self, x: Array, *args: Any, **kwargs: Any) -> Array:
+        """The normalised inputs."""
+        return super().__call__(x, *args, **kwargs).astype(x.dtype)
+
+
+def norm(channels: int, momentum: float, rngs: nnx.Rngs) -> BatchNorm:
+    """Batch normalisation with scale 1 and shift 0."""
+    return BatchNorm(channels, momentum=momentum, epsilon=1e-5, rngs=rngs)
+
+
+def flat(x: Array) -> Array:
+    """Examples as vectors."""
+    return x.reshape(x.shape[0], -1)

@@ -1,0 +1,121 @@
+"""A user's own network, named by `package.module:factory`: what it is, is found out, then it is adapted."""
+
+import ast
+import inspect
+from typing import Any
+
+import jax
+
+from weightspace.errors import InputError
+from weightspace.models.adapters.common import Signature, library_of
+from weightspace.models.base import Model, example
+
+_ADAPTERS = {"Flax NNX": "from_nnx", "Flax Linen": "from_linen", "Equinox": "from_equinox"}
+_KEYWORDS = {"rngs": "Flax NNX", "key": "Equinox"}
+
+
+def plain_value(values: list[str]) -> Any:
+    """The values of an option as plain numbers or names: one, or a list."""
+    plain = [_literal(value) for value in values]
+    return plain[0] if len(plain) == 1 else plain
+
+
+def _literal(value: str) -> Any:
+    try:
+        return ast.literal_eval({"true": "True", "false": "False", "none": "None"}.get(value.lower(), value))
+    except (ValueError, SyntaxError):
+        return value
+
+
+def adapt(target: Any, name: str, shape: tuple[int, ...], outputs: int, arguments: dict[str, Any]) -> Model:
+    """A model of what a user's name stands for.
+
+    Args:
+      target: A model, a module class, a Linen module, or a function that makes one of these.
+      name: What the user called it.
+      shape: Of one example; given to the target if it takes `shape`.
+      outputs: Given to the target if it takes `outputs`.
+      arguments: Given by the user.
+
+    Raises:
+      InputError: If the target is nothing of that kind, or does not fit the data.
+    """
+    model = _adapted(target, name, {"shape": shape, "outputs": outputs}, arguments)
+    _check_fit(model, name, shape, outputs)
+    return model
+
+
+def _adapted(target: Any, name: str, offered: dict[str, Any], arguments: dict[str, Any]) -> Model:
+    if isinstance(target, Model):
+        if arguments:
+            raise InputError(f"'{name}' is a finished model and takes no options")
+        return target
+    library = library_of(target)
+    if library is not None and not inspect.isclass(target):
+        return _by_adapter(library, target, name, arguments)
+    if not callable(target):
+        raise InputError(f"'{name}' is {type(target).__name__}, but must be a function, a class or a model")
+    signature = Signature.of(target)
+    arguments = signature.given(**offered) | arguments
+    if library is None:
+        library = next((lib for keyword, lib in _KEYWORDS.items() if keyword in signature.names), None)
+    if library is not None:
+        return _by_adapter(library, target, name, arguments)
+    return _of_result(target, name, signature, arguments)
+
+
+def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str, Any]) -> Model:
+    missing = [key for key in signature.required if key not in arguments]
+    untaken = [key for key in arguments if not signature.takes(key)]
+    if missing or untaken:
+        problem = f"needs '{missing[0]}'" if missing else f"takes no '{untaken[0]}'"
+        raise InputError(f"'{name}' {problem}; a factory may take shape, outputs, rngs or key, and options")
+    made = target(**arguments)
+    if isinstance(made, Model):
+        return made
+    library = library_of(made)
+    if library is None and callable(made):
+        names = Signature.of(made).names
+        library = next((lib for keyword, lib in _KEYWORDS.items() if keyword in names), None)
+    elif library in ("Flax NNX", "Equinox") and not inspect.isclass(made):
+        keyword = next(key for key, lib in _KEYWORDS.items() if lib == library)
+        raise InputError(
+            f"'{name}' gives a finished {library} module; let it take `{keyword}`, so that each run draws "
+            "its own weights"
+        )
+    if library is None:
+        raise InputError(
+            f"'{name}' gives {type(made).__name__}, but must give a weightspace model or a module of Flax "
+            "NNX, Flax Linen or Equinox"
+        )
+    return _by_adapter(library, target, name, arguments)
+
+
+def _by_adapter(library: str, target: Any, name: str, arguments: dict[str, Any]) -> Model:
+    from weightspace.models import adapters
+
+    if library not in _ADAPTERS:
+        raise InputError(f"'{name}' is a {library} module; only JAX models can be trained here")
+    return getattr(adapters, _ADAPTERS[library])(target, **arguments)
+
+
+def _check_fit(model: Model, name: str, shape: tuple[int, ...], outputs: int) -> None:
+    """Raise unless the model takes the examples and gives the outputs; shapes alone are computed."""
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+
+    def forward(key: Any, x: Any) -> Any:
+        weights, state = model.init(key, x)
+        return model.apply(weights, state, x, train=False, key=key)[0]
+
+    try:
+        made = jax.eval_shape(forward, key, example(shape))
+    except InputError:
+        raise
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0]
+        raise InputError(f"'{name}' cannot take examples of shape {shape}: {reason}") from error
+    if made.shape[1:] != (outputs,) and not (outputs == 1 and made.shape[1:] == ()):
+        raise InputError(
+            f"'{name}' gives outputs of shape {made.shape[1:]} for an example, but the data have {outputs}; "
+            "let the factory take `outputs`"
+        )

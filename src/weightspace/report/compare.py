@@ -1,0 +1,142 @@
+"""Our numbers beside published or re-run ones.
+
+The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
+value, n, spread, source and how it is known. A condition is a label of our rows (dim, burn_in, …) or, where
+there is no such label, a setting of the question (epochs, batch_size, …); one that is empty is any.
+"""
+
+import csv
+import functools
+import importlib.resources
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from weightspace.experiments.answered import Answered, answered
+from weightspace.store.base import Store
+from weightspace.store.schema import FINISHED
+
+TOLERANCE = 0.02
+"""The difference of two accuracies that counts as none, whatever their spreads."""
+_FACTS = ("experiment", "model", "data", "metric", "value", "n", "spread", "source", "known")
+_RESULT = (
+    "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
+    "difference", "within", "source", "known",
+)  # fmt: skip
+
+
+@functools.cache
+def references() -> tuple[Mapping[str, str], ...]:
+    """All lines of all reference tables, as text by column; what is empty is left out."""
+    folder = importlib.resources.files("weightspace.report") / "reference"
+    lines: list[Mapping[str, str]] = []
+    for file in sorted(folder.iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".csv"):
+            rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
+            lines += [{name: value for name, value in row.items() if value} for row in rows]
+    return tuple(lines)
+
+
+def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.DataFrame:
+    """Every reference number that some of a store's runs answer to, beside ours.
+
+    `difference` is ours less the reference's; both are means over runs of the value at the end of training.
+    `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most 0.02 for accuracies;
+    a spread that is not known counts as zero.
+
+    Args:
+      store: The store.
+      parts: What `answered(store)` has found, if it is at hand.
+
+    Returns:
+      Columns `experiment model data`, the conditions, `metric ours ours_sd ours_n reference reference_sd
+      reference_n difference within source known`.
+    """
+    frames = [compared(part) for part in (answered(store) if parts is None else parts)]
+    frames = [frame for frame in frames if len(frame)]
+    if not frames:
+        return pd.DataFrame(columns=["experiment", "model", "data", *_RESULT])
+    whole = pd.concat(frames, ignore_index=True)
+    conditions = [name for name in whole if name not in ("experiment", "model", "data", *_RESULT)]
+    return whole[["experiment", "model", "data", *conditions, *_RESULT]]
+
+
+def known() -> str:
+    """What there are references for, a line each."""
+    lines: dict[str, set[str]] = {}
+    for line in references():
+        settings = {name: line[name] for name in ("optimiser", "lr", "epochs", "batch_size") if name in line}
+        text = ", ".join(f"{name} {value}" for name, value in settings.items())
+        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}, dims"
+        lines.setdefault(which, set()).add(line.get("dim", ""))
+    return "\n".join(f"{which} {' '.join(sorted(dims, key=float))}" for which, dims in lines.items())
+
+
+def compared(part: Answered) -> pd.DataFrame:
+    """The references that one question answers to; as `compare`."""
+    rows = part.table[part.table["status"].isin(FINISHED)]
+    settings = part.experiment.fields()
+    lines = []
+    for line in references():
+        if (line["experiment"], line.get("model"), line.get("data")) != (part.name, part.model, part.data):
+            continue
+        conditions = {name: value for name, value in line.items() if name not in _FACTS}
+        values = _values(rows, settings, conditions, line["metric"])
+        if len(values):
+            named = {"experiment": part.name, "model": part.model, "data": part.data}
+            lines.append(named | {k: _number(v) for k, v in conditions.items()} | _beside(values, line))
+    return pd.DataFrame(lines)
+
+
+def _values(
+    rows: pd.DataFrame, settings: Mapping[str, Any], conditions: Mapping[str, str], metric: str
+) -> pd.Series:
+    """The metric of the rows that meet the conditions; none where a setting does not."""
+    if metric not in rows:
+        return pd.Series(dtype=float)
+    for name, wanted in conditions.items():
+        if name in rows:
+            rows = rows[[_same(value, wanted) for value in rows[name]]]
+        elif name not in settings or not _same(settings[name], wanted):
+            return pd.Series(dtype=float)
+    return rows[metric].dropna().astype(float)
+
+
+def _same(value: Any, wanted: str) -> bool:
+    """Whether a label or setting is what a reference says; a list is where all its members are."""
+    if isinstance(value, list):
+        return all(_same(item, wanted) for item in value)
+    given = _number(wanted)
+    if isinstance(given, str) or isinstance(value, str | None) or pd.isna(value):
+        return str(value) == wanted
+    return math.isclose(float(value), given)
+
+
+def _number(text: str) -> Any:
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return int(number) if number == int(number) else number
+
+
+def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:
+    theirs, spread = float(line["value"]), float(line.get("spread", "nan"))
+    mean, sd = float(values.mean()), float(values.std()) if len(values) > 1 else math.nan
+    joint = math.hypot(*(0.0 if math.isnan(each) else each for each in (sd, spread)))
+    allowed = max(joint, TOLERANCE if line["metric"].endswith("accuracy") else 0.0)
+    return {
+        "metric": line["metric"],
+        "ours": mean,
+        "ours_sd": sd,
+        "ours_n": len(values),
+        "reference": theirs,
+        "reference_sd": spread,
+        "reference_n": int(line["n"]),
+        "difference": mean - theirs,
+        "within": abs(mean - theirs) <= allowed + 1e-12,
+        "source": line["source"],
+        "known": line["known"],
+    }

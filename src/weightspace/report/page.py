@@ -1,0 +1,229 @@
+"""The page of a store: what was asked, what came out, and under which circumstances.
+
+One HTML file that needs nothing else: no network, no script; figures are SVG within it. Everything that comes
+from a store is escaped.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from weightspace import __version__
+from weightspace.errors import StoreError
+from weightspace.experiments.answered import Answered, answered
+from weightspace.experiments.base import Experiment
+from weightspace.figures import style
+from weightspace.figures.base import Panel
+from weightspace.report.compare import compared
+from weightspace.report.inline import inline_svg
+from weightspace.report.tables import Column, columns, heading, shortened
+from weightspace.store.base import Store
+from weightspace.store.write import atomic, sentences
+
+_LONG = 24
+"""Rows of a table that is shown at once; a longer one is folded away."""
+_MAIN = ("weightspace", "jax", "jaxlib", "flax", "optax", "numpy")
+
+
+@dataclasses.dataclass(frozen=True)
+class TableView:
+    """A table with its heading; `open` if it is not folded away."""
+
+    title: str
+    columns: list[Column]
+    note: str = ""
+    open: bool = True
+
+    @property
+    def rows(self) -> int:
+        """How many lines it has."""
+        return len(self.columns[0].cells) if self.columns else 0
+
+
+@dataclasses.dataclass(frozen=True)
+class FigureView:
+    """A figure with its caption; `key` begins every name within it, `kind` is wide or narrow."""
+
+    key: str
+    kind: str
+    title: str
+    caption: str
+    svg: Markup
+
+
+@dataclasses.dataclass(frozen=True)
+class PartView:
+    """One question that the store answers, ready to be written."""
+
+    key: str
+    title: str
+    settings: list[tuple[str, str, bool]]
+    counts: list[tuple[str, int]]
+    seconds: str
+    errors: list[tuple[str, int]]
+    figures: list[FigureView]
+    tables: list[TableView]
+
+
+@dataclasses.dataclass(frozen=True)
+class Chapter:
+    """All questions of one experiment."""
+
+    name: str
+    experiment: Experiment
+    parts: list[PartView]
+
+
+def write_report(store: Store, *, parts: Sequence[Answered] | None = None) -> Path:
+    """Write `report/index.html` of a store; gives its path.
+
+    Args:
+      store: The store.
+      parts: What `answered(store)` has found, if it is at hand.
+
+    Raises:
+      StoreError: If it cannot be written.
+    """
+    found = answered(store) if parts is None else list(parts)
+    path = store.root / "report" / "index.html"
+    with sentences(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as temporary:
+        temporary.write_text(render(store, found), encoding="utf-8")
+    return path
+
+
+def render(store: Store, parts: Sequence[Answered]) -> str:
+    """The page as text."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("weightspace.report"), autoescape=True,
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    views = [(part, _part(part, f"q{i}")) for i, part in enumerate(parts)]
+    chapters = [
+        Chapter(
+            name,
+            next(p for p, _ in views if p.name == name).experiment,
+            [v for p, v in views if p.name == name],
+        )
+        for name in dict.fromkeys(part.name for part in parts)
+    ]
+    written = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return environment.get_template("page.html.jinja").render(
+        folder=store.root.resolve().name, version=__version__, written=written, chapters=chapters,
+        circumstances=_circumstances(store, parts),
+    )  # fmt: skip
+
+
+def _part(part: Answered, key: str) -> PartView:
+    figures = [_figure(panel, f"{key}f{i}") for i, panel in enumerate(part.panels)]
+    runs = part.table.drop_duplicates("run")
+    counts = [(str(name), int(count)) for name, count in runs["status"].value_counts().items()]
+    seconds = runs["seconds"].dropna()
+    return PartView(
+        key=key,
+        title=_title(part),
+        settings=_settings(part.experiment),
+        counts=counts,
+        seconds=f"{seconds.sum():,.1f} s over {len(seconds)} runs" if len(seconds) else "",
+        errors=[(error, len(digests)) for error, digests in part.errors.items()],
+        figures=figures,
+        tables=_tables(part),
+    )
+
+
+def _figure(panel: Panel, key: str) -> FigureView:
+    kind = "wide" if panel.figure.get_figwidth() > 1.2 * style.COLUMN else "narrow"
+    return FigureView(key, kind, panel.title, panel.caption, Markup(inline_svg(panel, key)))
+
+
+def _title(part: Answered) -> str:
+    on = " on ".join(name for name in (part.model, part.data) if name)
+    settings = ", ".join(f"{name} {_plain(value)}" for name, value in part.settings.items())
+    return ", ".join(piece for piece in (on, settings) if piece) or part.name
+
+
+def _settings(experiment: Experiment) -> list[tuple[str, str, bool]]:
+    """Name, value and whether it differs from the default, the differing first."""
+    values = experiment.fields()
+    defaults = {field.name: field.default for field in dataclasses.fields(experiment)}
+    lines = [
+        (name, _plain(value), _listed(value) != _listed(defaults[name])) for name, value in values.items()
+    ]
+    return sorted(lines, key=lambda line: not line[2])
+
+
+def _listed(value: Any) -> Any:
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _tables(part: Answered) -> list[TableView]:
+    """Summary, answers and comparison; what a terminal would not show is folded away."""
+    note = "Mean ± standard deviation over n finished runs, at the end of training."
+    found = [_view("Summary", part.experiment.summary(part.table), note)]
+    for name, frame in part.analyses.items():
+        shown = part.experiment.shown(name, frame)
+        found.append(_view(name.capitalize(), shown, _INTERVALS if "d_star" in frame else ""))
+        if len(shown) < len(frame):
+            found.append(_view(f"{name.capitalize()}, all", frame, fold=True))
+    beside = compared(part)
+    if len(beside):
+        note = "Within: the difference is at most the joint spread, or at most 0.02 for accuracies."
+        known = "; ".join(beside["known"].unique())
+        found.append(_view("Compared with the reference", beside.drop(columns="known"), f"{note} {known}."))
+    return [view for view in found if view.rows]
+
+
+_INTERVALS = "Estimates with 90 % bootstrap intervals over n seeds."
+
+
+def _view(title: str, frame: pd.DataFrame, note: str = "", *, fold: bool = False) -> TableView:
+    short, same = shortened(frame)
+    shown = [column._replace(name=heading(column.name)) for column in columns(short)]
+    whole = f"{note} In all lines: {same}." if same else note
+    return TableView(title, shown, whole.strip(), open=not fold and len(frame) <= _LONG)
+
+
+def _circumstances(store: Store, parts: Iterable[Answered]) -> list[dict[str, Any]]:
+    """What is known of each command whose runs are on the page."""
+    found = []
+    for name in dict.fromkeys(name for part in parts for name in part.provenance):
+        try:
+            found.append(_circumstance(store.provenance(name)))
+        except StoreError:
+            continue
+    return found
+
+
+def _circumstance(record: Mapping[str, Any]) -> dict[str, Any]:
+    versions = record.get("versions") or {}
+    first = [f"{name} {versions[name]}" for name in _MAIN if name in versions]
+    rest = [f"{name} {version}" for name, version in versions.items() if name not in _MAIN]
+    git = record.get("git") or {}
+    changed = " with uncommitted changes" if git.get("diff") else ""
+    ended = "seconds" in record
+    lines = {
+        "command": " ".join(map(str, record.get("command") or [])),
+        "started": record.get("started"),
+        "took": f"{record['seconds']:,.1f} s with compilation, status {record['exit_status']}"
+        if ended
+        else None,
+        "device": record.get("device"),
+        "machine": record.get("platform"),
+        "commit": f"{git['commit']}{changed}" if git.get("commit") else None,
+        "versions": ", ".join([f"Python {record.get('python', '?')}", *first]),
+        "others": ", ".join(rest),
+    }
+    return {name: value for name, value in lines.items() if value}
