@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from weightspace.store.base import Store
 
-Out = tyro.conf.Positional[Path]
+Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+RunName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
 
 
 def status(arguments: Sequence[str]) -> int:
@@ -127,9 +128,7 @@ def compare(arguments: Sequence[str]) -> int:
 def export(arguments: Sequence[str]) -> int:
     """A run's weights as a safetensors file."""
 
-    def command(
-        out: Out, run: tyro.conf.Positional[str], output: str | None = None, to: Path | None = None
-    ) -> int:
+    def command(out: Out, run: RunName, output: str | None = None, to: Path | None = None) -> int:
         """Write what a run left behind (its weights, if nothing else is named) as safetensors, keyed by path.
 
         Args:

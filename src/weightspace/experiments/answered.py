@@ -10,20 +10,18 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from weightspace.errors import StoreError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.restore import restored
+from weightspace.figures.panel import Panel
 from weightspace.spec import canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
-
-if TYPE_CHECKING:
-    from weightspace.figures.base import Panel
 
 _LONGEST_NAME = 80
 
@@ -66,7 +64,7 @@ class Answered:
         return self.experiment.analyse(self.table, self.history)
 
     @functools.cached_property
-    def panels(self) -> "list[Panel]":
+    def panels(self) -> list[Panel]:
         """The experiment's figures."""
         return self.experiment.figures(self.table, self.history)
 

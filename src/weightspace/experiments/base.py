@@ -8,17 +8,15 @@ can be repeated from a store at any time. A field's docstring is its help on the
 import abc
 import dataclasses
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import pandas as pd
 
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.summary import over_seeds
+from weightspace.figures.panel import Panel
 from weightspace.node import Row
 from weightspace.spec import canonical
-
-if TYPE_CHECKING:
-    from weightspace.figures.base import Panel
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Experiment(abc.ABC):
         """The part of an answer that is worth a terminal; by default all of it."""
         return frame
 
-    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> "list[Panel]":
+    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> list[Panel]:
         """Figures with captions and the numbers in them; arguments as for `analyse`."""
         return []
 
@@ -86,7 +84,7 @@ class Experiment(abc.ABC):
         """The fields as JSON values, for the record."""
         return {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
-    def joined(self, newer: Self) -> Self:
+    def joined(self, newer: "Experiment") -> "Experiment":
         """The question that asks for what this and a newer one ask for; they agree in all other fields."""
         return dataclasses.replace(
             newer, **{name: _union(name, getattr(self, name), getattr(newer, name)) for name in self.swept}

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weightspace.figures.base import Panel as Panel
     from weightspace.figures.base import draw as draw
+    from weightspace.figures.panel import Panel as Panel
 
 __all__ = ["Panel", "draw"]
 

@@ -1,45 +1,17 @@
-"""Figures of a store: each a panel, a figure with its caption and the numbers in it.
+"""Figures of a store: an experiment draws panels from its tables, here they become files.
 
-An experiment draws panels from its tables; here they become files, one folder for each question that the
-store answers, beside each figure a CSV file of what is plotted.
+There is one folder for each question that the store answers, and beside each figure a CSV file of the numbers
+plotted.
 """
 
-import dataclasses
-import functools
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-from matplotlib.figure import Figure
-
 from weightspace.experiments.answered import Answered, answered
 from weightspace.figures import style
+from weightspace.figures.panel import Panel
 from weightspace.store.base import Store
 from weightspace.store.write import atomic, sentences
-
-
-@dataclasses.dataclass(frozen=True)
-class Panel:
-    """A figure that can stand by itself.
-
-    Attributes:
-      name: The name of its files.
-      title: What it shows, in a few words.
-      caption: How it was made: what is drawn, of how many runs, with which spread.
-      figure: The figure.
-      data: The numbers plotted.
-    """
-
-    name: str
-    title: str
-    caption: str
-    figure: Figure
-    data: pd.DataFrame
-
-    @functools.cached_property
-    def svg(self) -> bytes:
-        """The figure as an SVG file."""
-        return style.file_bytes(self.figure, "svg")
 
 
 def save(panel: Panel, folder: Path, formats: Sequence[str]) -> list[Path]:

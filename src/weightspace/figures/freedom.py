@@ -12,9 +12,9 @@ from weightspace.experiments.freedom.answers import ARMS, FULL, rising
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import compression_axis, dimension_axis, legend_below, panes_of
-from weightspace.figures.base import Panel
 from weightspace.figures.captions import TITLES, Notes, metrics_in, runs_text
 from weightspace.figures.heat import heat_map
+from weightspace.figures.panel import Panel
 from weightspace.figures.thresholds import against_burn_in, against_level
 
 
@@ -36,7 +36,7 @@ def panels(
       notes: What captions say of the whole.
     """
     swept = curves[curves["method"] != FULL]
-    dims = sorted(swept["dim"].unique())
+    dims = sorted(float(dim) for dim in swept["dim"].unique())
     found: list[Panel] = []
     with style.style():
         if swept["metric"].map(rising).any():

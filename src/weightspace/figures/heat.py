@@ -43,7 +43,7 @@ def heat_map(data: pd.DataFrame, stars: pd.DataFrame, label: str, *, logarithmic
         _curve(pane, curve)
         pane.set_title(title)
         pane.set_ylabel(side)
-    _axes(panes, sorted(data["dim"].unique()), columns, logarithmic=logarithmic)
+    _axes(panes, sorted(float(dim) for dim in data["dim"].unique()), columns, logarithmic=logarithmic)
     drawn.supxlabel("dimension d", fontsize=7.5)
     drawn.supylabel(label, fontsize=7.5)
     bar = drawn.colorbar(mesh, ax=panes, ticks=[0, 0.5, 1], aspect=28, pad=0.02)  # pyright: ignore[reportArgumentType]

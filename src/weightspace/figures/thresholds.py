@@ -8,8 +8,8 @@ from weightspace.experiments.freedom.answers import ARMS
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import angular_axis, dimension_axis, legend_below, loss_axis, panes_of
-from weightspace.figures.base import Panel
 from weightspace.figures.captions import TITLES, Notes, metrics_in, runs_text
+from weightspace.figures.panel import Panel
 
 
 def against_level(lines: pd.DataFrame, dims: list[float], kind: str, notes: Notes) -> Panel:
@@ -56,7 +56,7 @@ def against_burn_in(levels: pd.DataFrame, dims: list[float], notes: Notes) -> Pa
                 look = Arm({}, f"{wanted[i]:g}", colour, style.MARKERS[i % len(style.MARKERS)], "-")
                 _line(axes, rows, "burn_in", look, dims, marked=True)
                 _bars(axes, rows, "burn_in", colour, dims)
-            _steps_axis(axes, sorted(levels["burn_in"].dropna().unique()))
+            _steps_axis(axes, sorted(float(t) for t in levels["burn_in"].dropna().unique()))
             axes.set_title(f"{TITLES[metric]}{', ' + other.name if len(others) > 1 else ''}")
         row[0].set_ylabel("threshold dimension d*")
         angular_axis(row[-1], ticks[-1], notes.size)

@@ -3,7 +3,7 @@
 import re
 
 from weightspace.figures import style
-from weightspace.figures.base import Panel
+from weightspace.figures.panel import Panel
 
 _COLOURS = {style.INK: "--ink", style.MUTED: "--muted", style.GRID: "--grid", style.PAPER: "--paper"}
 _PIXELS_PER_INCH = 112.0

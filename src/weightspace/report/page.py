@@ -19,7 +19,7 @@ from weightspace.errors import StoreError
 from weightspace.experiments.answered import Answered, answered
 from weightspace.experiments.base import Experiment
 from weightspace.figures import style
-from weightspace.figures.base import Panel
+from weightspace.figures.panel import Panel
 from weightspace.report.compare import compared
 from weightspace.report.inline import inline_svg
 from weightspace.report.tables import Column, columns, heading, shortened

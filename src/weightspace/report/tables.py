@@ -1,7 +1,8 @@
 """Tables as text: four digits, means with their spread, thresholds with their interval.
 
 A column `x` with a column `x_sd` becomes `mean ± sd`, with its number of runs `x_n` where the column `n`
-does not tell it. With `x_low` and `x_high` it becomes `estimate [low, high]`, and says where it is no more than a bound.
+does not tell it. With `x_low` and `x_high` it becomes `estimate [low, high]`, and says where it is no more
+than a bound.
 """
 
 import math

@@ -101,7 +101,8 @@ class _Worker:
         lanes = cohort.lanes
         now: Sequence[Request] = ()
         while todo:
-            devices = min(jax.local_device_count(), -(-len(todo) // lanes))
+            # By the whole cohort: the last block is padded, for a smaller one would be another program.
+            devices = min(jax.local_device_count(), -(-len(cohort.requests) // lanes))
             try:
                 size = self._block_size(todo[0], lanes, devices)
                 lanes = size // devices

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -13,6 +13,7 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.experiments.base import Experiment, Paper
 from weightspace.experiments.freedom import answers
 from weightspace.experiments.seeds import parse_seeds
+from weightspace.figures.panel import Panel
 from weightspace.models.base import Model
 from weightspace.node import Precision, Row, Run, Watch
 from weightspace.probes import Evaluation, Probe, make_probe
@@ -24,9 +25,6 @@ from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.training.step import layout_of_run
-
-if TYPE_CHECKING:
-    from weightspace.figures.base import Panel
 
 PAPER = Paper(
     title="How many degrees of freedom do we need to train deep networks: a loss landscape perspective",
@@ -177,7 +175,7 @@ class FreedomSweep(Experiment):
         return layout_of_run(self.full_run("1ep", self.task(0.0), Seeds(0))).size
 
     def row(self, method: str, dim: int, run: Run, labels: dict[str, Any]) -> Row:
-        """A line of the table, with the axis that all methods share: degrees of freedom and compression D/d."""
+        """A line of the table, with the axis all methods share: degrees of freedom and compression D/d."""
         seed = run.seeds.base
         labels = {"method": method, "dim": dim, "compression": self.size() / dim, **labels, "seed": seed}
         return Row(labels | {"model": self.model, "data": self.data}, run, self.watch)
@@ -214,7 +212,7 @@ class FreedomSweep(Experiment):
             return frame
         return frame[frame["metric"] == "test_accuracy"].reset_index(drop=True)
 
-    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> "list[Panel]":
+    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> list[Panel]:
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
         from weightspace.figures.captions import Notes
         from weightspace.figures.freedom import panels
