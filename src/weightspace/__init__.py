@@ -34,14 +34,10 @@ if TYPE_CHECKING:
     from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
     from weightspace.spaces.compose import Compose as Compose
     from weightspace.spaces.full import Full as Full
-    from weightspace.spec import Spec as Spec
-    from weightspace.spec import common as common
-    from weightspace.spec import spec as spec
-    from weightspace.spec import static as static
     from weightspace.store.read import history as history
     from weightspace.store.read import results as results
     from weightspace.streams import Seeds as Seeds
-    from weightspace.sweep import sweep as sweep
+    from weightspace.sweeps import sweep as sweep
 
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
@@ -58,10 +54,9 @@ _HOMES = {
     "weightspace.spaces.bases.gaussian": ("Gaussian",),
     "weightspace.spaces.compose": ("Compose",),
     "weightspace.spaces.full": ("Full",),
-    "weightspace.spec": ("Spec", "common", "spec", "static"),
     "weightspace.store.read": ("history", "results", "sql"),
     "weightspace.streams": ("Seeds", "Stream"),
-    "weightspace.sweep": ("sweep",),
+    "weightspace.sweeps": ("sweep",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]

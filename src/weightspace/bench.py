@@ -25,8 +25,8 @@ from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
-from weightspace.sweep.cohorts import backend, default_lanes, prepare
-from weightspace.sweep.requests import Request, total_steps
+from weightspace.sweeps.cohorts import backend, default_lanes, prepare
+from weightspace.sweeps.requests import Request, total_steps
 from weightspace.training.block import BlockKey, block_for
 
 ENDLESS = "1000000000it"

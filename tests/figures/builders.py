@@ -81,7 +81,7 @@ def fill(store, experiment, lines, cohort="c", provenance=None, salt=0, losses=F
 
 
 def plain_lines(dims=(4, 16), seeds=(0, 1), top=0.8):
-    """Accuracies 0.2 at the least dimension and `top` at the greatest, even in between; a reference of 0.9."""
+    """Accuracies from 0.2 at the least dimension evenly to `top` at the greatest; a reference of 0.9."""
     span = max(len(dims) - 1, 1)
     lines = [line(d, s, 0.2 + (top - 0.2) * i / span) for s in seeds for i, d in enumerate(dims)]
     return [full(seed, 0.9) for seed in seeds] + lines

@@ -213,6 +213,11 @@ def test_burn_in_has_a_figure_of_its_own(burned_in):
     ]
 
 
+def test_levels_that_no_burn_in_reaches_have_no_figure():
+    lines = [line(d, 0, 0.2, method="burn-in", burn_in=t) for t in (0, 4) for d in (4, 8)]
+    assert "threshold-burn-in" not in panels(lines, FreedomBurnIn(levels=(0.9,)))
+
+
 def test_maps_are_arranged_by_burn_in_and_the_rest(burned_in):
     maps = burned_in["success-test-accuracy"].figure.axes[:6]
     assert [pane.get_title() for pane in maps] == ["t = 0", "t = 4", "t = 16", "", "", ""]

@@ -100,6 +100,33 @@ class EquinoxHead(eqx.nn.Linear):
         super().__init__(shape[0], outputs, key=key)
 
 
+class Telling(nn.Module):
+    @nn.compact
+    def told(self, x, flag):
+        return x * self.param("scale", nn.initializers.ones, (1,))[None] * flag
+
+
+class ByTrain(Telling):
+    def __call__(self, x, train):
+        return self.told(x, train)
+
+
+class ByTraining(Telling):
+    def __call__(self, x, *, training=False):
+        return self.told(x, training)
+
+
+class ByDeterministic(Telling):
+    def __call__(self, x, deterministic=False):
+        return self.told(x, deterministic)
+
+
+class ByRunningAverage(Telling):
+    def __call__(self, x, use_running_average):
+        return self.told(x, use_running_average)
+
+
+TELLING = (ByTrain, ByTraining, ByDeterministic, ByRunningAverage)
 LINEN_INSTANCE = LinenHead(OUTPUTS)
 NUMBER = 3
 

@@ -60,7 +60,7 @@ def test_order_is_that_of_use_not_of_preparation():
 
 def with_own_derivative(f):
     wrapped = jax.custom_jvp(f)
-    wrapped.defjvp(lambda primals, tangents: (f(*primals), f(*primals)))
+    wrapped.defjvp(lambda primals, _: (f(*primals), f(*primals)))
     return wrapped
 
 
@@ -111,7 +111,11 @@ def test_kinds_fans_and_the_output_layer():
 
     def forward(w):
         x = jax.lax.conv_general_dilated(
-            jnp.ones((1, 6, 6, 2)), w["conv"]["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            jnp.ones((1, 6, 6, 2)),
+            w["conv"]["kernel"],
+            (1, 1),
+            "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
         ) + jnp.expand_dims(w["conv"]["bias"], (0, 1, 2))
         x = x * jnp.expand_dims(w["norm"]["scale"], (0, 1, 2)) + jnp.expand_dims(w["norm"]["bias"], (0, 1, 2))
         return (x.mean((1, 2)) @ w["head"]["kernel"] + w["head"]["bias"][None]) * w["temperature"]

@@ -4,8 +4,8 @@ import jax
 import numpy as np
 
 from weightspace.probes import Snapshot
-from weightspace.sweep.cohorts import prepare
-from weightspace.sweep.requests import Request, total_steps
+from weightspace.sweeps.cohorts import prepare
+from weightspace.sweeps.requests import Request, total_steps
 from weightspace.training.block import BlockKey, block_for
 
 

@@ -94,7 +94,9 @@ def test_evaluation_is_the_weighted_mean_over_the_whole_split():
     arrays = data.arrays()
     for name, part in (("train", arrays.train), ("test", arrays.test)):
         x = data.decode(arrays, part.x, "float32")
-        outputs, _ = run.model.apply(jax.tree.map(jnp.asarray, weights), {}, x, train=False, key=jax.random.key(0))
+        outputs, _ = run.model.apply(
+            jax.tree.map(jnp.asarray, weights), {}, x, train=False, key=jax.random.key(0)
+        )
         measured = run.task.measure(outputs, np.asarray(part.y))
         for metric, each in measured.items():
             assert records[f"{name}_{metric}"][-1, 0] == pytest.approx(float(np.mean(each)), rel=1e-5)

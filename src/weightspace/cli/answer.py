@@ -8,7 +8,7 @@ from rich.console import Console
 from weightspace.cli.output import print_frame
 from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
-from weightspace.sweep.progress import Silent
+from weightspace.sweeps.progress import Silent
 
 _ERRORS = 5
 """How many different errors are printed."""

@@ -73,8 +73,8 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
         ),
     ]
     both = dataclasses.make_dataclass("Run", fields)
-    both.__doc__ = _description(cls)
-    parsed: Any = parse(both, arguments, prog=f"weightspace run {cls.name}")
+    prog = f"weightspace run {cls.name}"
+    parsed: Any = parse(both, arguments, prog=prog, description=_description(cls))
     return parsed.experiment, parsed.options
 
 
@@ -97,20 +97,20 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
 
     platform.start()
     from weightspace.cli.answer import answer
-    from weightspace.sweep.plan import confirm, estimate, print_estimate
+    from weightspace.sweeps.plan import confirm, estimate, print_estimate
 
-    console = Console()
+    console, question = Console(), typing.cast(Any, experiment)
     if options.dry_run:
-        print_estimate(estimate(experiment, options.lanes), console)
+        print_estimate(estimate(question, options.lanes), console)
         return 0
-    confirm(lambda: estimate(experiment, options.lanes), options.yes, sys.stdin.isatty(), console)
-    from weightspace.sweep import sweep
-    from weightspace.sweep.progress import progress_bar
+    confirm(lambda: estimate(question, options.lanes), options.yes, sys.stdin.isatty(), console)
+    from weightspace.sweeps import sweep
+    from weightspace.sweeps.progress import progress_bar
 
     began = time.perf_counter()
     with progress_bar() as progress:
         sweep(
-            typing.cast(Any, experiment), options.out, lanes=options.lanes, engine=options.engine,
+            question, options.out, lanes=options.lanes, engine=options.engine,
             progress=progress, command=command,
         )  # fmt: skip
     return answer(experiment, options, console, time.perf_counter() - began, progress)

@@ -1,1 +1,1 @@
-
+"""Derived values: pure functions of other nodes' outputs. One file a value."""

@@ -9,19 +9,21 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from weightspace.errors import StoreError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.restore import restored
 from weightspace.figures.panel import Panel
-from weightspace.spec import canonical_json
+from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
+from weightspace.store.rows import Record
 
 _LONGEST_NAME = 80
 
@@ -70,12 +72,15 @@ class Answered:
 
     @property
     def errors(self) -> dict[str, list[str]]:
-        """By error text, the digests of the failed and blocked runs that ended so."""
+        """By error text, the digests of the failed and blocked runs that ended so.
+
+        Of a run that was blocked by a parent the text is the parent's.
+        """
         records = self.store.records()
         found: dict[str, list[str]] = {}
         for run in dict.fromkeys(self.table["run"]):
             if run in records and not records[run].finished:
-                found.setdefault(records[run].error or records[run].status, []).append(run)
+                found.setdefault(_reason(records[run], records), []).append(run)
         return found
 
     @property
@@ -84,6 +89,13 @@ class Answered:
         records = self.store.records()
         found = (records[run].provenance for run in self.table["run"] if run in records)
         return [name for name in dict.fromkeys(found) if name]
+
+
+def _reason(record: Record, records: Mapping[str, Record]) -> str:
+    text = record.error or record.status
+    named = re.findall(rf"\b[0-9a-f]{{{DIGEST_LENGTH}}}\b", text)
+    parents = [records[digest].error for digest in named if digest in records]
+    return f"{record.status} by a parent: {parents[0]}" if parents and parents[0] else text
 
 
 def answered(store: Store, name: str | None = None) -> list[Answered]:
@@ -147,7 +159,8 @@ def _rows(store: Store, name: str, questions: Sequence[Question]) -> pd.DataFram
     table, asked = results(store, name), store.asked(name)
     labels = [column for column in asked.columns if column not in ("experiment", "run")]
     wanted = set(_keys(asked_frame(questions), labels))
-    return table[[key in wanted for key in _keys(table, labels)]].reset_index(drop=True)
+    chosen = np.array([key in wanted for key in _keys(table, labels)], bool)
+    return table[chosen].reset_index(drop=True)
 
 
 def _keys(frame: pd.DataFrame, labels: Sequence[str]) -> Iterator[tuple[str, frozenset[Any]]]:

@@ -47,7 +47,8 @@ def panels(
             if len(chosen):
                 found.append(against_level(chosen, dims, kind, notes))
         accuracy = levels[levels["metric"].str.endswith("accuracy")]
-        if "burn_in" in accuracy and accuracy["burn_in"].nunique() > 1:
+        reached = (accuracy["censored"] != "above").any()
+        if reached and "burn_in" in accuracy and accuracy["burn_in"].nunique() > 1:
             found.append(against_burn_in(accuracy, dims, notes))
     return found
 

@@ -91,7 +91,7 @@ def _line(
     dots = inside.tolist() if marked or inside.sum() == 1 else []
     axes.plot(
         line[x], line["d_star"], color=arm.colour, linestyle=arm.dash, label=arm.name,
-        marker=arm.marker if any(dots) else None, markevery=dots or None,
+        marker=arm.marker if dots else None, markevery=dots or None,
     )  # fmt: skip
     for outside, place, shape in ((above, max(dims), "^"), (below, min(dims), "v")):
         axes.plot(

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from weightspace.experiments.answered import Answered, answered
@@ -98,7 +99,7 @@ def _values(
         return pd.Series(dtype=float)
     for name, wanted in conditions.items():
         if name in rows:
-            rows = rows[[_same(value, wanted) for value in rows[name]]]
+            rows = rows[np.array([_same(value, wanted) for value in rows[name]], bool)]
         elif name not in settings or not _same(settings[name], wanted):
             return pd.Series(dtype=float)
     return rows[metric].dropna().astype(float)

@@ -64,7 +64,7 @@ class FreedomSweep(Experiment):
     """Data set: a name of `list data`, a folder, or package.module:factory."""
     dims: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256)
     """Training dimensions d to sweep."""
-    seeds: tuple[int | str, ...] = ("3",)
+    seeds: tuple[str | int, ...] = ("3",)
     """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     epochs: float = 5
     """Passes over the training data."""
@@ -89,7 +89,7 @@ class FreedomSweep(Experiment):
     failure: float = 0.1
     """The probability of failure that d* allows."""
     success: str = "final"
-    """A run's value: `final`, or `best` over all evaluation points (flatters on the test split)."""
+    """A run's value in thresholds and figures: `final`, or `best` over all evaluation points (flatters)."""
     reference: bool = True
     """Train the full space too (momentum 0.9)."""
     reference_lr: float = 0.05

@@ -1,4 +1,4 @@
-"""`freedom.random`: with what probability does a random d-dimensional slice through the start hold a solution?"""
+"""`freedom.random`: how probably does a random d-dimensional slice through the start hold a solution?"""
 
 import dataclasses
 from collections.abc import Generator

@@ -91,6 +91,11 @@ def prepared(weights: Any, state: Any, x: Array) -> tuple[Any, Array]:
     return tree.cast(state, wide), tree.cast(x, types[0])
 
 
+def strong(arrays: Any) -> Any:
+    """The same arrays with types of their own: those of bare numbers would change at the first step."""
+    return jax.tree.map(lambda a: jax.lax.convert_element_type(a, jnp.asarray(a).dtype), arrays)
+
+
 def like(after: Any, before: Any) -> Any:
     """The state after a batch in the types it had before, so that a loop can carry it."""
     return jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), after, before)
@@ -142,7 +147,10 @@ class Signature:
     @classmethod
     def of(cls, call: Callable[..., Any]) -> "Signature":
         """The signature of a function, a class or an instance that can be called."""
-        found = inspect.signature(call).parameters.values()
+        # A library's metaclass may hide the parameters of its classes.
+        hidden = inspect.isclass(call) and call.__init__ is not object.__init__
+        found = list(inspect.signature(call.__init__ if hidden else call).parameters.values())
+        found = found[1:] if hidden else found
         named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         return cls(
             tuple(p.name for p in named),
@@ -192,6 +200,11 @@ def library_of(value: Any) -> str | None:
     return None
 
 
+def chooses(value: Any) -> bool:
+    """Whether a factory's result is itself a factory: a class, or a function."""
+    return callable(value) and (inspect.isclass(value) or library_of(value) is None)
+
+
 def check_library(value: Any, wanted: str, who: str) -> None:
     """Raise unless `value` is a module of the wanted library, and say which adapter would take it."""
     found = library_of(value)
@@ -200,9 +213,9 @@ def check_library(value: Any, wanted: str, who: str) -> None:
     adapter = _LIBRARIES[wanted][1]
     if found is None:
         raise InputError(
-            f"{who} gives {type(value).__name__}, but {adapter} takes a {wanted} module; plain functions are "
-            "taken by from_function"
+            f"{who} gives a value of type {type(value).__name__}, but {adapter} takes a module of {wanted}; "
+            "plain functions are taken by from_function"
         )
     fitting = _LIBRARIES[found][1]
     advice = f"use {fitting}" if fitting else "only JAX models can be trained here"
-    raise InputError(f"{who} gives a {found} module, but {adapter} takes a {wanted} module; {advice}")
+    raise InputError(f"{who} gives a module of {found}, but {adapter} takes one of {wanted}; {advice}")

@@ -25,11 +25,13 @@ from weightspace.models.adapters.common import (
     check_arguments,
     check_library,
     checked_outputs,
+    chooses,
     convention,
     frozen_overrides,
     library_rules,
     like,
     prepared,
+    strong,
 )
 from weightspace.models.adapters.record import Recorder
 from weightspace.models.base import State, Weights
@@ -48,7 +50,7 @@ class FromEquinox(UserModel):
         skeleton = _skeleton(self)
         with library_rules():
             module, state = _build(self.code, key)
-        return skeleton.take(jax.tree.leaves(module), jax.tree.leaves(state))
+        return strong(skeleton.take(jax.tree.leaves(module), jax.tree.leaves(state)))
 
     def apply(
         self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
@@ -120,8 +122,7 @@ def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
     signature = Signature.of(code.call)
     check_arguments(code, supplied=("key", "model_key"))
     made = code(key=key) if signature.takes("key") else code()
-    if not isinstance(made, eqx.Module) and not isinstance(made, tuple) and callable(made):
-        made = made(key=key)  # the factory chose a class
+    made = made(key=key) if chooses(made) else made
     module = made[0] if isinstance(made, tuple) and len(made) == 2 else made
     check_library(module, "Equinox", code.identity["code"])
     if isinstance(made, tuple):

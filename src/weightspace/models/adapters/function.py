@@ -24,8 +24,10 @@ from weightspace.models.adapters.common import (
     convention,
     frozen_overrides,
     library_of,
+    library_rules,
     like,
     prepared,
+    strong,
 )
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec, static
@@ -45,8 +47,9 @@ class FromFunction(UserModel):
 
     def init(self, key: Key[Array, ""], x: Any) -> tuple[Weights, State]:
         """Draw weights and the state before training."""
-        weights, state = _split(self, self.start(key, x))
-        return _named(weights), _named(state)
+        with library_rules():
+            weights, state = _split(self, self.start(key, x))
+        return strong((_named(weights), _named(state)))
 
     def apply(
         self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
@@ -55,7 +58,8 @@ class FromFunction(UserModel):
         structure = _structure(self, x)
         wide, inputs = prepared(weights, state, x)
         offered = Signature.of(self.code.call).given(train=train, key=key, state=structure.state(wide))
-        made = self.code(structure.weights(weights), inputs, **offered)
+        with library_rules():
+            made = self.code(structure.weights(weights), inputs, **offered)
         outputs, after = _split(self, made)
         return checked_outputs(outputs, x, self.name), like(_named(after), state)
 
@@ -66,7 +70,8 @@ class FromFunction(UserModel):
         structure = _structure(self, x)
         wide, inputs = prepared(weights, state, x)
         offered = Signature.of(self.activations.call).given(train=False, state=structure.state(wide))
-        return self.activations(structure.weights(weights), inputs, **offered)
+        with library_rules():
+            return self.activations(structure.weights(weights), inputs, **offered)
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
         """Outputs come last; arrays with two or more axes are kernels, with one, biases."""
@@ -97,21 +102,27 @@ def from_function(
     Raises:
       InputError: If something else than functions is given.
     """
-    start = _code(init, "init", arguments, name, version)
-    code = _code(apply, "apply", arguments, name, version)
-    read = None if intermediates is None else _code(intermediates, "intermediates", arguments, name, version)
-    taken = start.arguments | code.arguments | (read.arguments if read else {})
-    untaken = [argument for argument in arguments if argument not in taken]
-    if untaken:
-        raise InputError(f"neither init nor apply takes an argument '{untaken[0]}'")
-    return FromFunction(code, frozen_overrides(overrides), start, read)
+    calls = {"init": init, "apply": apply, "intermediates": intermediates}
+    calls = {what: call for what, call in calls.items() if call is not None}
+    for what, call in calls.items():
+        _check_plain(what, call)
+    for argument in arguments:
+        if not any(Signature.of(call).takes(argument) for call in calls.values()):
+            raise InputError(f"{' and '.join(calls)}: none of them takes an argument '{argument}'")
+    codes = {what: _code(call, what, arguments, name, version) for what, call in calls.items()}
+    return FromFunction(
+        codes["apply"], frozen_overrides(overrides), codes["init"], codes.get("intermediates")
+    )
+
+
+def _check_plain(what: str, call: Any) -> None:
+    library = library_of(call)
+    if library is not None or not callable(call):
+        kind = f"a module of {library}" if library else f"a value of type {type(call).__name__}"
+        raise InputError(f"{what} is {kind}, but from_function takes plain functions")
 
 
 def _code(call: Any, what: str, arguments: dict[str, Any], name: str | None, version: int | None) -> Code:
-    library = library_of(call)
-    if library is not None or not callable(call):
-        kind = f"a {library} module" if library else type(call).__name__
-        raise InputError(f"{what} is {kind}, but from_function takes plain functions")
     signature = Signature.of(call)
     code = Code(
         call,
@@ -176,5 +187,6 @@ def _structure(model: FromFunction, x: Array) -> _Structure:
 @functools.lru_cache(maxsize=256)
 def _structure_of(model: FromFunction, shape: tuple[int, ...], dtype: str) -> _Structure:
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
-    made = jax.eval_shape(model.start, key, jax.ShapeDtypeStruct(shape, dtype))
+    with library_rules():
+        made = jax.eval_shape(model.start, key, jax.ShapeDtypeStruct(shape, dtype))
     return _Structure(*_split(model, made))

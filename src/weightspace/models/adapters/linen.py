@@ -27,6 +27,7 @@ from weightspace.models.adapters.common import (
     library_rules,
     like,
     prepared,
+    strong,
 )
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec
@@ -56,7 +57,7 @@ class FromLinen(UserModel):
         state = {name: value for name, value in variables.items() if name not in ("params", PASSING)}
         if not jax.tree.leaves(variables.get("params", {})):
             raise InputError(f"{self.name} has no weights: its collection 'params' is empty")
-        return variables["params"], state
+        return strong((variables["params"], state))
 
     def apply(
         self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]

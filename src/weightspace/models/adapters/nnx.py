@@ -25,11 +25,13 @@ from weightspace.models.adapters.common import (
     check_arguments,
     check_library,
     checked_outputs,
+    chooses,
     convention,
     frozen_overrides,
     library_rules,
     like,
     prepared,
+    strong,
 )
 from weightspace.models.adapters.record import Recorder
 from weightspace.models.base import Model, State, Weights
@@ -55,7 +57,7 @@ class NnxModel(Model):
         graph = _graph(self)
         with library_rules():
             flat = _flat(self.module(nnx.Rngs(key)))
-        return graph.pick(flat, graph.weights), graph.pick(flat, graph.state)
+        return strong((graph.pick(flat, graph.weights), graph.pick(flat, graph.state)))
 
     def apply(
         self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
@@ -96,8 +98,7 @@ class FromNnx(UserModel, NnxModel):
     def module(self, rngs: nnx.Rngs) -> nnx.Module:
         """What the factory gives."""
         made: Any = _build(self.code, rngs)
-        if not isinstance(made, nnx.Module) and callable(made):
-            made = made(rngs=rngs)  # the factory chose a class
+        made = made(rngs=rngs) if chooses(made) else made
         check_library(made, "Flax NNX", self.code.identity["code"])
         return made
 
@@ -137,12 +138,11 @@ def from_nnx(
 
 def _build(code: Code, rngs: nnx.Rngs) -> Any:
     signature = Signature.of(code.call)
-    check_arguments(code, supplied=("rngs", *signature.required[:1]))
     if signature.takes("rngs"):
+        check_arguments(code, supplied=("rngs",))
         return code(rngs=rngs)
-    if len(signature.required) == 1 and signature.required[0] not in code.arguments:
-        return code(rngs)
-    return code()
+    check_arguments(code, supplied=signature.required[:1])
+    return code(rngs) if signature.required else code()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,11 +20,11 @@ from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import RunRow
-from weightspace.sweep.cohorts import Cohort, form, prepare, reading_plan
-from weightspace.sweep.complete import carry_over
-from weightspace.sweep.memory import lanes_that_fit, run_bytes
-from weightspace.sweep.progress import Silent
-from weightspace.sweep.requests import Request, satisfied
+from weightspace.sweeps.cohorts import Cohort, form, prepare, reading_plan
+from weightspace.sweeps.complete import carry_over
+from weightspace.sweeps.memory import lanes_that_fit, run_bytes
+from weightspace.sweeps.progress import Silent
+from weightspace.sweeps.requests import Request, satisfied
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
 
 SAVE_SECONDS = 5.0

@@ -14,7 +14,7 @@ from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import Record, RunRow
 from weightspace.store.schema import HISTORY, read_parquet
-from weightspace.sweep.requests import Request
+from weightspace.sweeps.requests import Request
 
 
 def with_earlier_points(request: Request, record: Record | None) -> Request:

@@ -15,7 +15,7 @@ from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
-from weightspace.sweep import sweep
+from weightspace.sweeps import sweep
 from weightspace.tree import equal, ravel
 
 

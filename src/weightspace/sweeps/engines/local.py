@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from weightspace.sweep.engines.base import Done, Job, work_on
-from weightspace.sweep.progress import Silent
+from weightspace.sweeps.engines.base import Done, Job, work_on
+from weightspace.sweeps.progress import Silent
 
 
 class Local:

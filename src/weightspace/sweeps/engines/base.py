@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from weightspace.store.base import Store
-from weightspace.sweep.cohorts import Cohort
-from weightspace.sweep.execute import carry_out
-from weightspace.sweep.progress import Silent
+from weightspace.sweeps.cohorts import Cohort
+from weightspace.sweeps.execute import carry_out
+from weightspace.sweeps.progress import Silent
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,18 +13,18 @@ from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation, Snapshot
 from weightspace.store.base import Store
 from weightspace.store.read import history
-from weightspace.sweep import execute, sweep
+from weightspace.sweeps import execute, sweep
 from weightspace.tree import equal
 
 SCRIPT = """
 import sys
-import weightspace.sweep.execute as execute
+import weightspace.sweeps.execute as execute
 from weightspace import platform
 platform.use_cpu_devices(2)
 execute.SAVE_SECONDS = 0.0
 execute.CALL_SECONDS = 0.05
-from tests.sweep.test_resume import rows
-from weightspace.sweep import sweep
+from tests.sweeps.test_resume import rows
+from weightspace.sweeps import sweep
 sweep(rows(int(sys.argv[2])), sys.argv[1], lanes=1)
 """
 

@@ -1,8 +1,8 @@
 """Engines by name."""
 
 from weightspace.errors import unknown
-from weightspace.sweep.engines.base import Engine
-from weightspace.sweep.engines.local import Local
+from weightspace.sweeps.engines.base import Engine
+from weightspace.sweeps.engines.local import Local
 
 NAMES = ("local",)
 

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 
 from weightspace.node import Output, Run, outputs_in
-from weightspace.sweep.requests import Request, total_steps
+from weightspace.sweeps.requests import Request, total_steps
 from weightspace.training.block import BlockKey, Resolved, resolve, resolve_probes
 from weightspace.training.lanes import Cost, lanes_for
 from weightspace.training.step import layout_of_run

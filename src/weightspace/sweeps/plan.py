@@ -17,10 +17,10 @@ from rich.table import Table
 from weightspace import platform, tree
 from weightspace.errors import InputError
 from weightspace.node import Output, Run, outputs_in
-from weightspace.sweep.ask import Question
-from weightspace.sweep.cohorts import Cohort, backend, group, prepare
-from weightspace.sweep.memory import device_bytes, run_bytes
-from weightspace.sweep.requests import Request, missing
+from weightspace.sweeps.ask import Question
+from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
+from weightspace.sweeps.memory import device_bytes, run_bytes
+from weightspace.sweeps.requests import Request, missing
 from weightspace.training.block import BlockKey, block_for, rebuild_run
 from weightspace.training.program import Program
 

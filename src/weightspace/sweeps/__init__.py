@@ -4,6 +4,6 @@
 runs of one program, `memory` cuts blocks that fit, `execute` carries out one cohort, `engines` decide where.
 """
 
-from weightspace.sweep.ask import sweep
+from weightspace.sweeps.ask import sweep
 
 __all__ = ["sweep"]

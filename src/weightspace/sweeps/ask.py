@@ -18,13 +18,13 @@ from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.provenance import collect
 from weightspace.store.read import results
-from weightspace.sweep.cohorts import Cohort, backend, form, group
-from weightspace.sweep.complete import with_earlier_points
-from weightspace.sweep.engines import engine_named
-from weightspace.sweep.engines.base import Engine, Job
-from weightspace.sweep.execute import row_of
-from weightspace.sweep.progress import Silent
-from weightspace.sweep.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+from weightspace.sweeps.cohorts import Cohort, backend, form, group
+from weightspace.sweeps.complete import with_earlier_points
+from weightspace.sweeps.engines import engine_named
+from weightspace.sweeps.engines.base import Engine, Job
+from weightspace.sweeps.execute import row_of
+from weightspace.sweeps.progress import Silent
+from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
 
 
 @runtime_checkable
@@ -72,13 +72,32 @@ def sweep(
     """
     store = Store(out)
     record = collect(command or []) | {"device": device_name(), "backend": backend()}
-    driver = Driver(store, store.save_provenance(record), lanes, engine_named(engine), progress or Silent())
-    if isinstance(asked, Question):
-        return driver.drive(asked)
-    rows = [row if isinstance(row, Row) else Row({"seed": row.seeds.base}, row) for row in asked]
-    driver.answer(rows)
-    store.ask("runs", [(with_names(row), row.node.digest) for row in rows], {})
-    return results(out, "runs")
+    provenance, began, status = store.save_provenance(record), time.perf_counter(), 1
+    driver = Driver(store, provenance, lanes, engine_named(engine), progress or Silent())
+    try:
+        table = driver.drive(asked if isinstance(asked, Question) else _Rows(asked))
+        status = 0
+    finally:
+        seconds = time.perf_counter() - began
+        store.close_provenance(provenance, seconds=seconds, exit_status=status)
+    return table
+
+
+class _Rows:
+    """Runs or rows without an experiment: the question called `runs`."""
+
+    name = "runs"
+
+    def __init__(self, asked: Iterable[Run | Row]):
+        self.rows = [row if isinstance(row, Row) else Row({"seed": row.seeds.base}, row) for row in asked]
+
+    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
+        """All of them at once."""
+        yield self.rows
+
+    def fields(self) -> dict[str, Any]:
+        """Nothing but the rows."""
+        return {}
 
 
 def device_name() -> str:

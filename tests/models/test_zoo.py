@@ -1,0 +1,364 @@
+import functools
+import importlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from tests.models import nets
+from weightspace import tree
+from weightspace.errors import InputError
+from weightspace.models import zoo
+from weightspace.models.base import Model, example
+from weightspace.models.zoo.parts import ACTIVATIONS, INITIALISERS
+
+KEY = jax.random.key(0, impl="threefry2x32")
+MNIST, CIFAR, DIGITS = (28, 28, 1), (32, 32, 3), (8, 8, 1)
+
+# The tables of the papers, and counts by hand.
+SIZES = {
+    ("conv2", MNIST, 10): 20_490,
+    ("conv2", CIFAR, 10): 25_578,
+    ("conv2", CIFAR, 100): 209_988,
+    ("conv3", MNIST, 10): 61_514,
+    ("conv3", CIFAR, 10): 66_570,
+    ("conv3", CIFAR, 100): 158_820,
+    ("conv4", MNIST, 10): 130_890,
+    ("conv4", CIFAR, 10): 135_306,
+    ("conv4", CIFAR, 100): 181_476,
+    ("resnet20", MNIST, 10): 272_186,
+    ("resnet20", CIFAR, 10): 272_474,
+    ("resnet20", CIFAR, 100): 278_324,
+    ("wide_resnet", CIFAR, 100): 3_110_148,
+    ("mlp", (10,), 1): 2_507,
+    ("fc", MNIST, 10): 266_610,
+    ("fc", DIGITS, 10): 65 * 300 + 301 * 100 + 101 * 10,
+    ("conv2", DIGITS, 10): 160 + 4_640 + 129 * 10,
+    ("fc:widths=16", DIGITS, 10): 65 * 16 + 17 * 10,
+    ("mlp:first=linear", (10,), 1): 2_507 + 100,
+}
+
+SMALL = {
+    "fc": "fc:widths=5,4",
+    "conv2": "conv2:channels=3,4",
+    "conv3": "conv3:channels=2,3,4",
+    "conv4": "conv4:channels=2,3",
+    "resnet20": "resnet20:widths=3,4,blocks=1",
+    "wide_resnet": "wide_resnet:widen=1,blocks=1",
+    "mlp": "mlp:widths=5,4",
+}
+
+
+def init(model, count=4, seed=0):
+    x = jnp.asarray(np.random.default_rng(seed).normal(size=(count, *model.shape)), jnp.float32)
+    weights, state = jax.jit(model.init)(KEY, x)
+    return weights, state, x
+
+
+def outputs(model, weights, state, x, *, train=False):
+    return jax.jit(model.apply, static_argnames="train")(weights, state, x, train=train, key=KEY)
+
+
+@pytest.mark.parametrize(("row", "size"), SIZES.items(), ids=str)
+def test_the_number_of_weights_is_that_of_the_tables(row, size):
+    model = zoo.make(*row)
+    weights, _ = jax.eval_shape(model.init, KEY, example(model.shape))
+    assert tree.size(weights) == size
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_model_trains(name):
+    model = zoo.make(SMALL[name], DIGITS, 3)
+    weights, state, x = init(model)
+
+    def loss(weights):
+        outputs, after = model.apply(weights, state, x, train=True, key=KEY)
+        return jnp.sum(outputs**2), (outputs, after)
+
+    (_, (made, after)), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(weights)
+    assert made.shape == (4, 3)
+    assert jax.tree.structure(after) == jax.tree.structure(state)
+    for path, leaf in tree.flat_dict(gradient).items():
+        assert jnp.isfinite(leaf).all(), path
+        assert leaf.any() or "conv_" in path, path
+    moved = jax.tree.map(lambda w, g: w - 0.01 * g / jnp.sqrt(tree.squared_norm(gradient)), weights, gradient)
+    assert loss(moved)[0] < loss(weights)[0]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_layouts(name):
+    model = zoo.make(SMALL[name], DIGITS, 3)
+    layout = model.layout(example(DIGITS))
+    kinds = {leaf.kind for leaf in layout}
+    assert kinds == {"kernel", "bias"} | ({"scale", "shift"} if "resnet" in name else set())
+    assert [leaf.path for leaf in layout if leaf.output] == ["output/kernel", "output/bias"]
+    assert all(leaf.shape[leaf.out_axis] == leaf.shape[-1] for leaf in layout)
+    assert layout.leaves[-1].path == "output/bias"
+
+
+def test_layers_of_the_resnet_stand_in_forward_order():
+    blocks = zoo.make("resnet20:widths=2,3", CIFAR, 10).layout(example(CIFAR)).paths("blocks/*/conv_?/kernel")
+    assert blocks == tuple(f"blocks/{block}/conv_{conv}/kernel" for block in range(6) for conv in (1, 2))
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_model_is_known_by_its_name(name):
+    model = zoo.make(SMALL[name], DIGITS, 3)
+    assert model.name == SMALL[name]
+    assert zoo.make(model.name, DIGITS, 3) == model
+    assert zoo.make(name, CIFAR, 3).name == name
+    assert zoo.make(name, CIFAR, 3) != model
+    assert hash(zoo.make(name, CIFAR, 3)) == hash(zoo.make(name, list(CIFAR), 3))
+    assert "\n" not in zoo.describe(name)
+    assert zoo.describe(name)
+
+
+def test_the_identity_is_the_fields_and_no_source():
+    assert zoo.make("conv2", MNIST, 10).canonical == {
+        "kind": "Conv2",
+        "version": 1,
+        "shape": [28, 28, 1],
+        "outputs": 10,
+        "channels": [16, 32],
+        "pool": "average",
+        "activation": "relu",
+    }
+
+
+def test_conv2_is_what_the_sheet_says():
+    model = zoo.make("conv2", MNIST, 10)
+    weights, state, x = init(model)
+    y = x
+    for number in ("0", "1"):
+        layer = weights["convs"][number]
+        numbers = ("NHWC", "HWIO", "NHWC")
+        y = lax.conv_general_dilated(y, layer["kernel"], (1, 1), "SAME", dimension_numbers=numbers)
+        y = jnp.maximum(y + jnp.expand_dims(layer["bias"], (0, 1, 2)), 0)
+        y = lax.reduce_window(y, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") / 4
+    y = y.reshape(4, -1) @ weights["output"]["kernel"] + weights["output"]["bias"][None]
+    np.testing.assert_allclose(outputs(model, weights, state, x)[0], y, rtol=1e-4, atol=1e-5)
+
+
+def test_pool_and_activation_are_options():
+    made = [
+        outputs(model := zoo.make(name, DIGITS, 3), *init(model))[0]
+        for name in ("conv2", "conv2:pool=max", "conv2:activation=tanh")
+    ]
+    assert not jnp.allclose(made[0], made[1])
+    assert not jnp.allclose(made[0], made[2])
+
+
+def test_kernels_are_lecun_normal_cut_at_two_deviations_and_biases_zero():
+    weights = tree.flat_dict(init(zoo.make("fc", MNIST, 10), 1)[0])
+    kernel = weights["hidden/0/kernel"]
+    assert float(kernel.std()) == pytest.approx(784**-0.5, rel=0.01)
+    assert float(jnp.abs(kernel).max()) <= 2 * 784**-0.5 / 0.8796
+    assert not any(leaf.any() for path, leaf in weights.items() if path.endswith("bias"))
+
+
+GAINS = {"he": 2.0, "glorot": 2 * 784 / (784 + 300), "lecun": 1.0, "torch": 1 / 3}
+
+
+@pytest.mark.parametrize("name", [name for name in INITIALISERS if name != "orthogonal"])
+def test_initialisers_have_their_variance(name):
+    weights = init(zoo.make(f"fc:initialiser={name}", MNIST, 10), 1)[0]
+    variance = GAINS[name.split("_")[0]] / 784
+    assert float(weights["hidden"]["0"]["kernel"].var()) == pytest.approx(variance, rel=0.02)
+    bias = weights["hidden"]["0"]["bias"]
+    assert (float(bias.var()) == pytest.approx(variance, rel=0.2)) == (name == "torch")
+
+
+def test_mlp_draws_weights_and_biases_uniformly_by_fan_in():
+    keys = jax.random.split(KEY, 200)
+    model = zoo.make("mlp", (10,), 1)
+    weights, _ = jax.vmap(model.init, (0, None))(keys, example((10,)))
+    layout = model.layout(example((10,)))
+    for leaf in layout:
+        fan_in = layout[leaf.module + "/kernel"].fan_in if leaf.module != "first" else 10
+        drawn = tree.flat_dict(weights)[leaf.path]
+        assert float(jnp.abs(drawn).max()) <= fan_in**-0.5
+        assert float(drawn.std()) == pytest.approx((3 * fan_in) ** -0.5, rel=0.1)
+
+
+def test_the_gradient_to_the_first_bias_is_the_gradient_to_the_input():
+    """Loukas et al. (2021), Lemma 1 with an identity for the first matrix."""
+    model = zoo.make("mlp", (10,), 1)
+    weights, state, x = init(model, 1)
+
+    def f(weights, x):
+        return model.apply(weights, state, x, train=True, key=KEY)[0][0, 0]
+
+    by_weights, by_input = jax.grad(f, (0, 1))(weights, x)
+    assert jnp.array_equal(by_weights["first"]["bias"], by_input[0])
+    assert by_input.any()
+
+
+def test_a_linear_first_layer_with_the_identity_is_the_bias_alone():
+    shift, linear = (zoo.make(f"mlp:first={first}", (10,), 1) for first in ("identity", "linear"))
+    weights, state, x = init(shift)
+    with_matrix = weights | {"first": weights["first"] | {"kernel": jnp.eye(10)}}
+    expected = outputs(shift, weights, state, x)[0]
+    np.testing.assert_allclose(outputs(linear, with_matrix, state, x)[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_normalisation_is_that_of_flax():
+    from flax import nnx
+
+    from weightspace.models.zoo.parts import norm
+
+    x = jnp.asarray(np.random.default_rng(0).normal(3, 2, (5, 4, 4, 6)), jnp.float32)
+    ours, theirs = norm(6, 0.9, nnx.Rngs(0)), nnx.BatchNorm(6, momentum=0.9, epsilon=1e-5, rngs=nnx.Rngs(0))
+    with jax.numpy_rank_promotion("allow"):
+        for test in (False, True, True):
+            for module in (ours, theirs):
+                module.scale[...] = jnp.arange(1.0, 7.0)
+                module.bias[...] = jnp.arange(6.0)
+                module.use_running_average = test
+            np.testing.assert_allclose(ours(x), theirs(x), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(ours.mean[...], theirs.mean[...], rtol=1e-5)
+        np.testing.assert_allclose(ours.var[...], theirs.var[...], rtol=1e-5)
+        assert ours(x.astype(jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+@pytest.mark.parametrize("name", ["conv2", "resnet20", "fc"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
+def test_models_compute_in_the_type_of_their_weights(name, dtype):
+    model = zoo.make(SMALL[name], DIGITS, 3)
+    weights, state, x = init(model)
+    with jax.enable_x64(dtype == "float64"):
+        weights, state = tree.cast((weights, state), dtype)
+        forward = functools.partial(model.apply, train=True, key=KEY)
+        text = str(jax.make_jaxpr(forward)(weights, state, x))
+    products = [line for line in text.splitlines() if " dot_general[" in line or " convolution[" in line]
+    short = {"bfloat16": "bf16[", "float64": "f64["}[dtype]
+    assert products
+    assert all(f":{short}" in line for line in products)
+
+
+def test_statistics_of_the_batch_normalise_each_channel():
+    model = zoo.make(SMALL["resnet20"], DIGITS, 3)
+    weights, state, x = init(model, 64)
+    after = state
+    for _ in range(60):
+        _, after = outputs(model, weights, after, x, train=True)
+    found = model.intermediates(weights, after, x)
+    first = found["stem_norm"]
+    np.testing.assert_allclose(first.mean((0, 1, 2)), 0, atol=0.02)
+    np.testing.assert_allclose(first.std((0, 1, 2)), 1, atol=0.02)
+    assert list(found)[:2] == ["stem_conv", "stem_norm"]
+    assert list(found)[-2:] == ["output", ""]
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations(name):
+    model = zoo.make(f"fc:widths=4,activation={name}", (3,), 2)
+    weights, state, x = init(model)
+    hidden = model.intermediates(weights, state, x)["hidden/0"]
+    expected = ACTIVATIONS[name](hidden) @ weights["output"]["kernel"] + weights["output"]["bias"][None]
+    np.testing.assert_allclose(outputs(model, weights, state, x)[0], expected, rtol=1e-5, atol=1e-6)
+
+
+ERRORS = {
+    "a misspelt name": ("conv22", DIGITS, "unknown model 'conv22'; did you mean 'conv2'"),
+    "a misspelt option": (
+        "fc:width=3",
+        DIGITS,
+        "no option 'width'; did you mean 'widths'.*activation .a name",
+    ),
+    "a word for a number": ("fc:widths=3,b", DIGITS, "option 'widths' is 'b', but must be a whole number"),
+    "two values for one": ("resnet20:blocks=1,2", DIGITS, "option 'blocks' is '1,2', but must be a whole"),
+    "an option twice": ("fc:widths=3,widths=4", DIGITS, "option 'widths' is given twice"),
+    "no equals sign": ("fc:3", DIGITS, "cannot import module 'fc'"),
+    "an unknown pool": ("conv2:pool=avrage", DIGITS, "unknown pool 'avrage'; did you mean 'average'"),
+    "an unknown first layer": ("mlp:first=id", (10,), "unknown first layer 'id'; did you mean 'identity'"),
+    "a width of zero": ("fc:widths=4,0", DIGITS, "each of widths is 0, but must lie in"),
+    "momentum of one": ("resnet20:momentum=1", DIGITS, "momentum is 1"),
+    "pools on a small image": ("conv4", DIGITS, "must be at least 16 × 16, but they are 8 × 8"),
+    "a vector for an image": ("conv2", (10,), r"conv2 needs images .*shape \(10,\); fc takes any shape"),
+    "a vector for a resnet": ("resnet20", (10,), "resnet20 needs images"),
+    "no axis": ("fc", (), "needs examples with at least one axis"),
+}
+
+
+@pytest.mark.parametrize(("name", "shape", "text"), ERRORS.values(), ids=ERRORS)
+def test_what_cannot_be_made_is_said(name, shape, text):
+    with pytest.raises(InputError, match=text):
+        zoo.make(name, shape, 10)
+
+
+def test_no_outputs_are_refused():
+    with pytest.raises(InputError, match="outputs is 0"):
+        zoo.make("fc", DIGITS, 0)
+
+
+def test_inputs_of_another_shape_are_refused_before_tracing():
+    model = zoo.make("conv2", MNIST, 10)
+    for call in (
+        lambda: model.layout(example(CIFAR)),
+        lambda: model.init(KEY, example(CIFAR)),
+        lambda: model.apply({}, {}, jnp.ones((2, *DIGITS)), train=False, key=KEY),
+    ):
+        with pytest.raises(InputError, match=r"made for examples of shape \(28, 28, 1\), but was given"):
+            call()
+
+
+USERS = {
+    "nnx class": ("NnxHead", 8),
+    "nnx class with an option": ("NnxHead:scale=2.5", 8),
+    "nnx factory": ("nnx_factory", 8),
+    "nnx class of a factory": ("nnx_class_factory", 8),
+    "linen class": ("LinenHead", 8),
+    "linen module": ("LINEN_INSTANCE", 8),
+    "linen factory": ("linen_factory", 8),
+    "equinox class": ("EquinoxHead", 8),
+    "equinox factory": ("equinox_factory", 8),
+    "equinox with state": ("equinox_with_state", 16 + 8 + 10),
+    "weightspace factory": ("zoo_factory:width=6", 4 * 6 + 7 * 2),
+}
+
+
+@pytest.mark.parametrize(("name", "size"), USERS.values(), ids=USERS)
+def test_users_models_by_name(name, size):
+    model = zoo.make(f"tests.models.nets:{name}", (nets.INPUTS,), nets.OUTPUTS)
+    assert isinstance(model, Model)
+    assert model.layout(example((nets.INPUTS,))).size == size
+    assert model == zoo.make(f"tests.models.nets:{name}", (nets.INPUTS,), nets.OUTPUTS)
+
+
+def test_options_reach_the_users_factory():
+    x, makes = jnp.ones((1, nets.INPUTS)), []
+    for name in ("NnxHead:scale=2.5", "NnxHead"):
+        model = zoo.make(f"tests.models.nets:{name}", (nets.INPUTS,), nets.OUTPUTS)
+        makes.append(model.apply(*model.init(KEY, x), x, train=False, key=KEY)[0])
+    np.testing.assert_allclose(makes[0], 2.5 * makes[1], rtol=1e-6)
+
+
+WRONG = {
+    "a number": ("NUMBER", "is int, but must be a function, a class or a model"),
+    "a finished module": ("finished_nnx", "gives a finished Flax NNX module; let it take `rngs`"),
+    "no model": ("not_a_model", "gives dict, but must give a weightspace model"),
+    "an unknown option": ("zoo_factory:depth=2", "takes no 'depth'; a factory may take shape, outputs"),
+    "a function of something else": ("function_apply", "needs 'weights'"),
+    "another number of outputs": ("ten_outputs", r"outputs of shape \(10,\).*the data have 2"),
+    "no such name": ("missing", "module 'tests.models.nets' has no 'missing'"),
+}
+
+
+@pytest.mark.parametrize(("name", "text"), WRONG.values(), ids=WRONG)
+def test_what_is_no_users_model_is_said(name, text):
+    with pytest.raises(InputError, match=text):
+        zoo.make(f"tests.models.nets:{name}", (nets.INPUTS,), nets.OUTPUTS)
+
+
+def test_a_users_model_that_does_not_fit_the_data_is_refused():
+    with pytest.raises(
+        InputError, match=r"'tests.models.nets:nnx_factory' cannot take examples of shape \(7,\)"
+    ):
+        zoo.make("tests.models.nets:nnx_factory", (7,), 2)
+
+
+def test_every_name_of_the_table_exists():
+    for entry in zoo._TABLE.values():
+        assert hasattr(importlib.import_module(f"weightspace.models.zoo.{entry.module}"), entry.cls)

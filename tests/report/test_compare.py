@@ -1,0 +1,93 @@
+import pytest
+
+from tests.figures.builders import fill, line, random_experiment
+from weightspace.experiments.freedom.burn_in import FreedomBurnIn
+from weightspace.report.compare import compare, references
+from weightspace.store.base import Store
+
+LEGACY = {"optimiser": "adam-legacy", "lr": 0.05}
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "out")
+
+
+def mnist(**fields):
+    return random_experiment(
+        **{"data": "mnist", "epochs": 5.0, "dims": (8, 32), "optimiser": ("adam-legacy",), **fields}
+    )
+
+
+def test_our_mean_stands_beside_each_reference(store):
+    lines = [line(8, 0, 0.22, **LEGACY), line(8, 1, 0.24, **LEGACY), line(32, 0, 0.60, **LEGACY)]
+    fill(store, mnist(), lines)
+    found = compare(store)
+    # The re-run has two logs of the random subspace: 0.232 and 0.161 at d = 8, 0.440 and 0.454 at d = 32.
+    assert found["reference"].tolist() == [0.232, 0.440, 0.161, 0.454]
+    assert found["dim"].tolist() == [8, 32, 8, 32]
+    assert found["ours"].tolist() == pytest.approx([0.23, 0.60, 0.23, 0.60])
+    assert found["ours_n"].tolist() == [2, 1, 2, 1]
+    assert found["ours_sd"].tolist()[0] == pytest.approx(0.0002**0.5)
+    assert found["difference"].tolist() == pytest.approx([-0.002, 0.16, 0.069, 0.146])
+    assert found["within"].tolist() == [True, False, False, False]
+    assert set(found["reference_n"]) == {2}
+    assert found["reference_sd"].isna().all()
+
+
+def test_within_is_the_joint_spread_or_two_hundredths(store):
+    # Means of 0.24: 0.008 from the first log, 0.079 from the second; spreads of 0.014 and of 0.0849.
+    fill(store, mnist(), [line(8, s, v, **LEGACY) for s, v in enumerate((0.25, 0.23))], "a")
+    assert compare(store)["within"].tolist() == [True, False]
+    fill(store, mnist(seeds=(2, 3)), [line(8, s, v, **LEGACY) for s, v in ((2, 0.14), (3, 0.34))], "b")
+    found = compare(store)
+    assert found["ours"].tolist() == pytest.approx([0.24, 0.24])
+    assert found["within"].tolist() == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("fields", "labels"),
+    [
+        pytest.param({"epochs": 3.0}, LEGACY, id="other epochs"),
+        pytest.param({"batch_size": 64}, LEGACY, id="other batch"),
+        pytest.param({"basis": "orthonormal"}, LEGACY, id="other basis"),
+        pytest.param({"data": "fashion-mnist"}, LEGACY, id="other data"),
+        pytest.param({"model": "conv3"}, LEGACY, id="other model"),
+        pytest.param({}, LEGACY | {"lr": 0.1}, id="other rate"),
+        pytest.param({}, LEGACY | {"optimiser": "adam"}, id="other optimiser"),
+        pytest.param({"noise": (0.2,)}, LEGACY | {"noise": 0.2}, id="noisy labels"),
+        pytest.param({}, LEGACY | {"method": "full"}, id="other method"),
+    ],
+)
+def test_what_differs_is_not_compared(store, fields, labels):
+    fill(store, mnist(**fields), [line(8, 0, 0.23, **labels)])
+    assert compare(store).empty
+
+
+def test_runs_without_a_result_are_not_compared(store):
+    fill(
+        store,
+        mnist(),
+        [line(8, 0, None, status="failed", **LEGACY), line(8, 1, None, status="waiting", **LEGACY)],
+    )
+    assert compare(store).empty
+
+
+def test_burn_in_is_compared_by_its_steps(store):
+    experiment = FreedomBurnIn(
+        data="mnist", epochs=5.0, dims=(8,), burn_in=(0, 64), optimiser=("adam-legacy",)
+    )
+    lines = [line(8, 0, 0.9, method="burn-in", burn_in=t, **LEGACY) for t in (0, 64, 5)]
+    fill(store, experiment, lines)
+    found = compare(store)
+    assert dict(zip(found["burn_in"], found["reference"], strict=True)).keys() == {0, 64}
+    assert found.loc[found["burn_in"] == 64, "reference"].tolist() == [0.916]
+
+
+def test_references_are_whole():
+    lines = references()
+    assert len(lines) == 56
+    assert {line["metric"] for line in lines} == {"test_accuracy"}
+    assert all(0 < float(line["value"]) < 1 and line["source"] and line["known"] for line in lines)
+    keys = [(line["experiment"], line.get("burn_in"), line["dim"], line["source"]) for line in lines]
+    assert len(set(keys)) == len(keys)
