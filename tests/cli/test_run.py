@@ -52,7 +52,10 @@ def test_dry_run_computes_nothing(capsys, tmp_path):
         (["run", "freedom.random", "--preset", "papre"], "did you mean 'paper'?"),
         (["run", "freedom.random", "--optimiser", "adan"], "did you mean 'adam'?"),
         (["run", "freedom.random", "--dims", "0"], "dimension d is 0"),
-        (["run", "freedom.random", "--model", "fc:widths=16", "--dims", "999999"], "exceeds the model's D = 1210"),
+        (
+            ["run", "freedom.random", "--model", "fc:widths=16", "--dims", "999999"],
+            "exceeds the model's D = 1210",
+        ),
         (["run", "freedom.random", "--batch-size", "5000"], "batch size 5000 exceeds the 1437"),
         (["run", "freedom.random", "--epochs", "-1"], "epochs is -1"),
         (["run", "freedom.random", "--seeds", "a"], "seeds are"),

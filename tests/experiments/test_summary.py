@@ -37,8 +37,10 @@ def test_labels_and_metrics_that_are_not_there_are_passed_over():
 
 
 def test_missing_labels_are_a_line_of_their_own():
-    table = TABLE.assign(burn_in=[None, None, 4, 4, None, None])
-    assert len(over_seeds(table, ["burn_in"], ["accuracy"])) == 2
+    table = TABLE.assign(burn_in=pd.array([None, None, 4, 4, None, None], "Int64"))
+    found = over_seeds(table, ["burn_in"], ["accuracy"])
+    assert found["burn_in"].tolist() == [4, pd.NA]
+    assert found["burn_in"].dtype == "Int64"
 
 
 def test_without_labels_there_is_one_line_and_without_runs_none():

@@ -57,8 +57,9 @@ def init(model, count=4, seed=0):
     return weights, state, x
 
 
+@functools.partial(jax.jit, static_argnums=0, static_argnames="train")
 def outputs(model, weights, state, x, *, train=False):
-    return jax.jit(model.apply, static_argnames="train")(weights, state, x, train=train, key=KEY)
+    return model.apply(weights, state, x, train=train, key=KEY)
 
 
 @pytest.mark.parametrize(("row", "size"), SIZES.items(), ids=str)
@@ -73,18 +74,20 @@ def test_every_model_trains(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     weights, state, x = init(model)
 
+    @jax.jit
+    @functools.partial(jax.value_and_grad, has_aux=True)
     def loss(weights):
         outputs, after = model.apply(weights, state, x, train=True, key=KEY)
         return jnp.sum(outputs**2), (outputs, after)
 
-    (_, (made, after)), gradient = jax.jit(jax.value_and_grad(loss, has_aux=True))(weights)
+    (before, (made, after)), gradient = loss(weights)
     assert made.shape == (4, 3)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     for path, leaf in tree.flat_dict(gradient).items():
         assert jnp.isfinite(leaf).all(), path
         assert leaf.any() or "conv_" in path, path
-    moved = jax.tree.map(lambda w, g: w - 0.01 * g / jnp.sqrt(tree.squared_norm(gradient)), weights, gradient)
-    assert loss(moved)[0] < loss(weights)[0]
+    rate = 0.01 / np.sqrt(tree.squared_norm(gradient))
+    assert loss(jax.tree.map(lambda w, g: w - rate * g, weights, gradient))[0][0] < before
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -173,7 +176,7 @@ def test_initialisers_have_their_variance(name):
 def test_mlp_draws_weights_and_biases_uniformly_by_fan_in():
     keys = jax.random.split(KEY, 200)
     model = zoo.make("mlp", (10,), 1)
-    weights, _ = jax.vmap(model.init, (0, None))(keys, example((10,)))
+    weights, _ = jax.jit(lambda keys: jax.vmap(model.init, (0, None))(keys, example((10,))))(keys)
     layout = model.layout(example((10,)))
     for leaf in layout:
         fan_in = layout[leaf.module + "/kernel"].fan_in if leaf.module != "first" else 10
@@ -243,12 +246,19 @@ def test_statistics_of_the_batch_normalise_each_channel():
     after = state
     for _ in range(60):
         _, after = outputs(model, weights, after, x, train=True)
-    found = model.intermediates(weights, after, x)
+    order = []
+
+    def activations(state):
+        found = model.intermediates(weights, state, x)
+        order.extend(found)
+        return found
+
+    found = jax.jit(activations)(after)
     first = found["stem_norm"]
     np.testing.assert_allclose(first.mean((0, 1, 2)), 0, atol=0.02)
     np.testing.assert_allclose(first.std((0, 1, 2)), 1, atol=0.02)
-    assert list(found)[:2] == ["stem_conv", "stem_norm"]
-    assert list(found)[-2:] == ["output", ""]
+    assert order[:2] == ["stem_conv", "stem_norm"]
+    assert order[-2:] == ["output", ""]
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -272,7 +282,11 @@ ERRORS = {
     "an option twice": ("fc:widths=3,widths=4", DIGITS, "option 'widths' is given twice"),
     "no equals sign": ("fc:3", DIGITS, "cannot import module 'fc'"),
     "an unknown pool": ("conv2:pool=avrage", DIGITS, "unknown pool 'avrage'; did you mean 'average'"),
-    "an unknown first layer": ("mlp:first=id", (10,), "unknown first layer 'id'; did you mean 'identity'"),
+    "an unknown first layer": (
+        "mlp:first=identty",
+        (10,),
+        "unknown first layer 'identty'; did you mean 'identity'",
+    ),
     "a width of zero": ("fc:widths=4,0", DIGITS, "each of widths is 0, but must lie in"),
     "momentum of one": ("resnet20:momentum=1", DIGITS, "momentum is 1"),
     "pools on a small image": ("conv4", DIGITS, "must be at least 16 × 16, but they are 8 × 8"),
@@ -340,7 +354,7 @@ WRONG = {
     "a finished module": ("finished_nnx", "gives a finished Flax NNX module; let it take `rngs`"),
     "no model": ("not_a_model", "gives dict, but must give a weightspace model"),
     "an unknown option": ("zoo_factory:depth=2", "takes no 'depth'; a factory may take shape, outputs"),
-    "a function of something else": ("function_apply", "needs 'weights'"),
+    "a function of something else": ("function_init", "needs the argument 'x'"),
     "another number of outputs": ("ten_outputs", r"outputs of shape \(10,\).*the data have 2"),
     "no such name": ("missing", "module 'tests.models.nets' has no 'missing'"),
 }

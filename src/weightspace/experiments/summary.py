@@ -33,7 +33,7 @@ def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.Dat
             line[f"{metric}_sd"] = values.std() if len(values) > 1 else float("nan")
             line[f"{metric}_n"] = len(values)
         lines.append(line)
-    frame = pd.DataFrame(lines)
+    frame = pd.DataFrame(lines).astype({name: table[name].dtype for name in by} if lines else {})
     return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])
 
 

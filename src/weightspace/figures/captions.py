@@ -49,7 +49,8 @@ class Notes:
     @property
     def threshold(self) -> str:
         """What d* is."""
-        return f"d*, the smallest d at which at least {1 - self.failure:.0%} of the seeds reach the level"
+        share = 100 * (1 - self.failure)
+        return f"d*, the smallest d at which at least {share:g} % of the seeds reach the level"
 
     @property
     def dimension(self) -> str:

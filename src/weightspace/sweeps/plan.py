@@ -20,7 +20,7 @@ from weightspace.node import Output, Run, outputs_in
 from weightspace.sweeps.ask import Question
 from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
 from weightspace.sweeps.memory import device_bytes, run_bytes
-from weightspace.sweeps.requests import Request, missing
+from weightspace.sweeps.requests import Request, check_run, missing
 from weightspace.training.block import BlockKey, block_for, rebuild_run
 from weightspace.training.program import Program
 
@@ -61,6 +61,8 @@ def estimate(question: Question, lanes: int | None = None) -> Estimate:
     rows = next(question.ask())
     wanted = missing(rows, lambda _: False)
     runs = [request for request in wanted.values() if isinstance(request.node, Run)]
+    for request in runs:
+        check_run(request)
     shapes = _Blanks(wanted)
     cohorts = group(runs, shapes, lanes, backend())
     keys = {cohort.name: _key(cohort, shapes) for cohort in cohorts}

@@ -5,13 +5,10 @@ points at a run names the probe that makes it.
 """
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterable, Mapping
 
-import jax
-
 from weightspace.errors import check_number
-from weightspace.models.base import example
+from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
 from weightspace.probes.base import Probe
@@ -135,18 +132,9 @@ def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
     assert isinstance(run, Run)
-    run.task.check(output_shape(run))
+    run.task.check(output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.steps_per_epoch(run.task.data.size)
     for probe in request.probes:
         probe.check(run, layout)
-
-
-def output_shape(run: Run) -> tuple[int, ...]:
-    """Shape of a model's outputs for one example; nothing is computed."""
-    x = example(tuple(run.task.data.shape), run.precision.storage)
-    key = jax.random.key(0, impl="threefry2x32")
-    weights, state = jax.eval_shape(run.model.init, key, x)
-    apply = functools.partial(run.model.apply, train=False, key=key)
-    return tuple(jax.eval_shape(apply, weights, state, x)[0].shape[1:])

@@ -43,8 +43,8 @@ PAPER = Paper(
 READING = (
     "A run trains θ in w = offset + B θ, with d columns in B; the weights it can reach form a random "
     "d-dimensional slice. The success probability is the share of runs at d whose metric reaches a level. "
-    "d* is the smallest d at which at least 1 - δ of the seeds reach it: training needs about d* degrees of "
-    "freedom, and D - d* is the local angular dimension of the set of good weights as seen from the offset."
+    "d* is the smallest d at which at least 1 − δ of the seeds reach it: training needs about d* degrees of "
+    "freedom, and D − d* is the local angular dimension of the set of good weights as seen from the offset."
 )
 
 

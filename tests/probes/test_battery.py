@@ -1,0 +1,81 @@
+"""What every probe must do, and what each one measures. A new probe is one row here."""
+
+import numpy as np
+import pytest
+from tests.builders import EVALUATION, small_run
+from tests.training.harness import flat, train
+
+from weightspace.data import make_data
+from weightspace.errors import InputError
+from weightspace.models.base import layout_of
+from weightspace.probes import Best, Distance, Evaluation, PathLength, Snapshot, describe, make_probe, names
+
+PROBES = {
+    "best": Best(),
+    "distance": Distance(),
+    "evaluation": EVALUATION,
+    "path-length": PathLength(),
+    "snapshot": Snapshot("5it"),
+}
+DATA = make_data("digits", validation=200)
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_probes_leave_the_training_as_it_was(name):
+    runs = [small_run(s, data=DATA, length="50it") for s in range(2)]
+    bare, watched = train(runs, lanes=2)[0], train(runs, (PROBES[name],), lanes=2)[0]
+    for a, b in zip(bare, watched, strict=True):
+        np.testing.assert_allclose(flat(a), flat(b), rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", names())
+def test_probes_by_name_have_a_line_of_description(name):
+    assert make_probe(name)
+    assert describe(name).endswith((".", "points"))
+
+
+def test_unknown_probes_suggest_the_nearest():
+    with pytest.raises(InputError, match="did you mean 'distance'"):
+        make_probe("distanc")
+
+
+def test_distance_is_that_of_the_weights():
+    run = small_run(0)
+    (end,), records, _ = train([run], (Distance(),))
+    (start,), _, _ = train([small_run(0, lr=0.0)])
+    assert records["distance"][0, 0] == 0
+    assert records["distance"][-1, 0] == pytest.approx(np.linalg.norm(flat(end) - flat(start)), rel=1e-5)
+
+
+def test_path_length_sums_the_steps_and_its_windows():
+    stretches = [0, 1, 1, 1, 17]
+    (_,), records, _ = train([small_run(0)], (PathLength(), Distance()), stretches=stretches)
+    total, window = records["path_length"][:, 0], records["path_length_window"][:, 0]
+    np.testing.assert_allclose(total, np.cumsum(window), rtol=1e-5)
+    ends = [train([small_run(0)], stretches=[k])[0][0] for k in (0, 1, 2, 3)]
+    steps = [np.linalg.norm(flat(b) - flat(a)) for a, b in zip(ends, ends[1:], strict=False)]
+    np.testing.assert_allclose(window[1:4], steps, rtol=1e-4)
+    assert total[-1] >= records["distance"][-1, 0]
+
+
+def test_best_keeps_the_point_of_least_validation_loss():
+    """A rate so high that validation loss rises again: the best point is not the last."""
+    run = small_run(0, data=DATA, lr=2.0, length="20it")
+    stretches = [0, *[4] * 5]
+    probes = (Evaluation(("validation",)), Best())
+    _, records, _ = train([run], probes, stretches=stretches)
+    losses = records["validation_loss"][:, 0]
+    assert records["best_validation_loss"][-1, 0] == pytest.approx(losses.min(), rel=1e-6)
+    assert records["best_step"][-1, 0] == np.cumsum(stretches)[int(np.argmin(losses))]
+
+
+def test_a_snapshot_after_the_end_is_refused():
+    run = small_run(0, length="20it")
+    layout = layout_of(run.model, tuple(run.task.data.shape), "float32")
+    with pytest.raises(InputError, match=r"at 21it \(step 21\) are asked of a run of 20 steps"):
+        Snapshot("21it").check(run, layout)
+
+
+def test_evaluation_of_an_unknown_split_is_refused():
+    with pytest.raises(InputError, match="did you mean 'test'"):
+        Evaluation(("tets",))
