@@ -81,7 +81,7 @@ def test_hessian_vector_products_by_forward_over_reverse():
         def loss(kernel):
             return jnp.sum(jnp.tanh(conv(x, kernel)))
 
-        return jax.jvp(jax.grad(loss), (kernel,), (jnp.cos(kernel),))[1]
+        return jax.jit(lambda kernel: jax.jvp(jax.grad(loss), (kernel,), (jnp.cos(kernel),))[1])(kernel)
 
     close(curvature(ours), curvature(theirs))
 
@@ -99,7 +99,7 @@ def test_lanes_are_convolutions_of_their_own(shape, axes):
 
     def all_lanes(conv):
         gradients = jax.value_and_grad(functools.partial(loss, conv), (0, 1))
-        return jax.tree.leaves(jax.vmap(gradients, axes)(*arguments))
+        return jax.tree.leaves(jax.jit(jax.vmap(gradients, axes))(*arguments))
 
     for found, wanted in zip(all_lanes(ours), all_lanes(theirs), strict=True):
         close(found, wanted)
@@ -107,7 +107,9 @@ def test_lanes_are_convolutions_of_their_own(shape, axes):
 
 def test_lanes_of_lanes():
     x, kernel, ours, theirs = operands(SHAPES["same"], lanes=(2, 3))
-    nested = [jax.vmap(jax.vmap(conv, (0, None)), (0, 0))(x, kernel[:, 0]) for conv in (ours, theirs)]
+    nested = [
+        jax.jit(jax.vmap(jax.vmap(conv, (0, None)), (0, 0)))(x, kernel[:, 0]) for conv in (ours, theirs)
+    ]
     close(*nested)
 
 
@@ -118,7 +120,7 @@ def test_gradients_of_single_examples():
         def loss(kernel, example):
             return jnp.sum(conv(example[None], kernel) ** 2)
 
-        return jax.vmap(jax.grad(loss), (None, 0))(kernel, x)
+        return jax.jit(jax.vmap(jax.grad(loss), (None, 0)))(kernel, x)
 
     close(of_examples(ours), of_examples(theirs))
 
@@ -143,7 +145,9 @@ def test_devices_share_the_kernel_and_sum_its_gradient(check_vma):
     sharded = jax.shard_map(
         gradient, mesh=mesh, in_specs=(data, everywhere), out_specs=everywhere, check_vma=check_vma
     )
-    close(jax.jit(sharded)(x, kernel), jax.grad(lambda kernel: jnp.sum(theirs(x, kernel) ** 2))(kernel))
+    close(
+        jax.jit(sharded)(x, kernel), jax.jit(jax.grad(lambda kernel: jnp.sum(theirs(x, kernel) ** 2)))(kernel)
+    )
 
 
 UNUSUAL = {

@@ -83,10 +83,11 @@ def test_every_model_trains(name):
     (before, (made, after)), gradient = loss(weights)
     assert made.shape == (4, 3)
     assert jax.tree.structure(after) == jax.tree.structure(state)
+    weights, gradient = jax.device_get((weights, gradient))
     for path, leaf in tree.flat_dict(gradient).items():
-        assert jnp.isfinite(leaf).all(), path
-        assert leaf.any() or "conv_" in path, path
-    rate = 0.01 / np.sqrt(tree.squared_norm(gradient))
+        assert np.isfinite(leaf).all(), path
+        assert leaf.any(), path
+    rate = np.float32(0.01 / np.sqrt(sum(np.sum(leaf**2) for leaf in jax.tree.leaves(gradient))))
     assert loss(jax.tree.map(lambda w, g: w - rate * g, weights, gradient))[0][0] < before
 
 
@@ -133,15 +134,20 @@ def test_the_identity_is_the_fields_and_no_source():
 def test_conv2_is_what_the_sheet_says():
     model = zoo.make("conv2", MNIST, 10)
     weights, state, x = init(model)
-    y = x
-    for number in ("0", "1"):
-        layer = weights["convs"][number]
-        numbers = ("NHWC", "HWIO", "NHWC")
-        y = lax.conv_general_dilated(y, layer["kernel"], (1, 1), "SAME", dimension_numbers=numbers)
-        y = jnp.maximum(y + jnp.expand_dims(layer["bias"], (0, 1, 2)), 0)
-        y = lax.reduce_window(y, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") / 4
-    y = y.reshape(4, -1) @ weights["output"]["kernel"] + weights["output"]["bias"][None]
-    np.testing.assert_allclose(outputs(model, weights, state, x)[0], y, rtol=1e-4, atol=1e-5)
+
+    @jax.jit
+    def by_hand(weights, y):
+        for number in ("0", "1"):
+            layer = weights["convs"][number]
+            numbers = ("NHWC", "HWIO", "NHWC")
+            y = lax.conv_general_dilated(y, layer["kernel"], (1, 1), "SAME", dimension_numbers=numbers)
+            y = jnp.maximum(y + jnp.expand_dims(layer["bias"], (0, 1, 2)), 0)
+            y = lax.reduce_window(y, 0.0, lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "VALID") / 4
+        return y.reshape(4, -1) @ weights["output"]["kernel"] + weights["output"]["bias"][None]
+
+    np.testing.assert_allclose(
+        outputs(model, weights, state, x)[0], by_hand(weights, x), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_pool_and_activation_are_options():
@@ -149,15 +155,15 @@ def test_pool_and_activation_are_options():
         outputs(model := zoo.make(name, DIGITS, 3), *init(model))[0]
         for name in ("conv2", "conv2:pool=max", "conv2:activation=tanh")
     ]
-    assert not jnp.allclose(made[0], made[1])
-    assert not jnp.allclose(made[0], made[2])
+    assert not np.allclose(made[0], made[1])
+    assert not np.allclose(made[0], made[2])
 
 
 def test_kernels_are_lecun_normal_cut_at_two_deviations_and_biases_zero():
-    weights = tree.flat_dict(init(zoo.make("fc", MNIST, 10), 1)[0])
+    weights = tree.flat_dict(jax.device_get(init(zoo.make("fc", MNIST, 10), 1)[0]))
     kernel = weights["hidden/0/kernel"]
-    assert float(kernel.std()) == pytest.approx(784**-0.5, rel=0.01)
-    assert float(jnp.abs(kernel).max()) <= 2 * 784**-0.5 / 0.8796
+    assert kernel.std() == pytest.approx(784**-0.5, rel=0.01)
+    assert np.abs(kernel).max() <= 2 * 784**-0.5 / 0.8796
     assert not any(leaf.any() for path, leaf in weights.items() if path.endswith("bias"))
 
 
@@ -166,23 +172,23 @@ GAINS = {"he": 2.0, "glorot": 2 * 784 / (784 + 300), "lecun": 1.0, "torch": 1 / 
 
 @pytest.mark.parametrize("name", [name for name in INITIALISERS if name != "orthogonal"])
 def test_initialisers_have_their_variance(name):
-    weights = init(zoo.make(f"fc:initialiser={name}", MNIST, 10), 1)[0]
+    weights = jax.device_get(init(zoo.make(f"fc:initialiser={name}", MNIST, 10), 1)[0])
     variance = GAINS[name.split("_")[0]] / 784
-    assert float(weights["hidden"]["0"]["kernel"].var()) == pytest.approx(variance, rel=0.02)
+    assert weights["hidden"]["0"]["kernel"].var() == pytest.approx(variance, rel=0.02)
     bias = weights["hidden"]["0"]["bias"]
-    assert (float(bias.var()) == pytest.approx(variance, rel=0.2)) == (name == "torch")
+    assert (bias.var() == pytest.approx(variance, rel=0.2)) == (name == "torch")
 
 
 def test_mlp_draws_weights_and_biases_uniformly_by_fan_in():
     keys = jax.random.split(KEY, 200)
     model = zoo.make("mlp", (10,), 1)
     weights, _ = jax.jit(lambda keys: jax.vmap(model.init, (0, None))(keys, example((10,))))(keys)
+    drawn = tree.flat_dict(jax.device_get(weights))
     layout = model.layout(example((10,)))
     for leaf in layout:
         fan_in = layout[leaf.module + "/kernel"].fan_in if leaf.module != "first" else 10
-        drawn = tree.flat_dict(weights)[leaf.path]
-        assert float(jnp.abs(drawn).max()) <= fan_in**-0.5
-        assert float(drawn.std()) == pytest.approx((3 * fan_in) ** -0.5, rel=0.1)
+        assert np.abs(drawn[leaf.path]).max() <= fan_in**-0.5
+        assert drawn[leaf.path].std() == pytest.approx((3 * fan_in) ** -0.5, rel=0.1)
 
 
 def test_the_gradient_to_the_first_bias_is_the_gradient_to_the_input():
@@ -193,8 +199,8 @@ def test_the_gradient_to_the_first_bias_is_the_gradient_to_the_input():
     def f(weights, x):
         return model.apply(weights, state, x, train=True, key=KEY)[0][0, 0]
 
-    by_weights, by_input = jax.grad(f, (0, 1))(weights, x)
-    assert jnp.array_equal(by_weights["first"]["bias"], by_input[0])
+    by_weights, by_input = jax.jit(jax.grad(f, (0, 1)))(weights, x)
+    assert np.array_equal(by_weights["first"]["bias"], by_input[0])
     assert by_input.any()
 
 
@@ -229,11 +235,11 @@ def test_normalisation_is_that_of_flax():
 @pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
 def test_models_compute_in_the_type_of_their_weights(name, dtype):
     model = zoo.make(SMALL[name], DIGITS, 3)
-    weights, state, x = init(model)
+    x = example(DIGITS)
+    weights, state = jax.eval_shape(model.init, KEY, x)
     with jax.enable_x64(dtype == "float64"):
-        weights, state = tree.cast((weights, state), dtype)
-        forward = functools.partial(model.apply, train=True, key=KEY)
-        text = str(jax.make_jaxpr(forward)(weights, state, x))
+        weights, state = jax.eval_shape(lambda *arrays: tree.cast(arrays, dtype), weights, state)
+        text = str(jax.make_jaxpr(functools.partial(model.apply, train=True, key=KEY))(weights, state, x))
     products = [line for line in text.splitlines() if " dot_general[" in line or " convolution[" in line]
     short = {"bfloat16": "bf16[", "float64": "f64["}[dtype]
     assert products
@@ -241,9 +247,8 @@ def test_models_compute_in_the_type_of_their_weights(name, dtype):
 
 
 def test_statistics_of_the_batch_normalise_each_channel():
-    model = zoo.make(SMALL["resnet20"], DIGITS, 3)
-    weights, state, x = init(model, 64)
-    after = state
+    model = zoo.make("resnet20:widths=3,blocks=1", DIGITS, 3)
+    weights, after, x = init(model, 64)
     for _ in range(60):
         _, after = outputs(model, weights, after, x, train=True)
     order = []
@@ -255,6 +260,7 @@ def test_statistics_of_the_batch_normalise_each_channel():
 
     found = jax.jit(activations)(after)
     first = found["stem_norm"]
+    first = np.asarray(first)
     np.testing.assert_allclose(first.mean((0, 1, 2)), 0, atol=0.02)
     np.testing.assert_allclose(first.std((0, 1, 2)), 1, atol=0.02)
     assert order[:2] == ["stem_conv", "stem_norm"]
@@ -265,9 +271,14 @@ def test_statistics_of_the_batch_normalise_each_channel():
 def test_activations(name):
     model = zoo.make(f"fc:widths=4,activation={name}", (3,), 2)
     weights, state, x = init(model)
-    hidden = model.intermediates(weights, state, x)["hidden/0"]
-    expected = ACTIVATIONS[name](hidden) @ weights["output"]["kernel"] + weights["output"]["bias"][None]
-    np.testing.assert_allclose(outputs(model, weights, state, x)[0], expected, rtol=1e-5, atol=1e-6)
+
+    @jax.jit
+    def both(weights):
+        hidden = ACTIVATIONS[name](model.intermediates(weights, state, x)["hidden/0"])
+        expected = hidden @ weights["output"]["kernel"] + weights["output"]["bias"][None]
+        return expected, model.apply(weights, state, x, train=False, key=KEY)[0]
+
+    np.testing.assert_allclose(*both(weights), rtol=1e-5, atol=1e-6)
 
 
 ERRORS = {

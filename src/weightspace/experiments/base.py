@@ -10,11 +10,10 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-import pandas as pd
-
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.summary import over_seeds
 from weightspace.figures.panel import Panel
+from weightspace.frames import Frame
 from weightspace.node import Row
 from weightspace.spec import canonical
 
@@ -56,14 +55,14 @@ class Experiment(abc.ABC):
     """Fields that change no number: where questions differ only here, the newest one's hold."""
 
     @abc.abstractmethod
-    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
+    def ask(self) -> Generator[list[Row], Frame, None]:
         """Rows to be answered; each `yield` gives the table of all rows asked so far."""
 
-    def summary(self, table: pd.DataFrame) -> pd.DataFrame:
+    def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
         return over_seeds(table, list(self.by), list(self.metrics))
 
-    def analyse(self, table: pd.DataFrame, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """Answers by name.
 
         Args:
@@ -72,11 +71,11 @@ class Experiment(abc.ABC):
         """
         return {}
 
-    def shown(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    def shown(self, name: str, frame: Frame) -> Frame:
         """The part of an answer that is worth a terminal; by default all of it."""
         return frame
 
-    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> list[Panel]:
+    def figures(self, table: Frame, history: Frame) -> list[Panel]:
         """Figures with captions and the numbers in them; arguments as for `analyse`."""
         return []
 

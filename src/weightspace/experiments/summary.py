@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import pandas as pd
-
-from weightspace.store.schema import FINISHED
+from weightspace.frames import Frame
 
 
-def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.DataFrame:
+def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
     """Mean, standard deviation (n - 1) and number of runs of each metric, for each set of labels.
 
     Runs that diverged count with the values they had; failed, blocked and waiting ones have none.
@@ -21,6 +19,10 @@ def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.Dat
       A line for each set of labels with a finished run: labels; `n`, the finished runs; `<metric>` and
       `<metric>_sd`. Where fewer runs have a value, as after divergence, there is a column `<metric>_n`.
     """
+    from pandas import DataFrame
+
+    from weightspace.store.schema import FINISHED
+
     by = [name for name in by if name in table and table[name].notna().any()]
     metrics = [name for name in metrics if name in table]
     finished = table[table["status"].isin(FINISHED)] if "status" in table else table
@@ -33,11 +35,11 @@ def over_seeds(table: pd.DataFrame, by: list[str], metrics: list[str]) -> pd.Dat
             line[f"{metric}_sd"] = values.std() if len(values) > 1 else float("nan")
             line[f"{metric}_n"] = len(values)
         lines.append(line)
-    frame = pd.DataFrame(lines).astype({name: table[name].dtype for name in by} if lines else {})
+    frame = DataFrame(lines).astype({name: table[name].dtype for name in by} if lines else {})
     return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])
 
 
-def _groups(table: pd.DataFrame, by: list[str]) -> list[tuple[tuple[Any, ...], pd.DataFrame]]:
+def _groups(table: Frame, by: list[str]) -> list[tuple[tuple[Any, ...], Frame]]:
     if not by:
         return [((), table)] if len(table) else []
     return [(tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True)]  # pyright: ignore[reportArgumentType]

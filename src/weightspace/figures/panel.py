@@ -4,7 +4,7 @@ import dataclasses
 import functools
 from typing import Any
 
-import pandas as pd
+from weightspace.frames import Frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Panel:
     title: str
     caption: str
     figure: Any
-    data: pd.DataFrame
+    data: Frame
 
     @functools.cached_property
     def svg(self) -> bytes:

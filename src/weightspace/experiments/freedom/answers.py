@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Float
 
 from weightspace.experiments.freedom.threshold import matrix, success, threshold
-from weightspace.store.schema import FINISHED
+from weightspace.frames import Frame
 
 ARMS = ("method", "burn_in", "optimiser", "lr", "noise")
 """Labels that tell arms apart."""
@@ -28,7 +27,7 @@ def rising(metric: str) -> bool:
     return metric.endswith("accuracy")
 
 
-def scored(table: pd.DataFrame, history: pd.DataFrame, score: str) -> pd.DataFrame:
+def scored(table: Frame, history: Frame, score: str) -> Frame:
     """The table with each run's value: its last, or for `best` its best at any evaluation point.
 
     A run without a history keeps its last value.
@@ -44,7 +43,7 @@ def scored(table: pd.DataFrame, history: pd.DataFrame, score: str) -> pd.DataFra
     return scored_
 
 
-def weights_of(table: pd.DataFrame) -> float:
+def weights_of(table: Frame) -> float:
     """D, the number of weights: a row's dimension times its compression; NaN where no row tells."""
     if "compression" not in table or "dim" not in table:
         return float("nan")
@@ -52,18 +51,22 @@ def weights_of(table: pd.DataFrame) -> float:
     return float(round(product.iloc[0])) if len(product) else float("nan")
 
 
-def arms(table: pd.DataFrame) -> list[str]:
+def arms(table: Frame) -> list[str]:
     """The labels of `ARMS` that the table has."""
     return [name for name in ARMS if name in table and table[name].notna().any()]
 
 
-def curves(table: pd.DataFrame) -> pd.DataFrame:
+def curves(table: Frame) -> Frame:
     """Each metric against d: a `mean` line for each arm and d, and a `run` line for each run.
 
     Returns:
       Columns `metric`, the arm's labels, `dim`, `compression`, `statistic` (mean or run), `seed`, `value`,
       and for means `sd` (n - 1), `min`, `max` and `n`. Full-space runs are an arm whose method is `full`.
     """
+    from pandas import DataFrame
+
+    from weightspace.store.schema import FINISHED
+
     labels = [*arms(table), "dim", "compression"]
     lines: list[dict[str, Any]] = []
     finished = table[table["status"].isin(FINISHED)]
@@ -79,10 +82,10 @@ def curves(table: pd.DataFrame) -> pd.DataFrame:
             for value, seed in values.itertuples(index=False):
                 lines.append(common | {"statistic": "run", "seed": seed, "value": value})
     columns = ["metric", *labels, "statistic", "seed", "value", "sd", "min", "max", "n"]
-    return _typed(pd.DataFrame(lines, columns=columns), seed="Int64", n="Int64")
+    return _typed(DataFrame(lines, columns=columns), seed="Int64", n="Int64")
 
 
-def levels_for(table: pd.DataFrame) -> dict[str, Float[np.ndarray, " level"]]:
+def levels_for(table: Frame) -> dict[str, Float[np.ndarray, " level"]]:
     """Fifty levels for each metric: accuracies from 0.1 to 1, losses evenly in their logarithm.
 
     Losses range over those of runs that did not diverge, four decades at most.
@@ -101,8 +104,10 @@ def levels_for(table: pd.DataFrame) -> dict[str, Float[np.ndarray, " level"]]:
     return grids
 
 
-def probabilities(table: pd.DataFrame, levels: Mapping[str, Sequence[float] | np.ndarray]) -> pd.DataFrame:
+def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray]) -> Frame:
     """P_s(d, level): the share of an arm's runs at d that reach a level, and their number `n`."""
+    from pandas import DataFrame
+
     labels = arms(table)
     lines = []
     for arm, rows in _swept(table):
@@ -112,12 +117,10 @@ def probabilities(table: pd.DataFrame, levels: Mapping[str, Sequence[float] | np
                 for level in grid:
                     share = success(values, float(level), rising=rising(metric))[0]
                     lines.append((metric, *arm, dim, level, share, len(values)))
-    return pd.DataFrame(lines, columns=["metric", *labels, "dim", "level", "probability", "n"])
+    return DataFrame(lines, columns=["metric", *labels, "dim", "level", "probability", "n"])
 
 
-def thresholds(
-    table: pd.DataFrame, levels: Mapping[str, Sequence[float] | np.ndarray], failure: float
-) -> pd.DataFrame:
+def thresholds(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], failure: float) -> Frame:
     """d* of every arm, metric and level, with D - d* as local angular dimension.
 
     Args:
@@ -130,6 +133,8 @@ def thresholds(
       interval (infinite where the level is not reached), `local_angular_dimension` and `compression` D/d*
       (absent there), `censored` and `n`, the number of seeds.
     """
+    from pandas import DataFrame
+
     size = weights_of(table)
     lines = []
     for arm, rows in _swept(table):
@@ -146,11 +151,13 @@ def thresholds(
                 lines.append((*arm, metric, level, *interval, angular, ratio, found.censored, found.n))
     star = ["d_star", "d_star_low", "d_star_high"]
     rest = ["local_angular_dimension", "compression", "censored", "n"]
-    return pd.DataFrame(lines, columns=[*arms(table), "metric", "level", *star, *rest])
+    return DataFrame(lines, columns=[*arms(table), "metric", "level", *star, *rest])
 
 
-def _swept(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]]:
+def _swept(table: Frame) -> Iterator[tuple[tuple[Any, ...], Frame]]:
     """The arms with their finished rows, but for the reference."""
+    from weightspace.store.schema import FINISHED
+
     rows = table[(table["method"] != FULL) & table["status"].isin(FINISHED)]
     labels = arms(table)
     if len(rows) and labels:
@@ -158,14 +165,14 @@ def _swept(table: pd.DataFrame) -> Iterator[tuple[tuple[Any, ...], pd.DataFrame]
             yield tuple(arm), part  # pyright: ignore[reportArgumentType]
 
 
-def _counted(rows: pd.DataFrame, metric: str) -> pd.DataFrame:
+def _counted(rows: Frame, metric: str) -> Frame:
     """The rows that tell whether a level is reached; a diverged run tells so even without a value."""
     if metric not in rows:
         return rows.iloc[:0]
     return rows[rows[metric].notna() | (rows["status"] == "diverged")]
 
 
-def _filled(rows: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
+def _filled(rows: Frame, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Dimensions and values by seed, with what was not measured taken from the seed's neighbours in log d.
 
     A seed may lack a dimension because it was not asked, is waiting or has failed, which says nothing about
@@ -183,5 +190,5 @@ def _filled(rows: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
     return dims, values
 
 
-def _typed(frame: pd.DataFrame, **types: str) -> pd.DataFrame:
+def _typed(frame: Frame, **types: str) -> Frame:
     return frame.astype({name: dtype for name, dtype in types.items() if name in frame})

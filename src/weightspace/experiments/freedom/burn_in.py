@@ -4,10 +4,9 @@ import dataclasses
 from collections.abc import Generator
 from typing import ClassVar
 
-import pandas as pd
-
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.freedom.protocol import PAPER, FreedomSweep
+from weightspace.frames import Frame
 from weightspace.node import Row
 
 
@@ -54,7 +53,7 @@ class FreedomBurnIn(FreedomSweep):
         for t in self.burn_in:
             check_number("burn-in t", t, least=0)
 
-    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
+    def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, burn-ins, arms and seeds; the burn-in runs come along as parents."""
         rows = self.reference_rows()
         for labels, recipe, task in self.arms():

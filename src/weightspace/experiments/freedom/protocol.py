@@ -5,8 +5,6 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-import pandas as pd
-
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
@@ -14,6 +12,7 @@ from weightspace.experiments.base import Experiment, Paper
 from weightspace.experiments.freedom import answers
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.figures.panel import Panel
+from weightspace.frames import Frame
 from weightspace.models.base import Model
 from weightspace.node import Precision, Row, Run, Watch
 from weightspace.probes import Evaluation, Probe, make_probe
@@ -193,12 +192,12 @@ class FreedomSweep(Experiment):
                 rows.append(self.row("full", self.size(), run, labels))
         return rows
 
-    def analyse(self, table: pd.DataFrame, history: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """`thresholds`: d* of every level, metric and arm, with D - d* as local angular dimension."""
         scored = answers.scored(table, history, self.success)
         return {"thresholds": answers.thresholds(scored, self.all_levels(scored), self.failure)}
 
-    def all_levels(self, table: pd.DataFrame) -> dict[str, tuple[float, ...]]:
+    def all_levels(self, table: Frame) -> dict[str, tuple[float, ...]]:
         """The levels of each metric that was measured."""
         return {
             metric: self.levels if answers.rising(metric) else self.loss_levels
@@ -206,13 +205,13 @@ class FreedomSweep(Experiment):
             if metric in table
         }
 
-    def shown(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    def shown(self, name: str, frame: Frame) -> Frame:
         """The thresholds of the test accuracy."""
         if name != "thresholds" or "metric" not in frame:
             return frame
         return frame[frame["metric"] == "test_accuracy"].reset_index(drop=True)
 
-    def figures(self, table: pd.DataFrame, history: pd.DataFrame) -> list[Panel]:
+    def figures(self, table: Frame, history: Frame) -> list[Panel]:
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
         from weightspace.figures.captions import Notes
         from weightspace.figures.freedom import panels

@@ -4,9 +4,8 @@ import dataclasses
 from collections.abc import Generator
 from typing import ClassVar
 
-import pandas as pd
-
 from weightspace.experiments.freedom.protocol import PAPER, FreedomSweep
+from weightspace.frames import Frame
 from weightspace.node import Row
 
 
@@ -29,7 +28,7 @@ class FreedomRandom(FreedomSweep):
         },
     }
 
-    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
+    def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, arms and seeds at once, and the full space."""
         rows = self.reference_rows()
         for labels, recipe, task in self.arms():

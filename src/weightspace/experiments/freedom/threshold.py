@@ -9,9 +9,9 @@ Since one seed's bases are nested in d, its results at several d are correlated:
 import dataclasses
 
 import numpy as np
-import pandas as pd
 from jaxtyping import Bool, Float
-from scipy.optimize import isotonic_regression
+
+from weightspace.frames import Frame
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +45,8 @@ def crossings(
       level: What to reach.
       rising: Whether larger is better (accuracy) or smaller (loss).
     """
+    from scipy.optimize import isotonic_regression
+
     sign = 1.0 if rising else -1.0
     found = np.full(len(values), np.inf)
     for seed, row in enumerate(values):
@@ -103,7 +105,7 @@ def success(values: Float[np.ndarray, "seed d"], level: float, *, rising: bool) 
     return reached.mean(0)
 
 
-def matrix(table: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
+def matrix(table: Frame, metric: str) -> tuple[np.ndarray, np.ndarray]:
     """Dimensions and the metric by seed and dimension, from rows labelled `dim` and `seed`."""
     wide = table.pivot_table(index="seed", columns="dim", values=metric, aggfunc="first", dropna=False)
     wide = wide.reindex(sorted(wide.columns), axis=1)
