@@ -1,4 +1,4 @@
-"""Imports point down: the ground knows no plug-in, training no plug-in, plug-ins no training, the store no experiment."""
+"""Imports point down: training knows no plug-in, plug-ins no training, the store no experiment."""
 
 import ast
 import subprocess
@@ -19,8 +19,10 @@ MAY_NOT = {
     "probes": ("recipes.optimisers", "edits", "models.zoo", "models.adapters", *ABOVE),
     "edits": ("recipes", "probes", "data", *ABOVE),
     "data": ("spaces", "probes", "edits", "models", *ABOVE),
-    "training": ("spaces.full", "spaces.affine", "spaces.compose", "spaces.bases", "models.zoo",
-                 "models.adapters", "recipes.optimisers", "sweeps", "store", "experiments", "figures", "report", "cli"),
+    "training": (
+        *("spaces.full", "spaces.affine", "spaces.compose", "spaces.bases", "models.zoo", "models.adapters"),
+        *("recipes.optimisers", "sweeps", "store", "experiments", "figures", "report", "cli"),
+    ),
     "store": ("training", "sweeps", "experiments", "figures", "report", "cli", *PLUGINS),
     "sweeps": ("experiments", "figures", "report", "cli"),
     "figures": ("training", "sweeps", "cli"),
@@ -57,7 +59,8 @@ def test_imports_point_down(part):
 def test_the_core_imports_no_network_library_and_no_plotting():
     code = (
         "import sys, weightspace.training.block, weightspace.spaces.affine, weightspace.store.base\n"
-        "found = [m for m in ('flax', 'equinox', 'matplotlib', 'torch', 'datasets', 'sklearn') if m in sys.modules]\n"
+        "heavy = ('flax', 'equinox', 'matplotlib', 'torch', 'datasets', 'sklearn')\n"
+        "found = [m for m in heavy if m in sys.modules]\n"
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
@@ -80,7 +83,8 @@ def test_files_and_functions_stay_short():
         text = file.read_text()
         if text.count("\n") > 330:
             long.append(f"{file.relative_to(SOURCE)}: {text.count(chr(10))} lines")
-        for node in ast.walk(ast.parse(text)):
-            if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno + 1 > 60:
-                long.append(f"{file.relative_to(SOURCE)}:{node.name}")
+        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
+        long += [
+            f"{file.relative_to(SOURCE)}:{f.name}" for f in functions if f.end_lineno - f.lineno + 1 > 60
+        ]
     assert not long

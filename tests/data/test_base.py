@@ -180,7 +180,7 @@ def test_refused_by_check():
         regression(normalise="half").check()
     regression().check()
     # TypeError: with run-time type checks on, those come first.
-    with pytest.raises((InputError, TypeError), match="needs a source|source"):
+    with pytest.raises((InputError, TypeError), match=r"needs a source|source"):
         Data("mnist")
 
 

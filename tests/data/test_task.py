@@ -70,9 +70,9 @@ def test_what_does_not_fit_is_refused():
         task(subset=5_000).check((10,))
     with pytest.raises(InputError, match="each name may occur once"):
         task("loss", "loss")
-    with pytest.raises((InputError, TypeError), match="needs Data|data"):
+    with pytest.raises((InputError, TypeError), match=r"needs Data|data"):
         Task("digits", CrossEntropy())
-    with pytest.raises((InputError, TypeError), match="needs a Loss|loss"):
+    with pytest.raises((InputError, TypeError), match=r"needs a Loss|loss"):
         Task(Data(Digits()), "mse")
 
 

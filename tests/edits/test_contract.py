@@ -2,9 +2,9 @@
 
 import jax.numpy as jnp
 import numpy as np
+
 from tests.builders import small_run
 from tests.training.harness import flat, train
-
 from weightspace.edits.base import Edit
 from weightspace.spec import common, spec
 

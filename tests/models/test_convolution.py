@@ -69,21 +69,37 @@ def test_value_and_both_gradients_are_those_of_lax(shape):
 
 
 @pytest.mark.parametrize("shape", [SHAPES["stride 2, odd"], SHAPES["pointwise"]], ids=["conv", "pointwise"])
-def test_derivatives_of_first_and_second_order_in_both_modes(shape):
+def test_derivatives_in_both_modes(shape):
     x, kernel, ours, _ = operands(shape)
-    check_grads(jax.jit(ours), (x[:1], kernel), order=2, modes=["fwd", "rev"])
+    check_grads(jax.jit(ours), (x[:1], kernel), order=1, modes=["fwd", "rev"])
 
 
-def test_hessian_vector_products_by_forward_over_reverse():
-    x, kernel, ours, theirs = operands(SHAPES["same"])
+@pytest.mark.parametrize("mode", ["forward", "reverse"])
+def test_second_derivatives_are_those_of_lax(mode):
+    x, kernel, ours, theirs = operands(SHAPES["stride 2, even"])
 
     def curvature(conv):
-        def loss(kernel):
-            return jnp.sum(jnp.tanh(conv(x, kernel)))
+        gradient = jax.grad(lambda x, kernel: jnp.sum(jnp.tanh(conv(x, kernel))), (0, 1))
+        along = (jnp.sin(x), jnp.cos(kernel))
+        if mode == "forward":
+            return jax.jvp(gradient, (x, kernel), along)[1]
+        pull = jax.vjp(gradient, x, kernel)[1]
+        return pull(along)
 
-        return jax.jit(lambda kernel: jax.jvp(jax.grad(loss), (kernel,), (jnp.cos(kernel),))[1])(kernel)
+    for found, wanted in zip(*(jax.jit(lambda c=c: curvature(c))() for c in (ours, theirs)), strict=True):
+        close(found, wanted)
 
-    close(curvature(ours), curvature(theirs))
+
+def test_sums_over_many_examples_are_not_rounded_at_each_part():
+    x, kernel, ours, theirs = operands((512, 3, 3, 1, 3, 3, 2, (1, 1), "SAME"))
+
+    def gradient(conv, x, kernel):
+        return jax.jit(jax.grad(lambda kernel: jnp.sum(conv(x, kernel).astype(jnp.float32))))(kernel)
+
+    exact = gradient(theirs, jnp.abs(x), kernel)
+    rounded = gradient(ours, jnp.abs(x).astype(jnp.bfloat16), kernel.astype(jnp.bfloat16))
+    assert rounded.dtype == jnp.bfloat16
+    np.testing.assert_allclose(rounded.astype(jnp.float64), exact, rtol=2**-7)
 
 
 @pytest.mark.parametrize("axes", [(0, 0), (0, None), (None, 0)], ids=["both", "inputs", "kernels"])

@@ -12,7 +12,7 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models import zoo
 from weightspace.models.base import Model, example
-from weightspace.models.zoo.parts import ACTIVATIONS, INITIALISERS
+from weightspace.models.zoo.parts import ACTIVATIONS
 
 KEY = jax.random.key(0, impl="threefry2x32")
 MNIST, CIFAR, DIGITS = (28, 28, 1), (32, 32, 3), (8, 8, 1)
@@ -151,10 +151,9 @@ def test_conv2_is_what_the_sheet_says():
 
 
 def test_pool_and_activation_are_options():
-    made = [
-        outputs(model := zoo.make(name, DIGITS, 3), *init(model))[0]
-        for name in ("conv2", "conv2:pool=max", "conv2:activation=tanh")
-    ]
+    models = [zoo.make(f"conv2{option}", DIGITS, 3) for option in ("", ":pool=max", ":activation=tanh")]
+    weights, state, x = init(models[0])
+    made = jax.jit(lambda w: [m.apply(w, state, x, train=False, key=KEY)[0] for m in models])(weights)
     assert not np.allclose(made[0], made[1])
     assert not np.allclose(made[0], made[2])
 
@@ -170,7 +169,7 @@ def test_kernels_are_lecun_normal_cut_at_two_deviations_and_biases_zero():
 GAINS = {"he": 2.0, "glorot": 2 * 784 / (784 + 300), "lecun": 1.0, "torch": 1 / 3}
 
 
-@pytest.mark.parametrize("name", [name for name in INITIALISERS if name != "orthogonal"])
+@pytest.mark.parametrize("name", ["lecun_uniform", "he_normal", "glorot_uniform", "torch"])
 def test_initialisers_have_their_variance(name):
     weights = jax.device_get(init(zoo.make(f"fc:initialiser={name}", MNIST, 10), 1)[0])
     variance = GAINS[name.split("_")[0]] / 784

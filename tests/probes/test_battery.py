@@ -1,10 +1,12 @@
 """What every probe must do, and what each one measures. A new probe is one row here."""
 
+import itertools
+
 import numpy as np
 import pytest
+
 from tests.builders import EVALUATION, small_run
 from tests.training.harness import flat, train
-
 from weightspace.data import make_data
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
@@ -53,7 +55,7 @@ def test_path_length_sums_the_steps_and_its_windows():
     total, window = records["path_length"][:, 0], records["path_length_window"][:, 0]
     np.testing.assert_allclose(total, np.cumsum(window), rtol=1e-5)
     ends = [train([small_run(0)], stretches=[k])[0][0] for k in (0, 1, 2, 3)]
-    steps = [np.linalg.norm(flat(b) - flat(a)) for a, b in zip(ends, ends[1:], strict=False)]
+    steps = [np.linalg.norm(flat(b) - flat(a)) for a, b in itertools.pairwise(ends)]
     np.testing.assert_allclose(window[1:4], steps, rtol=1e-4)
     assert total[-1] >= records["distance"][-1, 0]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tests.builders import EVALUATION, small_run
 
+from tests.builders import EVALUATION, small_run
 from weightspace.errors import InputError
 from weightspace.node import Row, Watch
 from weightspace.store.base import Store

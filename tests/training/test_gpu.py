@@ -3,10 +3,10 @@
 import jax
 import numpy as np
 import pytest
+
 from tests.builders import small_run
 from tests.training.harness import flat, train
 from tests.training.test_step import by_hand
-
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Sgd
 

@@ -206,13 +206,15 @@ def _kernel(x: Array, g: Array, geometry: Geometry) -> Array:
     if parts < 2:
         return _kernel_part(x, g, geometry)
     begin = size + rest
+    exact = x.dtype if jnp.finfo(x.dtype).bits >= 32 else jnp.float32
 
     def add(number: Array, total: Array) -> Array:
         place = jnp.asarray(begin, number.dtype) + number * jnp.asarray(size, number.dtype)
         own_x, own_g = (lax.dynamic_slice_in_dim(a, place, size) for a in (x, g))
-        return total + _kernel_part(own_x, own_g, geometry)
+        return total + _kernel_part(own_x, own_g, geometry).astype(exact)
 
-    return lax.fori_loop(0, parts - 1, add, _kernel_part(x[:begin], g[:begin], geometry))
+    first = _kernel_part(x[:begin], g[:begin], geometry).astype(exact)
+    return lax.fori_loop(0, parts - 1, add, first).astype(x.dtype)
 
 
 def _kernel_part(x: Array, g: Array, geometry: Geometry) -> Array:
