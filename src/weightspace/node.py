@@ -170,11 +170,14 @@ class Watch:
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """A line of an experiment's table: labels, the node that answers it, and what to watch."""
+    """A line of an experiment's table: labels, the node that answers it, and what to watch.
+
+    Without a watch, a run is evaluated on the train and test splits once an epoch.
+    """
 
     labels: Mapping[str, Any]
     node: Node
-    watch: Watch = dataclasses.field(default_factory=Watch)
+    watch: Watch | None = None
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, Node]:

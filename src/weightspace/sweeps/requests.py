@@ -12,6 +12,7 @@ from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
 from weightspace.probes.base import Probe
+from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
 from weightspace.store.rows import Record
 from weightspace.training.step import layout_of_run
@@ -51,7 +52,8 @@ def request_of(row: Row) -> Request:
     """What a row asks of its node."""
     if not isinstance(row.node, Run):
         return Request(row.node)
-    return Request(row.node, tuple(row.watch.probes), evaluation_points(row.node, row.watch))
+    watch = row.watch or Watch("1ep", (Evaluation(("train", "test")),))
+    return Request(row.node, tuple(watch.probes), evaluation_points(row.node, watch))
 
 
 def request_for(outputs: Iterable[Output]) -> dict[str, Request]:
