@@ -14,6 +14,8 @@ from weightspace.models import zoo
 from weightspace.models.base import Model, example
 from weightspace.models.zoo.parts import ACTIVATIONS
 
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
 KEY = jax.random.key(0, impl="threefry2x32")
 MNIST, CIFAR, DIGITS = (28, 28, 1), (32, 32, 3), (8, 8, 1)
 
@@ -282,6 +284,8 @@ def test_activations(name):
 
 ERRORS = {
     "a misspelt name": ("conv22", DIGITS, "unknown model 'conv22'; did you mean 'conv2'"),
+    "a misspelt name with options": ("conv22:pool=max", DIGITS, "unknown model 'conv22'"),
+    "no such module": ("nowhere.at_all:net", DIGITS, "cannot import module 'nowhere.at_all'"),
     "a misspelt option": (
         "fc:width=3",
         DIGITS,
@@ -290,7 +294,7 @@ ERRORS = {
     "a word for a number": ("fc:widths=3,b", DIGITS, "option 'widths' is 'b', but must be a whole number"),
     "two values for one": ("resnet20:blocks=1,2", DIGITS, "option 'blocks' is '1,2', but must be a whole"),
     "an option twice": ("fc:widths=3,widths=4", DIGITS, "option 'widths' is given twice"),
-    "no equals sign": ("fc:3", DIGITS, "cannot import module 'fc'"),
+    "no equals sign": ("fc:3", DIGITS, "'3' is no option; write name=value"),
     "an unknown pool": ("conv2:pool=avrage", DIGITS, "unknown pool 'avrage'; did you mean 'average'"),
     "an unknown first layer": (
         "mlp:first=identty",

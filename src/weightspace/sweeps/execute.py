@@ -245,7 +245,7 @@ class _Training:
             kept = _outputs(request, outputs, place)
             for key, value in kept.items():
                 results.arrays |= to_tensors(run.digest, key, value)
-            text = f"loss or update not finite at step {bad}" if bad >= 0 else None
+            text = f"loss not finite at step {bad}" if bad >= 0 else None
             status = "diverged" if bad >= 0 else "ok"
             results.rows.append(
                 row_of(run, status, self.worker.provenance, error=text, seconds=each, steps=self.t,

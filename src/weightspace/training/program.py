@@ -52,7 +52,7 @@ class Carry:
       opt: The optimiser's state.
       state: The model's state.
       order: This epoch's order of examples.
-      bad_step: The first step whose loss or update was not finite, or -1; the coordinates rest from there.
+      bad_step: The first step whose loss was not finite, or -1; the coordinates rest from there.
       fixed: The space's fixed arrays, where an edit may change them; else None.
       probes: The probes' carries.
     """
@@ -123,7 +123,8 @@ class Program:
         found = gradient(run, fixed, carry.theta, carry.state, (x, y, example_weights), t)
         free = run.space.free(fixed, carry.theta)
         moved, opt, lr = update(run, free, carry.theta, carry.opt, found.theta, t, per_epoch)
-        healthy = jnp.isfinite(found.loss) & jnp.isfinite(tree.squared_norm(moved))
+        # The loss alone tells: a norm of the update would cost an eighth of a small network's step.
+        healthy = jnp.isfinite(found.loss)
         bad_step = jnp.where((carry.bad_step < 0) & ~healthy, t, carry.bad_step)
         moved = jax.tree.map(lambda a: jnp.where(bad_step < 0, a, jnp.zeros_like(a)), moved)
         theta = jax.tree.map(jnp.add, carry.theta, moved)

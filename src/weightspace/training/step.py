@@ -54,8 +54,9 @@ def forward(run: Run, weights: Any, state: Any, x: Array, *, train: bool, key: K
     if compute == storage:
         return run.model.apply(weights, state, x, train=train, key=key)
     outputs, after = run.model.apply(
-        tree.cast(weights, compute), tree.cast(state, compute), x.astype(compute), train=train, key=key
+        tree.cast(weights, compute), state, x.astype(compute), train=train, key=key
     )
+    # Statistics stay in storage precision: rounding them every step would stop their running means.
     after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)
     return outputs.astype(storage), after
 

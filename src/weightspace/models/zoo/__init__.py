@@ -65,7 +65,7 @@ def make(name: str, shape: Sequence[int], outputs: int) -> Model:
       InputError: If there is no such model, it has no such option, or the data do not fit it.
     """
     base, _, text = name.partition(":")
-    if text and "=" not in text.partition(":")[0]:
+    if base not in _TABLE and text and "=" not in text.partition(":")[0]:
         return _users(name, tuple(shape), outputs)
     entry = _entry(base)
     cls = getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.cls)

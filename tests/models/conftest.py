@@ -1,0 +1,11 @@
+import jax
+import pytest
+
+
+@pytest.fixture
+def quick_compilation():
+    """For tests of what a program says rather than how fast it runs: compiling is most of their time."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
