@@ -28,6 +28,7 @@ class FreedomBurnIn(FreedomSweep):
     name = "freedom.burn-in"
     question = "How does the threshold dimension fall with a few steps of ordinary training before?"
     paper = PAPER
+    minutes: ClassVar = {"smoke": "0.3 on 2 cores", "quick": "1.0 on 2 cores"}
     presets: ClassVar = {
         "smoke": {"dims": (4, 32), "burn_in": (0, 8), "seeds": ("2",), "epochs": 2.0},
         "quick": {

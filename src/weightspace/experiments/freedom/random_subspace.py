@@ -16,6 +16,7 @@ class FreedomRandom(FreedomSweep):
     name = "freedom.random"
     question = "How many degrees of freedom does training need in a random affine subspace?"
     paper = PAPER
+    minutes: ClassVar = {"smoke": "0.3 on 2 cores", "quick": "0.9 on 2 cores"}
     presets: ClassVar = {
         "smoke": {"dims": (8, 64), "seeds": ("2",), "epochs": 3.0},
         "quick": {"dims": (4, 8, 16, 32, 64, 128, 256), "seeds": ("5",), "epochs": 30.0},
