@@ -22,9 +22,9 @@ from weightspace.sweeps.cohorts import Cohort, backend, form, group
 from weightspace.sweeps.complete import with_earlier_points
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
-from weightspace.sweeps.execute import row_of
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+from weightspace.sweeps.rows import row_of
 
 
 @runtime_checkable

@@ -14,8 +14,9 @@ import jax
 
 from weightspace.node import Output, Run, outputs_in
 from weightspace.sweeps.requests import Request, total_steps
-from weightspace.training.block import BlockKey, Resolved, resolve, resolve_probes
+from weightspace.training.block import BlockKey
 from weightspace.training.lanes import Cost, lanes_for
+from weightspace.training.resolve import Resolved, resolve, resolve_probes
 from weightspace.training.step import layout_of_run
 
 LARGEST = 256

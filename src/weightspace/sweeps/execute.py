@@ -8,7 +8,7 @@ error's text.
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,39 +16,20 @@ import numpy as np
 
 from weightspace.errors import StoreError
 from weightspace.node import Output, Run, outputs_in
-from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
-from weightspace.store.rows import RunRow
-from weightspace.sweeps.cohorts import Cohort, form, prepare, reading_plan
+from weightspace.sweeps.cohorts import Cohort, prepare, reading_plan
 from weightspace.sweeps.complete import carry_over
 from weightspace.sweeps.memory import lanes_that_fit, run_bytes
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import Request, satisfied
+from weightspace.sweeps.rows import Results, row_of
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
 
 SAVE_SECONDS = 5.0
 CALL_SECONDS = 1.0
 FIRST_STEPS = 20
 """Steps of a block's first call, from which the length of the next ones is judged."""
-
-
-@dataclasses.dataclass
-class Results:
-    """Rows, history and arrays of finished runs."""
-
-    rows: list[RunRow] = dataclasses.field(default_factory=list)
-    history: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
-    arrays: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-
-    def add(self, other: "Results") -> None:
-        """Append another block's results."""
-        before, after = len(self.history.get("digest", ())), len(other.history.get("digest", ()))
-        for name in {*self.history, *other.history}:
-            mine = self.history.setdefault(name, [None] * before)
-            mine.extend(other.history.get(name, [None] * after))
-        self.rows += other.rows
-        self.arrays |= other.arrays
 
 
 def carry_out(cohort: Cohort, store: Store, provenance: str, progress: Silent) -> float:
@@ -283,40 +264,3 @@ def _next_call(
         budget -= end - t
         t, plan = end, rest
     return steps, reads, at, plan
-
-
-def row_of(
-    node: Any,
-    status: str,
-    provenance: str,
-    *,
-    error: str | None = None,
-    seconds: float = 0.0,
-    steps: int = 0,
-    request: Request | None = None,
-    outputs: Sequence[str] = (),
-    metrics: Mapping[str, float] | None = None,
-) -> RunRow:
-    """A node's line in the store."""
-    return RunRow(
-        digest=node.digest,
-        spec=canonical_json(node),
-        status=status,
-        error=error,
-        seconds=seconds,
-        steps=steps,
-        outputs=tuple(outputs),
-        probes=tuple(probe.digest for probe in request.probes) if request else (),
-        points=request.points if request else (),
-        provenance=provenance,
-        scalars=dict(metrics or {}),
-    )
-
-
-def halve(cohort: Cohort) -> tuple[Cohort, Cohort]:
-    """Two cohorts of half the runs."""
-    middle = len(cohort.requests) // 2
-    return form(cohort.requests[:middle], cohort.lanes), form(cohort.requests[middle:], cohort.lanes)
-
-
-Execute = Callable[[Cohort], float]

@@ -12,8 +12,9 @@ import psutil
 
 from weightspace import platform, tree
 from weightspace.errors import InputError
-from weightspace.training.block import BlockKey, Resolved, rebuild_run
+from weightspace.training.block import BlockKey, rebuild_run
 from weightspace.training.program import Feed, Program
+from weightspace.training.resolve import Resolved
 
 SHARE = 0.8
 """The share of a device's memory that a block may take."""

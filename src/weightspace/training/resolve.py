@@ -1,0 +1,89 @@
+"""Resolve: a run as numbers and arrays, and the runs of a block as stacked ones.
+
+The arrays of other nodes take the place of a run's outputs, steps the place of its lengths; each leaf keeps
+its role, common to a cohort or one a run.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from weightspace.node import Output, Run, fill
+from weightspace.probes.base import Probe
+from weightspace.recipes.length import Length
+from weightspace.spec import common_leaves
+from weightspace.streams import Seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolved:
+    """A run (or probes) whose leaves are numbers and arrays.
+
+    Attributes:
+      leaves: Numpy arrays, in the order of the structure.
+      structure: What turns them back into the spec.
+      common: For each leaf, whether it is equal for all runs of a cohort.
+    """
+
+    leaves: tuple[np.ndarray, ...]
+    structure: Any
+    common: tuple[bool, ...]
+
+    @property
+    def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:
+        """Shape and type of each leaf."""
+        return tuple((leaf.shape, str(leaf.dtype)) for leaf in self.leaves)
+
+    def common_values(self) -> tuple[bytes, ...]:
+        """The bits of the common leaves: equal for all runs of a cohort."""
+        pairs = zip(self.leaves, self.common, strict=True)
+        return tuple(leaf.tobytes() for leaf, shared in pairs if shared)
+
+
+def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) -> Resolved:
+    """Put arrays in the place of a run's outputs, and steps in the place of its lengths."""
+    shared = common_leaves(run)
+    filled = _lengths_as_steps(fill(run, arrays), total, per_epoch)
+    # An output may be a tree: its role holds for all of its leaves.
+    pieces = jax.tree.structure(run).flatten_up_to(filled)
+    common = [role for role, piece in zip(shared, pieces, strict=True) for _ in jax.tree.leaves(piece)]
+    return _as_arrays(filled, common, run.precision.storage)
+
+
+def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage: str) -> Resolved:
+    """Probes with steps in the place of lengths; all their numbers are common."""
+    filled = _lengths_as_steps(tuple(probes), total, per_epoch)
+    return _as_arrays(filled, [True] * len(jax.tree.leaves(filled)), storage)
+
+
+def _lengths_as_steps(tree: Any, total: int, per_epoch: int) -> Any:
+    return jax.tree.map(lambda x: x.steps(per_epoch, total) if isinstance(x, Length) else x, tree)
+
+
+def _as_arrays(tree: Any, common: list[bool], storage: str) -> Resolved:
+    leaves = []
+    is_seeds = jax.tree.map(
+        lambda node: jax.tree.map(lambda _: isinstance(node, Seeds), node),
+        tree,
+        is_leaf=lambda node: isinstance(node, Seeds),
+    )
+    for leaf, seed in zip(jax.tree.leaves(tree), jax.tree.leaves(is_seeds), strict=True):
+        array = np.asarray(leaf)
+        if np.issubdtype(array.dtype, np.floating):
+            array = array.astype(storage)
+        elif np.issubdtype(array.dtype, np.integer) and isinstance(leaf, int):
+            array = array.astype(np.uint32 if seed else np.int32)
+        leaves.append(array)
+    return Resolved(tuple(leaves), jax.tree.structure(tree), tuple(common))
+
+
+def stack(runs: Sequence[Resolved]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """The leaves of a block: those that differ stacked along a first axis, and the common ones."""
+    first = runs[0]
+    stacked = tuple(
+        np.stack([run.leaves[i] for run in runs]) for i, shared in enumerate(first.common) if not shared
+    )
+    return stacked, tuple(leaf for leaf, shared in zip(first.leaves, first.common, strict=True) if shared)
