@@ -1,6 +1,5 @@
 """The degrees-of-freedom experiments as a user runs them, small."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -9,7 +8,6 @@ from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.node import Output, Run
-from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.sweeps.plan import estimate
 
@@ -146,5 +144,3 @@ def test_accuracy_rises_with_the_dimension_on_real_mnist(tmp_path):
     table = sweep(experiment, tmp_path).sort_values("dim")
     assert table["test_accuracy"].is_monotonic_increasing
     assert table["test_accuracy"].iloc[-1] > 0.6
-    assert Store(tmp_path).records()
-    assert jax.device_count() >= 1

@@ -12,7 +12,7 @@ import tyro
 from rich.console import Console
 
 from weightspace.cli.parse import parse
-from weightspace.errors import InputError, check_choice, unknown
+from weightspace.errors import InputError, check_choice
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment
 
@@ -60,10 +60,7 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
     """The experiment and the options meant; presets are defaults of the fields."""
     preset = _preset(arguments)
     check_choice("preset", preset, cls.presets)
-    try:
-        default = cls(**cls.presets[preset])
-    except TypeError as error:
-        raise unknown("field", str(error), [f.name for f in dataclasses.fields(cls)]) from error
+    default = cls(**cls.presets[preset])
     fields = [
         ("experiment", Annotated[cls, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
