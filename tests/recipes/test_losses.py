@@ -5,11 +5,11 @@ import pytest
 
 from weightspace.data import Data, from_arrays
 from weightspace.errors import InputError
+from weightspace.recipes.custom import custom_loss
 from weightspace.recipes.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
     SquaredError,
-    custom_loss,
     make_loss,
     names,
 )

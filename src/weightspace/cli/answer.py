@@ -22,7 +22,7 @@ def answer(experiment: Experiment, options: Any, console: Console, seconds: floa
 
     store = Store(options.out, create=False)
     mine = asked_exactly(store, experiment)
-    print_frame(console, experiment.summary(mine.table), experiment.question)
+    print_frame(console, experiment.summary(mine.measured), experiment.question)
     for name, frame in mine.analyses.items():
         print_frame(console, experiment.shown(name, frame), name)
     began = time.perf_counter()

@@ -8,23 +8,30 @@ from weightspace.data.sources.catalogue import CARDS
 from weightspace.errors import DataError, InputError, unknown
 
 if TYPE_CHECKING:
-    from weightspace.data.base import Arrays, Data, Loaded, Partition, Source, Split
+    from weightspace.data.base import Data, Loaded, Source, Split
+    from weightspace.data.cosine import CosineProduct
+    from weightspace.data.examples import Arrays, Examples, Partition
     from weightspace.data.sources.arrays import Stored, from_arrays
     from weightspace.data.sources.digits import Digits
     from weightspace.data.sources.folder import Folder
     from weightspace.data.sources.hub import Hub
+    from weightspace.data.sources.selected import Selected
     from weightspace.data.task import Task
 
 DEFAULT = "digits"
+_COSINE = "cosine"
 _HUB = "hub:"
 _HOMES = {
-    "Arrays": "base",
+    "Arrays": "examples",
+    "CosineProduct": "cosine",
     "Data": "base",
     "Digits": "sources.digits",
+    "Examples": "examples",
     "Folder": "sources.folder",
     "Hub": "sources.hub",
     "Loaded": "base",
-    "Partition": "base",
+    "Partition": "examples",
+    "Selected": "sources.selected",
     "Source": "base",
     "Split": "base",
     "Stored": "sources.arrays",
@@ -35,12 +42,15 @@ _HOMES = {
 __all__ = [
     "DEFAULT",
     "Arrays",
+    "CosineProduct",
     "Data",
     "Digits",
+    "Examples",
     "Folder",
     "Hub",
     "Loaded",
     "Partition",
+    "Selected",
     "Source",
     "Split",
     "Stored",
@@ -59,8 +69,11 @@ def __getattr__(name: str) -> Any:
 
 
 def names() -> tuple[str, ...]:
-    """The sets known by name; `digits` comes with the package's dependencies, the others from disk or hub."""
-    return tuple(CARDS)
+    """The sets known by name.
+
+    `digits` comes with the package's dependencies, `cosine` is drawn, the others come from disk or hub.
+    """
+    return (*CARDS, _COSINE)
 
 
 def describe(name: str) -> dict[str, Any]:
@@ -69,6 +82,8 @@ def describe(name: str) -> dict[str, Any]:
     Raises:
       InputError: If there is none of that name.
     """
+    if name == _COSINE:
+        return _drawn()
     card = CARDS.get(name.replace("-", "_"))
     if card is None:
         raise unknown("data set", name, names())
@@ -87,13 +102,33 @@ def describe(name: str) -> dict[str, Any]:
     }
 
 
-def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data":
+def _drawn() -> dict[str, Any]:
+    from weightspace.data.cosine import CosineProduct
+
+    made = CosineProduct()
+    return {
+        "name": _COSINE,
+        "shape": made.shape,
+        "classes": None,
+        "train": made.size,
+        "test": made.test_size,
+        "from": "drawn",
+        "on_disk": True,
+        "about": "product of two cosines on a plane in ten dimensions (Loukas et al., 2021), a regression",
+    }
+
+
+def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data | CosineProduct":
     """A data set by name, folder or factory.
 
+    >>> make_data("cosine:frequency=0.25,examples=200").size
+    200
+
     Args:
-      given: A name (`mnist`), a folder or `.npz` file (`./my_images`), a repository of the hub
-        (`hub:owner/name`), or `package.module:factory`, which returns `Data`, a `Source`, or the arguments of
-        `from_arrays` as a tuple or dict.
+      given: A name (`mnist`), with the classes to keep as in `cifar10:classes=0,5` and as many of each as in
+        `mnist:classes=3,6,train_each=100`; `cosine`, with its options likewise; a folder or `.npz` file
+        (`./my_images`), a repository of the hub (`hub:owner/name`), or `package.module:factory`, which
+        returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict.
       options: Fields of `Data`: `normalise`, `validation`, `subset`, `noise`.
 
     Raises:
@@ -108,13 +143,32 @@ def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data":
     for option in options:
         if option not in known:
             raise unknown("option of a data set", option, known)
+    base, _, text = str(given).partition(":")
+    if base == _COSINE:
+        return _cosine(text, options)
     made = _make_source(str(given))
     return dataclasses.replace(made, **options) if isinstance(made, Data) else Data(made, **options)
+
+
+def _cosine(text: str, options: dict[str, Any]) -> "CosineProduct":
+    import dataclasses
+
+    from weightspace.data.cosine import CosineProduct
+    from weightspace.options import read_options
+
+    given = [name for name, value in options.items() if value not in (None, 0) and name != "normalise"]
+    if given:
+        raise InputError(f"cosine is drawn for each run, so it takes no {given[0]}")
+    fields = [field.name for field in dataclasses.fields(CosineProduct)]  # pyright: ignore[reportArgumentType]
+    return CosineProduct(**read_options(_COSINE, CosineProduct, fields, text))
 
 
 def _make_source(given: str) -> "Source | Data":
     from weightspace.data.sources.hub import Hub, local_folder
 
+    base, _, text = given.partition(":")
+    if text and base.replace("-", "_") in CARDS:
+        return _selected(base, text)
     name = given.replace("-", "_")
     if name == DEFAULT:
         from weightspace.data.sources.digits import Digits
@@ -137,6 +191,17 @@ def _make_source(given: str) -> "Source | Data":
             f"there is no folder or file {given}; give a folder with data, or one of: {', '.join(names())}"
         )
     raise unknown("data set", given, names())
+
+
+def _selected(base: str, text: str) -> "Source":
+    from weightspace.data.sources.selected import Selected
+    from weightspace.options import read_options
+
+    options = read_options(base, Selected, ("classes", "train_each", "test_each"), text)
+    if "classes" not in options:
+        raise InputError(f"'{base}:{text}' chooses no classes; write {base}:classes=0,1")
+    whole: Any = _make_source(base)
+    return Selected(whole, **options)
 
 
 def _from_factory(given: str) -> "Source | Data":

@@ -6,16 +6,14 @@ and its label noise happen inside the program, from traced seeds and rates: they
 """
 
 import abc
-import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
+from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.noise import noisy_labels
 from weightspace.data.split import partition
 from weightspace.data.statistics import NEED_SCALE, NORMALISATIONS, shift_and_scale
@@ -23,37 +21,7 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.spec import Spec, spec, static
 from weightspace.streams import Seeds, Stream, key
 
-__all__ = ["Arrays", "Data", "Loaded", "Partition", "Source", "Split"]
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Arrays:
-    """What the program is passed once for all runs: numpy arrays until they are put on a device.
-
-    Attributes:
-      train: The training part, raw.
-      test: The test part, raw.
-      shift: Of decoded = (x - shift) · scale; a leading axis of one, then the shape of an input or ones.
-      scale: As `shift`.
-    """
-
-    train: Split
-    test: Split
-    shift: Any
-    scale: Any
-
-
-class Partition(NamedTuple):
-    """A run's rows of the training part.
-
-    Attributes:
-      train: Rows to train on; None for all, in order.
-      validation: Rows set aside; None for none.
-    """
-
-    train: Int[Array, " n"] | None
-    validation: Int[Array, " m"] | None
+__all__ = ["Arrays", "Data", "Examples", "Loaded", "Partition", "Source", "Split"]
 
 
 class Source(Spec, abc.ABC):
@@ -89,8 +57,8 @@ class Source(Spec, abc.ABC):
 
 
 @spec
-class Data(Spec):
-    """A data set as runs see it.
+class Data(Examples):
+    """A stored data set as runs see it.
 
     Attributes:
       source: Where it comes from.
@@ -150,22 +118,6 @@ class Data(Spec):
         """What to put on the device, the same for all runs of a program."""
         loaded = self.source.loaded
         return Arrays(loaded.train, loaded.test, *_statistics(self.source, self.normalise))
-
-    def decode(self, arrays: Arrays, x: Array | np.ndarray, dtype: Any) -> Float[Array, "..."]:
-        """Raw inputs as floats, in compiled code.
-
-        Args:
-          arrays: As `arrays` gives them.
-          x: Gathered raw inputs, with any leading axes.
-          dtype: Of the result; computed in float32 at least.
-        """
-        wide = jnp.float64 if jnp.dtype(dtype) == jnp.float64 else jnp.float32
-
-        def fit(statistic: Any) -> Array:
-            inner = statistic.shape[1:]
-            return jnp.asarray(statistic).astype(wide).reshape((1,) * (x.ndim - len(inner)) + inner)
-
-        return ((jnp.asarray(x).astype(wide) - fit(arrays.shift)) * fit(arrays.scale)).astype(dtype)
 
     def partition(self, seeds: Seeds) -> Partition:
         """A run's rows of the training part, in compiled code."""

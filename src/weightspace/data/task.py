@@ -7,7 +7,7 @@ import jax
 from jaxtyping import Array, Float
 
 from weightspace.code import Code, import_object
-from weightspace.data.base import Data
+from weightspace.data.examples import Examples
 from weightspace.errors import InputError, unknown
 from weightspace.recipes.custom import check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
@@ -26,7 +26,7 @@ class Task(Spec):
         part of the identity, as it changes no number of the training.
     """
 
-    data: Data
+    data: Examples
     loss: Loss
     metrics: Any = static(default=())
 
@@ -38,7 +38,7 @@ class Task(Spec):
 
     def validate(self) -> None:
         """Data and a loss, of the right kinds; each metric once."""
-        if not isinstance(self.data, Data):
+        if not isinstance(self.data, Examples):
             raise InputError(f"a task needs Data, not {type(self.data).__name__}; make it with make_data")
         if not isinstance(self.loss, Loss):
             raise InputError(f"a task needs a Loss, not {type(self.loss).__name__}; make it with make_loss")

@@ -5,7 +5,15 @@ import importlib
 from weightspace.errors import unknown
 from weightspace.experiments.base import Experiment
 
+_COMPLEXITY = "weightspace.experiments.complexity"
 _BY_NAME = {
+    "complexity.sinusoid": f"{_COMPLEXITY}.sinusoid:ComplexitySinusoid",
+    "complexity.corruption": f"{_COMPLEXITY}.images:ComplexityCorruption",
+    "complexity.architectures": f"{_COMPLEXITY}.images:ComplexityArchitectures",
+    "complexity.batch-size": f"{_COMPLEXITY}.sinusoid:ComplexityBatchSize",
+    "complexity.regions": f"{_COMPLEXITY}.regions:ComplexityRegions",
+    "complexity.dropout": f"{_COMPLEXITY}.dropout:ComplexityDropout",
+    "complexity.generalisation": f"{_COMPLEXITY}.generalisation:ComplexityGeneralisation",
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
 }

@@ -61,14 +61,19 @@ class Answered:
         return found.drop_duplicates(["run", "step"]).reset_index(drop=True)
 
     @functools.cached_property
+    def measured(self) -> pd.DataFrame:
+        """The table with the experiment's own columns."""
+        return self.experiment.measured(self.table, self.history)
+
+    @functools.cached_property
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The experiment's answers."""
-        return self.experiment.analyse(self.table, self.history)
+        return self.experiment.analyse(self.measured, self.history)
 
     @functools.cached_property
     def panels(self) -> list[Panel]:
         """The experiment's figures."""
-        return self.experiment.figures(self.table, self.history)
+        return self.experiment.figures(self.measured, self.history, self.store.output)
 
     @property
     def errors(self) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ can be repeated from a store at any time. A field's docstring is its help on the
 
 import abc
 import dataclasses
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, ClassVar
 
 from weightspace.experiments.seeds import parse_seeds
@@ -16,6 +16,9 @@ from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.node import Row
 from weightspace.spec import canonical
+
+Outputs = Callable[[str, str], Any]
+"""A node's digest and the key of an output -> arrays."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +65,10 @@ class Experiment(abc.ABC):
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
         return over_seeds(table, list(self.by), list(self.metrics))
 
+    def measured(self, table: Frame, history: Frame) -> Frame:
+        """The table with the experiment's own columns: one value a run, of its whole history."""
+        return table
+
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """Answers by name.
 
@@ -75,8 +82,14 @@ class Experiment(abc.ABC):
         """The part of an answer that is worth a terminal; by default all of it."""
         return frame
 
-    def figures(self, table: Frame, history: Frame) -> list[Panel]:
-        """Figures with captions and the numbers in them; arguments as for `analyse`."""
+    def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
+        """Figures with captions and the numbers in them.
+
+        Args:
+          table: As for `analyse`.
+          history: Likewise.
+          outputs: `(run, name) -> array`, what the nodes have left behind.
+        """
         return []
 
     def fields(self) -> dict[str, Any]:

@@ -17,9 +17,16 @@ _TEXT: dict[str, Callable[[Any], str]] = {
     "burn_in": lambda value: f"t = {value:g}",
     "lr": lambda value: f"rate {value:g}",
     "noise": lambda value: f"noise {value:g}",
+    "frequency": lambda value: f"frequency {value:g}",
+    "corruption": lambda value: f"corruption {value:g}",
+    "batch": lambda value: f"batch {value:g}",
+    "rate": lambda value: f"rate {value:g}",
+    "examples": lambda value: f"{value:g} examples",
+    "dropout": lambda value: f"dropout {value:g}",
 }
 _DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-_ORDERED = ("burn_in", "lr", "noise")
+_ORDERED = ("burn_in", "frequency", "corruption", "lr", "noise", "dropout")
+_ALWAYS = ("burn_in", "frequency", "corruption")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,8 +82,8 @@ def _plain(key: Any) -> tuple[Any, ...]:
 
 
 def _is_scale(keys: list[tuple[Any, ...]], i: int, differing: list[int], used: list[str]) -> bool:
-    """Whether colours follow this label: the burn-in always, another if nothing else differs."""
-    return all(key[i] is not None for key in keys) and (used[i] == "burn_in" or differing == [i])
+    """Whether colours follow this label: some always, another if nothing else differs."""
+    return all(key[i] is not None for key in keys) and (used[i] in _ALWAYS or differing == [i])
 
 
 def _looks(keys: list[tuple[Any, ...]], scale: int | None, rest: list[int]) -> list[tuple[str, str, Any]]:

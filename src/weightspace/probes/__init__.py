@@ -1,28 +1,59 @@
 """Probes: what is recorded while a run trains. One file a probe; `make_probe` finds them by name."""
 
+import dataclasses
+
 from weightspace.errors import unknown
+from weightspace.options import read_options
+from weightspace.probes.activations import Activations
 from weightspace.probes.base import Probe
+from weightspace.probes.bias_motion import BiasDistance, BiasVariance
+from weightspace.probes.density import Density
 from weightspace.probes.evaluation import Evaluation
+from weightspace.probes.lipschitz import Lipschitz, LipschitzSet
 from weightspace.probes.path import Distance, PathLength
+from weightspace.probes.sharpness import Sharpness
+from weightspace.probes.singular_values import SingularValues
 from weightspace.probes.snapshot import Best, Snapshot
+from weightspace.probes.steadiness import Steadiness
+from weightspace.probes.trajectory import Trajectory
 
 __all__ = [
+    "Activations",
     "Best",
+    "BiasDistance",
+    "BiasVariance",
+    "Density",
     "Distance",
     "Evaluation",
+    "Lipschitz",
+    "LipschitzSet",
     "PathLength",
     "Probe",
+    "Sharpness",
+    "SingularValues",
     "Snapshot",
+    "Steadiness",
+    "Trajectory",
     "describe",
     "make_probe",
     "names",
 ]
 
 _BY_NAME: dict[str, type[Probe]] = {
+    "activations": Activations,
     "best": Best,
+    "bias-distance": BiasDistance,
+    "bias-variance": BiasVariance,
+    "density": Density,
     "distance": Distance,
     "evaluation": Evaluation,
+    "lipschitz": Lipschitz,
+    "lipschitz-set": LipschitzSet,
     "path-length": PathLength,
+    "sharpness": Sharpness,
+    "singular-values": SingularValues,
+    "steadiness": Steadiness,
+    "trajectory": Trajectory,
 }
 
 
@@ -32,15 +63,20 @@ def names() -> tuple[str, ...]:
 
 
 def make_probe(name: str) -> Probe:
-    """A probe by name, with its default numbers.
+    """A probe by name, with options as in `trajectory:layer=2`.
+
+    >>> make_probe("lipschitz-set:examples=100").examples
+    100
 
     Raises:
-      InputError: If there is none of that name.
+      InputError: If there is none of that name, or it has no such option.
     """
-    cls = _BY_NAME.get(name.replace("_", "-"))
+    base, _, text = name.partition(":")
+    cls = _BY_NAME.get(base.replace("_", "-"))
     if cls is None:
-        raise unknown("probe", name, names())
-    return cls()
+        raise unknown("probe", base, names())
+    fields = [field.name for field in dataclasses.fields(cls)]  # pyright: ignore[reportArgumentType]
+    return cls(**read_options(f"probe {base}", cls, fields, text))
 
 
 def describe(name: str) -> str:

@@ -44,7 +44,11 @@ class Step:
       g_theta: ∂L/∂θ.
       update: What was added to θ.
       lr: The learning rate of this step, schedule included.
+      layout: What each leaf of the weights is.
       apply: `(weights, x) -> outputs` with the step's state, for probes that differentiate themselves.
+      after: The weights at the step's point, after the update; computed where a probe asks.
+      moved: What the update adds to the weights there, to first order; likewise, and without the rounding of
+        a difference of two nearly equal vectors.
     """
 
     t: Int[Array, ""]
@@ -62,7 +66,10 @@ class Step:
     g_theta: Tree
     update: Tree
     lr: Scalar
+    layout: Layout
     apply: Callable[[Tree, Array], Array]
+    after: Callable[[], Tree]
+    moved: Callable[[], Tree]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +87,8 @@ class At:
       weights: `point name -> weights there`; "" is the space's default point.
       evaluate: `(split, point name, examples, statistics) -> {metric: mean}`; splits are `train`,
         `validation`, `test`; `examples` limits how many are used before the end; asking twice costs once.
+      examples: `(split, limit) -> (x, y)`, decoded: so many of a split, spread evenly over the train split.
+      apply: `(weights, x) -> outputs` at test time.
     """
 
     t: Int[Array, ""]
@@ -91,6 +100,8 @@ class At:
     layout: Layout
     weights: Callable[[str], Tree]
     evaluate: Callable[..., Mapping[str, Scalar]]
+    examples: Callable[[str, int], tuple[Array, Array]]
+    apply: Callable[[Tree, Array], Array]
 
 
 class Probe(Spec, abc.ABC):

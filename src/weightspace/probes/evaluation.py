@@ -6,7 +6,7 @@ from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
 
 SPLITS = ("train", "validation", "test")
-STATISTICS = ("running", "batch")
+STATISTICS = ("running", "batch", "recalibrated")
 TRAIN_EXAMPLES = 5_000
 
 
@@ -19,7 +19,8 @@ class Evaluation(Probe):
       names: Points of the space; "" is its default.
       train_examples: The train split is measured on so many examples spread evenly over it, and on all of it
         at the end.
-      statistics: Whether normalisation layers use their `running` statistics or those of each `batch`.
+      statistics: What normalisation layers use: their `running` statistics, those of each `batch`, or
+        `recalibrated` ones, estimated anew from training examples for the weights at each point.
     """
 
     splits: tuple[str, ...] = static(default=SPLITS)

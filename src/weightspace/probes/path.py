@@ -24,20 +24,30 @@ class Distance(Probe):
 class PathLength(Probe):
     """Columns `path_length` and `path_length_window`: Σ ‖θ(t+1) - θ(t)‖₂ in all and since the last reading.
 
-    Measured from the update itself: a difference of nearly equal float32 vectors has no digits left.
+    And `tortuosity`: the whole length over ‖θ(t) - θ(0)‖₂, at least 1. Lengths are of the update itself: a
+    difference of nearly equal float32 vectors has no digits left.
     """
 
+    version = 2
+
     def init(self, at: At) -> Carry:
-        """Both sums start at zero."""
+        """Both sums start at zero; the start is kept."""
         zero = jnp.zeros((), jnp.float32)
-        return zero, zero
+        return zero, zero, at.theta
 
     def update(self, carry: Carry, step: Step) -> Carry:
         """Add the norm of the update."""
         moved = jnp.sqrt(squared_norm(step.update)).astype(jnp.float32)
-        return carry[0] + moved, carry[1] + moved
+        return carry[0], carry[1] + moved, carry[2]
 
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
         """The sums so far; the window's starts again."""
-        total, window = carry
-        return {"path_length": total, "path_length_window": window}, (total, jnp.zeros_like(window))
+        before, window, start = carry
+        # Windows are added to the total: a long sum of small steps would lose them one by one.
+        total = before + window
+        record = {
+            "path_length": total,
+            "path_length_window": window,
+            "tortuosity": total / distance(at.theta, start).astype(jnp.float32),
+        }
+        return record, (total, jnp.zeros_like(window), start)

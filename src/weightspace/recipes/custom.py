@@ -1,18 +1,19 @@
 """A user's own loss, and the check that a user's function gives one number an example."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from weightspace.code import Code
+from weightspace.code import Code, import_object
 from weightspace.errors import InputError
 from weightspace.recipes.losses import Loss, PerExample, most_likely
 from weightspace.spec import spec, static
 
 if TYPE_CHECKING:
-    from weightspace.data.base import Data
+    from weightspace.data.examples import Examples
 
 
 @spec
@@ -34,11 +35,11 @@ class CustomLoss(Loss):
         """As the user wrote it."""
         return self.code(outputs, y)
 
-    def width(self, data: "Data") -> int:
+    def width(self, data: "Examples") -> int:
         """As many outputs as classes or targets."""
         return data.outputs
 
-    def check(self, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """It must give one float an example; tried on shapes only."""
         check_per_example(self.code, f"loss {self.name}", data, outputs_shape)
 
@@ -48,14 +49,14 @@ class CustomLoss(Loss):
         return most_likely(outputs, y) if classes else None
 
 
-def example_shapes(data: "Data", outputs_shape: tuple[int, ...], batch: int = 3) -> tuple[Any, Any]:
+def example_shapes(data: "Examples", outputs_shape: tuple[int, ...], batch: int = 3) -> tuple[Any, Any]:
     """Shapes and types of a batch of outputs and of targets."""
-    y = data.source.loaded.train.y
+    y = data.arrays().train.y
     outputs = jax.ShapeDtypeStruct((batch, *outputs_shape), jnp.float32)
     return outputs, jax.ShapeDtypeStruct((batch, *y.shape[1:]), jax.dtypes.canonicalize_dtype(y.dtype))
 
 
-def check_per_example(code: Code, what: str, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+def check_per_example(code: Code, what: str, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
     """Raise unless a user's function gives one float an example, found from shapes alone.
 
     Raises:
@@ -75,3 +76,25 @@ def check_per_example(code: Code, what: str, data: "Data", outputs_shape: tuple[
             f"{what} must give one float an example, [batch], and take no mean, but for a batch of "
             f"{outputs.shape[0]} it gives {given}"
         )
+
+
+def custom_loss(
+    target: str | Callable[..., Any],
+    arguments: dict[str, Any] | None = None,
+    *,
+    name: str | None = None,
+    version: int | None = None,
+) -> Loss:
+    """A loss from a user's function, or from `package.module:name`.
+
+    Args:
+      target: `(outputs, y, **arguments) -> [batch]`.
+      arguments: Keyword arguments of each call, part of the identity.
+      name: With `version`, an identity for code whose source cannot be found.
+      version: To be raised when the function's numbers change.
+
+    Raises:
+      InputError: If there is no such function, or its identity cannot be told.
+    """
+    call = import_object(target) if isinstance(target, str) else target
+    return CustomLoss(Code(call, arguments, name=name, version=version))

@@ -7,7 +7,6 @@ float32 at least, whatever the precision of the outputs.
 """
 
 import abc
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -16,12 +15,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Shaped
 
-from weightspace.code import Code, import_object
 from weightspace.errors import InputError, check_number, unknown
 from weightspace.spec import Spec, spec
 
 if TYPE_CHECKING:
-    from weightspace.data.base import Data
+    from weightspace.data.examples import Examples
 
 PerExample = Float[Array, " batch"]
 
@@ -44,11 +42,11 @@ class Loss(Spec, abc.ABC):
         """
 
     @abc.abstractmethod
-    def width(self, data: "Data") -> int:
+    def width(self, data: "Examples") -> int:
         """How many outputs a model needs for a data set."""
 
     @abc.abstractmethod
-    def check(self, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """Refuse targets and outputs that do not fit.
 
         Args:
@@ -58,6 +56,15 @@ class Loss(Spec, abc.ABC):
         Raises:
           InputError: Says which outputs or targets the loss takes.
         """
+
+    def predicted(self, outputs: Array) -> Array:
+        """ŷ, what is compared with the targets: the outputs themselves unless a loss turns them first."""
+        return outputs
+
+    def derivative(self, outputs: Array, y: Array) -> PerExample:
+        """ε = ‖∂ℓ/∂ŷ‖₂ of each example."""
+        gradient = jax.grad(lambda outputs: jnp.sum(self(outputs, y)))(outputs)
+        return jnp.sqrt(jnp.sum(jnp.square(gradient.reshape(gradient.shape[0], -1)), axis=1))
 
     def metrics(self, outputs: Array, y: Array) -> dict[str, PerExample]:
         """Values whose weighted means are metrics: `loss`, and `accuracy` where targets are classes."""
@@ -117,11 +124,11 @@ class CrossEntropy(Loss):
         soft = optax.smooth_labels(hard, jnp.asarray(self.smoothing).astype(logits.dtype))
         return optax.softmax_cross_entropy(logits, soft)
 
-    def width(self, data: "Data") -> int:
+    def width(self, data: "Examples") -> int:
         """One output a class."""
         return data.outputs
 
-    def check(self, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """Classes, and one output for each."""
         if data.classes is None:
             raise InputError(f"cross-entropy needs class numbers, but {data.name} has real targets; use mse")
@@ -162,11 +169,22 @@ class BinaryCrossEntropy(Loss):
         values = optax.sigmoid_binary_cross_entropy(logits, _column(y, logits.dtype))
         return jnp.asarray(self.factor).astype(logits.dtype) * values
 
-    def width(self, data: "Data") -> int:
+    def predicted(self, outputs: Array) -> Array:
+        """The probability σ(f)."""
+        return jax.nn.sigmoid(outputs)
+
+    def derivative(self, outputs: Array, y: Array) -> PerExample:
+        """By the probability p given to the true label: factor / p = factor · (1 + exp(∓f))."""
+        logits = _wide(outputs)
+        logits = _column(logits, logits.dtype)
+        sign = 1 - 2 * _column(y, logits.dtype)
+        return jnp.asarray(self.factor).astype(logits.dtype) * (1 + jnp.exp(sign * logits))
+
+    def width(self, data: "Examples") -> int:
         """One."""
         return 1
 
-    def check(self, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """Targets 0 and 1, one output."""
         _check_one_output("bce", outputs_shape)
         arrays = data.arrays()
@@ -208,11 +226,11 @@ class SquaredError(Loss):
         errors = optax.squared_error(wide, y.astype(wide.dtype).reshape(wide.shape))
         return jnp.asarray(self.factor).astype(wide.dtype) * jnp.mean(errors, axis=1)
 
-    def width(self, data: "Data") -> int:
+    def width(self, data: "Examples") -> int:
         """One output a target; one for two classes."""
         return 1 if data.classes == 2 else data.outputs
 
-    def check(self, data: "Data", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """As many outputs as targets."""
         if data.classes is not None:
             if data.classes != 2:
@@ -234,30 +252,6 @@ class SquaredError(Loss):
         if not jnp.issubdtype(y.dtype, jnp.integer):
             return None
         return (_column(outputs, outputs.dtype) > 0.5) == (_column(y, jnp.int32) == 1)
-
-
-def custom_loss(
-    target: str | Callable[..., Any],
-    arguments: dict[str, Any] | None = None,
-    *,
-    name: str | None = None,
-    version: int | None = None,
-) -> Loss:
-    """A loss from a user's function, or from `package.module:name`.
-
-    Args:
-      target: `(outputs, y, **arguments) -> [batch]`.
-      arguments: Keyword arguments of each call, part of the identity.
-      name: With `version`, an identity for code whose source cannot be found.
-      version: To be raised when the function's numbers change.
-
-    Raises:
-      InputError: If there is no such function, or its identity cannot be told.
-    """
-    from weightspace.recipes.custom import CustomLoss
-
-    call = import_object(target) if isinstance(target, str) else target
-    return CustomLoss(Code(call, arguments, name=name, version=version))
 
 
 _BY_NAME: dict[str, type[Loss]] = {
@@ -283,6 +277,8 @@ def make_loss(name: str, **numbers: float) -> Loss:
       InputError: If there is none of that name, or it does not take one of the numbers.
     """
     if ":" in name:
+        from weightspace.recipes.custom import custom_loss
+
         return custom_loss(name, dict(numbers) or None)
     cls = _BY_NAME.get(name.replace("_", "-"))
     if cls is None:

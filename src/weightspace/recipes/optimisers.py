@@ -158,7 +158,7 @@ def _by_moments(
         zeros = jax.tree.map(jnp.zeros_like, params)
         return Moments(jnp.int32(0), zeros, zeros)
 
-    def update(updates: Any, state: Moments, params: Any = None) -> tuple[Any, Moments]:  # noqa: ARG001
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, Moments]:  # noqa: ARG001
         count = state.count + 1
         first, second = (1 / c for c in corrections(count.astype(jnp.float32)))
         mean = jax.tree.map(lambda m, g: b1 * m + (1 - b1) * g, state.mean, updates)

@@ -77,7 +77,7 @@ def known() -> str:
 
 def compared(part: Answered) -> pd.DataFrame:
     """The references that one question answers to; as `compare`."""
-    rows = part.table[part.table["status"].isin(FINISHED)]
+    rows = part.measured[part.measured["status"].isin(FINISHED)]
     settings = part.experiment.fields()
     lines = []
     for line in references():

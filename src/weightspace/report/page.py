@@ -172,7 +172,7 @@ def _plain(value: Any) -> str:
 def _tables(part: Answered) -> list[TableView]:
     """Summary, answers and comparison; what a terminal would not show is folded away."""
     note = "Mean ± standard deviation over n finished runs, at the end of training."
-    found = [_view("Summary", part.experiment.summary(part.table), note)]
+    found = [_view("Summary", part.experiment.summary(part.measured), note)]
     for name, frame in part.analyses.items():
         shown = part.experiment.shown(name, frame)
         found.append(_view(name.capitalize(), shown, _INTERVALS if "d_star" in frame else ""))

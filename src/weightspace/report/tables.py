@@ -69,6 +69,8 @@ def with_interval(value: float, low: float, high: float, censored: str) -> str:
     """
     if censored == "above" or not math.isfinite(value):
         return f"not reached [{_three(low)}, ∞)" if math.isfinite(low) else "not reached"
+    if math.isnan(low) or math.isnan(high):
+        return _three(value)
     if censored == "below":
         return f"≤ {_three(value)}"
     end = f"{_three(high)}]" if math.isfinite(high) else "∞)"

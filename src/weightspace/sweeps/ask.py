@@ -111,7 +111,7 @@ def with_names(row: Row) -> dict[str, Any]:
     labels = dict(row.labels)
     if isinstance(row.node, Run):
         labels.setdefault("model", row.node.model.name)
-        labels.setdefault("data", row.node.task.data.source.name)
+        labels.setdefault("data", row.node.task.data.name)
         labels.setdefault("seed", row.node.seeds.base)
     return labels
 

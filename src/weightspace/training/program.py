@@ -19,6 +19,7 @@ from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Keys, Stream, key
 from weightspace.training.evaluate import split_mean
 from weightspace.training.order import batch_at, epoch_order
+from weightspace.training.recalibrate import recalibrated
 from weightspace.training.step import forward, gradient, layout_of_run, update
 
 
@@ -34,12 +35,25 @@ class Feed:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """What a run computes at its start and never changes: no part of a checkpoint."""
+    """What a run computes at its start and never changes: no part of a checkpoint.
+
+    Attributes:
+      fixed: The space's fixed arrays.
+      arrays: The run's own examples, where it draws them; None where all runs share the feed's.
+      labels: Its own labels of the training part, or None.
+      train: Its rows of the training part, or None for all.
+      validation: The rows it sets aside, or None.
+    """
 
     fixed: Any
+    arrays: Any
     labels: Any
     train: Any
     validation: Any
+
+    def examples(self, feed: Feed) -> Any:
+        """What the run learns from."""
+        return feed.arrays if self.arrays is None else self.arrays
 
 
 @jax.tree_util.register_dataclass
@@ -92,7 +106,8 @@ class Program:
         state = tree.cast(run.model.init(keys(Stream.INIT), blank)[1], storage)
         fixed, theta = run.space.init(keys, sample, layout_of_run(run))
         partition = data.partition(run.seeds)
-        frame = Frame(fixed, data.labels(feed.arrays, run.seeds), partition.train, partition.validation)
+        own, labels = data.drawn(run.seeds), data.labels(feed.arrays, run.seeds)
+        frame = Frame(fixed, own, labels, partition.train, partition.validation)
         carry = Carry(
             theta=theta,
             opt=run.recipe.optimiser.direction().init(theta),
@@ -107,7 +122,7 @@ class Program:
 
     def step(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
         """One training step."""
-        data, recipe = run.task.data, run.recipe
+        data, recipe, arrays = run.task.data, run.recipe, frame.examples(feed)
         per_epoch = recipe.steps_per_epoch(data.size)
         position = t % per_epoch
         # The predicate is the same for all lanes, so this stays a branch under vmap.
@@ -117,8 +132,8 @@ class Program:
             lambda: carry.order,
         )
         chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
-        x = data.decode(feed.arrays, feed.arrays.train.x[chosen], jnp.dtype(run.precision.storage))
-        y = (feed.arrays.train.y if frame.labels is None else frame.labels)[chosen]
+        x = data.decode(arrays, arrays.train.x[chosen], jnp.dtype(run.precision.storage))
+        y = (arrays.train.y if frame.labels is None else frame.labels)[chosen]
         fixed = frame.fixed if carry.fixed is None else carry.fixed
         found = gradient(run, fixed, carry.theta, carry.state, (x, y, example_weights), t)
         free = run.space.free(fixed, carry.theta)
@@ -129,13 +144,24 @@ class Program:
         moved = jax.tree.map(lambda a: jnp.where(bad_step < 0, a, jnp.zeros_like(a)), moved)
         theta = jax.tree.map(jnp.add, carry.theta, moved)
         state = tree.where(bad_step < 0, found.state, carry.state)
+        before, point = carry.theta, found.point
+
+        @functools.cache
+        def weights_after() -> Any:
+            return run.space.weights(fixed, theta, point)
+
+        @functools.cache
+        def weights_moved() -> Any:
+            return jax.jvp(lambda at: run.space.weights(fixed, at, point), (before,), (moved,))[1]
+
         seen = Step(
             t=t, run=run, x=x, y=y, example_weights=example_weights, before=carry.theta, theta=theta,
             weights=found.at, state=state, outputs=found.outputs, losses=found.losses,
-            g_weights=found.weights, g_theta=found.theta, update=moved, lr=lr,
+            g_weights=found.weights, g_theta=found.theta, update=moved, lr=lr, layout=layout_of_run(run),
             apply=lambda weights, x: forward(
                 run, weights, carry.state, x, train=True, key=key(run.seeds, Stream.DROPOUT, t)
             )[0],
+            after=weights_after, moved=weights_moved,
         )  # fmt: skip
         probes = tuple(probe.update(c, seen) for probe, c in zip(self.probes, carry.probes, strict=True))
         after = Carry(theta, opt, state, order, bad_step, carry.fixed, probes)
@@ -180,6 +206,15 @@ class Program:
         def weights(name: str = DEFAULT_POINT) -> Any:
             return run.space.weights(fixed, carry.theta, run.space.point(fixed, carry.theta, name))
 
+        decode = functools.partial(
+            run.task.data.decode, frame.examples(feed), dtype=jnp.dtype(run.precision.storage)
+        )
+
+        @functools.cache
+        def recalibrated_state(name: str) -> Any:
+            examples, _ = self._split(run, feed, frame, "train")
+            return recalibrated(run, weights(name), carry.state, examples, decode)
+
         @functools.cache
         def evaluate(
             split: str, name: str = DEFAULT_POINT, limit: int | None = None, statistics: str = "running"
@@ -187,23 +222,35 @@ class Program:
             examples, size = self._split(run, feed, frame, split)
             some = size if limit is None else min(limit, size)
             count = jnp.where(last, jnp.int32(size), jnp.int32(some))
-            decode = functools.partial(
-                run.task.data.decode, feed.arrays, dtype=jnp.dtype(run.precision.storage)
-            )
-            return split_mean(run, weights(name), carry.state, examples, decode, count, statistics=statistics)
+            state, mode = carry.state, statistics
+            if statistics == "recalibrated":
+                state, mode = recalibrated_state(name), "running"
+            return split_mean(run, weights(name), state, examples, decode, count, statistics=mode)
+
+        @functools.cache
+        def examples(split: str, limit: int) -> tuple[Array, Array]:
+            (x, y, chosen), size = self._split(run, feed, frame, split)
+            rows = slice(min(limit, size)) if chosen is None else chosen[:limit]
+            storage = jnp.dtype(run.precision.storage)
+            return run.task.data.decode(frame.examples(feed), x[rows], storage), y[rows]
+
+        def apply(weights: Any, x: Array) -> Array:
+            dropout = key(run.seeds, Stream.DROPOUT, t)
+            return forward(run, weights, carry.state, x, train=False, key=dropout)[0]
 
         return At(
             t=t, last=last, run=run, fixed=fixed, theta=carry.theta, state=carry.state,
-            layout=layout_of_run(run), weights=weights, evaluate=evaluate,
+            layout=layout_of_run(run), weights=weights, evaluate=evaluate, examples=examples, apply=apply,
         )  # fmt: skip
 
     def _split(self, run: Run, feed: Feed, frame: Frame, split: str) -> tuple[Any, int]:
+        arrays = frame.examples(feed)
         if split == "test":
-            test = feed.arrays.test
+            test = arrays.test
             return (test.x, test.y, None), test.x.shape[0]
-        labels = feed.arrays.train.y if frame.labels is None else frame.labels
+        labels = arrays.train.y if frame.labels is None else frame.labels
         if split == "validation":
             # Its labels are the true ones: noise is put on what is trained on.
-            return (feed.arrays.train.x, feed.arrays.train.y, frame.validation), frame.validation.shape[0]
+            return (arrays.train.x, arrays.train.y, frame.validation), frame.validation.shape[0]
         chosen = feed.spread if frame.train is None else frame.train[feed.spread]
-        return (feed.arrays.train.x, labels, chosen), run.task.data.size
+        return (arrays.train.x, labels, chosen), run.task.data.size

@@ -27,6 +27,7 @@ class Gradient:
       theta: ∂L/∂θ, the space's penalty included.
       weights: ∂L/∂w; where the batch is cut into parts, their sum.
       at: The weights it was taken at (of the first part).
+      point: The point of the space where they are.
       losses: Loss of each example.
       outputs: The model's outputs.
       state: The model's state after the batch.
@@ -36,6 +37,7 @@ class Gradient:
     theta: Any
     weights: Any
     at: Any
+    point: Any
     losses: Array
     outputs: Array
     state: Any
@@ -93,6 +95,7 @@ def gradient(
         theta=jax.tree.map(lambda a: jnp.sum(a, 0), many.theta),
         weights=jax.tree.map(lambda a: jnp.sum(a, 0), many.weights),
         at=jax.tree.map(lambda a: a[0], many.at),
+        point=jax.tree.map(lambda a: a[0], many.point),
         losses=joined[0],
         outputs=joined[1],
         state=jax.tree.map(_mean_state, many.state),
@@ -130,6 +133,7 @@ def _part_gradient(
         theta=jax.tree.map(lambda a, b: a + b.astype(a.dtype), g_theta, g_penalty),
         weights=g_weights,
         at=weights,
+        point=point,
         losses=losses,
         outputs=outputs,
         state=after,

@@ -58,7 +58,7 @@ class FreedomBurnIn(FreedomSweep):
         """All dimensions, burn-ins, arms and seeds; the burn-in runs come along as parents."""
         rows = self.reference_rows()
         for labels, recipe, task in self.arms():
-            for seeds in self.numbered_seeds():
+            for seeds in self.numbered_seeds(basis=self.basis_seed):
                 for t in self.burn_in:
                     steps = t + 1 if self.legacy_steps and t else t
                     offset = self.full_run(f"{steps}it", task, seeds).final() if t else None

@@ -8,14 +8,14 @@ from typing import Any
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.experiments.base import Experiment, Paper
+from weightspace.experiments.base import Outputs, Paper
 from weightspace.experiments.freedom import answers
-from weightspace.experiments.seeds import parse_seeds
+from weightspace.experiments.training import TrainingSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.models.base import Model
-from weightspace.node import Precision, Row, Run, Watch
-from weightspace.probes import Evaluation, Probe, make_probe
+from weightspace.node import Row, Run
+from weightspace.probes import Evaluation
 from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
@@ -48,7 +48,7 @@ READING = (
 
 
 @dataclasses.dataclass(frozen=True)
-class FreedomSweep(Experiment):
+class FreedomSweep(TrainingSweep):
     """Fields that all degrees-of-freedom experiments have."""
 
     reading = READING
@@ -63,8 +63,6 @@ class FreedomSweep(Experiment):
     """Data set: a name of `list data`, a folder, or package.module:factory."""
     dims: tuple[int, ...] = (4, 8, 16, 32, 64, 128, 256)
     """Training dimensions d to sweep."""
-    seeds: tuple[str | int, ...] = ("3",)
-    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     epochs: float = 5
     """Passes over the training data."""
     optimiser: tuple[str, ...] = ("adam",)
@@ -94,17 +92,7 @@ class FreedomSweep(Experiment):
     reference_lr: float = 0.05
     """Learning rate of full-space training."""
     statistics: str = "running"
-    """Normalisation at evaluation: running or batch (the original's)."""
-    eval_every: str = "1ep"
-    """Evaluation cadence: 1ep or 50it."""
-    probes: tuple[str, ...] = ()
-    """Further probes to record: see `list probes`."""
-    dtype: str = "float32"
-    """float32, float64 or bfloat16."""
-    init_seed: int | None = None
-    """One initialisation for all runs."""
-    data_seed: int | None = None
-    """One data order for all runs."""
+    """Normalisation at evaluation: running, batch (the original's) or recalibrated on training data."""
     basis_seed: int | None = None
     """One basis for all runs."""
 
@@ -134,11 +122,6 @@ class FreedomSweep(Experiment):
         data = make_data(self.data, normalise="mean_image", validation=self.validation, noise=share)
         return Task(data, CrossEntropy())
 
-    def numbered_seeds(self) -> Iterator[Seeds]:
-        """The seeds of each run; all dimensions of a seed share init, data order and nested basis."""
-        for base in parse_seeds(self.seeds):
-            yield Seeds(base, init=self.init_seed, order=self.data_seed, basis=self.basis_seed)
-
     def arms(self) -> Iterator[tuple[dict[str, Any], Recipe, Task]]:
         """Recipes and tasks to sweep, with their labels."""
         for name in self.optimiser:
@@ -152,22 +135,21 @@ class FreedomSweep(Experiment):
         decay = Decay(self.weight_decay, decoupled=name == "adamw") if self.weight_decay else None
         return Recipe(make_optimiser(name, lr), f"{self.epochs:g}ep", batch=self.batch_size, decay=decay)
 
-    @functools.cached_property
-    def watch(self) -> Watch:
-        """Evaluation on both splits, and the probes asked for."""
+    @property
+    def evaluation(self) -> Evaluation:
+        """Both splits, and the validation split if there is one."""
         splits = ("train", "validation", "test") if self.validation else ("train", "test")
-        extra: tuple[Probe, ...] = tuple(make_probe(name) for name in self.probes if name != "evaluation")
-        return Watch(self.eval_every, (Evaluation(splits, statistics=self.statistics), *extra))
+        return Evaluation(splits, statistics=self.statistics)
 
     def affine_run(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
         space = Affine(Gaussian(dim, orthonormal=self.basis == "orthonormal"), offset=offset)
-        return Run(self.network, task, space, recipe, seeds, precision=Precision(self.dtype))
+        return Run(self.network, task, space, recipe, seeds, precision=self.precision)
 
     def full_run(self, length: str, task: Task, seeds: Seeds) -> Run:
         """Full-space momentum training, as for burn-in and reference."""
         recipe = Recipe(make_optimiser("momentum", self.reference_lr), length, batch=self.batch_size)
-        return Run(self.network, task, Full(), recipe, seeds, precision=Precision(self.dtype))
+        return Run(self.network, task, Full(), recipe, seeds, precision=self.precision)
 
     def size(self) -> int:
         """D, the number of weights."""
@@ -187,7 +169,7 @@ class FreedomSweep(Experiment):
         for noise in self.noise:
             labels = {"optimiser": "momentum", "lr": self.reference_lr}
             labels |= {"noise": noise} if any(self.noise) else {}
-            for seeds in self.numbered_seeds():
+            for seeds in self.numbered_seeds(basis=self.basis_seed):
                 run = self.full_run(f"{self.epochs:g}ep", self.task(noise), seeds)
                 rows.append(self.row("full", self.size(), run, labels))
         return rows
@@ -211,7 +193,7 @@ class FreedomSweep(Experiment):
             return frame
         return frame[frame["metric"] == "test_accuracy"].reset_index(drop=True)
 
-    def figures(self, table: Frame, history: Frame) -> list[Panel]:
+    def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
         from weightspace.figures.captions import Notes
         from weightspace.figures.freedom import panels

@@ -34,7 +34,7 @@ class FreedomRandom(FreedomSweep):
         rows = self.reference_rows()
         for labels, recipe, task in self.arms():
             for dim in self.dims:
-                for seeds in self.numbered_seeds():
+                for seeds in self.numbered_seeds(basis=self.basis_seed):
                     run = self.affine_run(dim, recipe, task, seeds)
                     rows.append(self.row("random", dim, run, labels))
         yield rows

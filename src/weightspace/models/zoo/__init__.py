@@ -1,13 +1,13 @@
 """The zoo: networks by name, and users' own by `package.module:factory`; loaded when they are made."""
 
 import importlib
-import typing
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from weightspace.code import import_object
-from weightspace.errors import InputError, nearest, unknown
+from weightspace.errors import unknown
 from weightspace.models.base import Model
+from weightspace.options import read_options, split_options
 
 
 class _Entry(NamedTuple):
@@ -25,13 +25,21 @@ _TABLE = {
     "conv4": _Entry(
         "conv", "Conv4", "four convolutions (32, 64, 64, 128 channels), average pooling, one dense layer"
     ),
+    "lth_conv2": _Entry("lth_conv", "LthConv2", "tickets: 2 convolutions (64 channels), 3 dense layers"),
+    "lth_conv4": _Entry("lth_conv", "LthConv4", "tickets: 4 convolutions (64, 128 channels), 3 dense layers"),
+    "lth_conv6": _Entry(
+        "lth_conv", "LthConv6", "tickets: 6 convolutions (64, 128, 256 channels), 3 dense layers"
+    ),
     "resnet20": _Entry("resnet", "ResNet20", "residual network of 20 layers with batch normalisation"),
     "wide_resnet": _Entry("resnet", "WideResNet16", "residual network of 16 layers, four times as wide"),
     "mlp": _Entry("mlp", "Mlp", "first layer a bias alone, then three hidden layers of 32 units"),
+    "mlp2": _Entry("mlp", "Mlp2", "first layer a bias alone, then one hidden layer of 32 units"),
+    "identity_cnn": _Entry(
+        "identity_cnn",
+        "IdentityCnn",
+        "first layer a bias for each pixel, then two convolutions (96, 384 channels)",
+    ),
 }
-
-_TYPES = {int: "a whole number", float: "a number", str: "a name", bool: "true or false"}
-_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 def names() -> tuple[str, ...]:
@@ -87,58 +95,7 @@ def _users(name: str, shape: tuple[int, ...], outputs: int) -> Model:
     return adapt(import_object(f"{module}:{attribute}"), name, shape, outputs, arguments)
 
 
-def split_options(text: str) -> dict[str, list[str]]:
-    """`a=1,2,b=x` as names and their values; a piece without `=` belongs to the option before it.
-
-    Raises:
-      InputError: If the text does not begin with an option or names one twice.
-    """
-    found: dict[str, list[str]] = {}
-    for piece in filter(None, (piece.strip() for piece in text.split(","))):
-        key, equals, value = piece.partition("=")
-        if equals and key.strip() in found:
-            raise InputError(f"option '{key.strip()}' is given twice in '{text}'")
-        if equals:
-            found[key.strip()] = [value.strip()]
-        elif found:
-            found[list(found)[-1]].append(piece)
-        else:
-            raise InputError(f"'{piece}' is no option; write name=value")
-    return found
-
-
 def _options(base: str, cls: Any, text: str) -> dict[str, Any]:
     from weightspace.models.zoo.base import options
 
-    hints = typing.get_type_hints(cls)
-    types = {field.name: hints[field.name] for field in options(cls)}
-    found = {}
-    for key, values in split_options(text).items():
-        if key not in types:
-            guess = nearest(key, types)
-            hint = f"; did you mean '{guess}'?" if guess else "."
-            known = ", ".join(f"{option} ({_shown_type(hint)})" for option, hint in types.items())
-            raise InputError(f"{base} has no option '{key}'{hint} Options: {known}.")
-        found[key] = _value(f"{base}: option '{key}'", types[key], values)
-    return found
-
-
-def _shown_type(hint: Any) -> str:
-    inner = typing.get_args(hint)
-    return f"{_TYPES[inner[0]]} or several, by commas" if inner else _TYPES[hint]
-
-
-def _value(what: str, hint: Any, values: list[str]) -> Any:
-    inner = typing.get_args(hint)
-    if inner:
-        return tuple(_single(what, inner[0], value) for value in values)
-    if len(values) != 1:
-        raise InputError(f"{what} is '{','.join(values)}', but must be {_TYPES[hint]}")
-    return _single(what, hint, values[0])
-
-
-def _single(what: str, kind: type, value: str) -> Any:
-    try:
-        return _TRUTH[value.lower()] if kind is bool else kind(value)
-    except (KeyError, ValueError) as error:
-        raise InputError(f"{what} is '{value}', but must be {_TYPES[kind]}") from error
+    return read_options(base, cls, [field.name for field in options(cls)], text)

@@ -1,57 +1,56 @@
-"""`mlp`: the small regression network of Loukas et al. (2021), whose first layer only adds a bias.
-
-With an identity for the first layer's matrix, the norm of the update of its bias, divided by the learning
-rate and the derivative of the loss, is the local Lipschitz constant of the network at the sampled point. The
-identity is not trained, so it is no matrix here.
-"""
+"""`mlp`, `mlp2`: the small networks of Loukas et al. (2021), whose first layer only adds a bias."""
 
 import itertools
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from weightspace.errors import check_choice
+from weightspace.errors import check_choice, check_number
 from weightspace.models.zoo.base import ZooModel, check_widths
-from weightspace.models.zoo.parts import ACTIVATIONS, INITIALISERS, dense, flat, uniform_bias
+from weightspace.models.zoo.parts import ACTIVATIONS, INITIALISERS, dense, flat
+from weightspace.models.zoo.shift import FrozenDense, Shift
 from weightspace.spec import spec, static
 
-FIRST = ("identity", "linear")
-
-
-class Shift(nnx.Module):
-    """x + bias: a dense layer whose matrix is the identity and stays so."""
-
-    def __init__(self, size: int, initialiser: str, rngs: nnx.Rngs):
-        draw = uniform_bias(size) if initialiser == "torch" else nnx.initializers.zeros
-        self.bias = nnx.Param(draw(rngs.params(), (size,), "float32"))
-
-    def __call__(self, x: Float[Array, "batch size"]) -> Float[Array, "batch size"]:
-        """The shifted inputs."""
-        return x + self.bias[...][None]
+FIRST = ("identity", "linear", "random")
+DROPOUT = ("forward", "gradient")
 
 
 class MlpNet(nnx.Module):
     """A first layer as wide as the inputs, then dense layers, with an activation between."""
 
-    def __init__(self, sizes: tuple[int, ...], first: str, activation: str, initialiser: str, rngs: nnx.Rngs):
-        taken = sizes[0]
-        linear = first == "linear"
-        self.first = (
-            dense(taken, taken, rngs, initialiser=initialiser) if linear else Shift(taken, initialiser, rngs)
-        )
+    def __init__(self, sizes: tuple[int, ...], options: "Mlp", rngs: nnx.Rngs):
+        taken, draw = sizes[0], options.initialiser
+        if options.first == "identity":
+            self.first: nnx.Module = Shift(taken, draw, rngs)
+        elif options.first == "linear":
+            self.first = dense(taken, taken, rngs, initialiser=draw)
+        else:
+            self.first = FrozenDense(taken, taken, draw, rngs)
         pairs = itertools.pairwise(sizes)
-        layers = [dense(taken, made, rngs, initialiser=initialiser) for taken, made in pairs]
+        layers = [dense(taken, made, rngs, initialiser=draw) for taken, made in pairs]
         self.hidden = nnx.List(layers[:-1])
         self.output = layers[-1]
-        self.activation = activation
+        self.activation = options.activation
+        self.drop = nnx.Dropout(options.dropout, rngs=rngs) if options.dropout else None
+        self.dropout_in = options.dropout_in
+
+    def active(self, x: Array) -> Array:
+        """Activation and dropout."""
+        x = ACTIVATIONS[self.activation](x)
+        if self.drop is None:
+            return x
+        dropped = self.drop(x)
+        # The value of the one, the gradient of the other.
+        return dropped if self.dropout_in == "forward" else dropped + jax.lax.stop_gradient(x - dropped)
 
     def __call__(self, x: Array) -> Float[Array, "batch outputs"]:
         """Outputs for a batch."""
-        activate = ACTIVATIONS[self.activation]
-        x = activate(self.first(flat(x)))
+        first: Any = self.first
+        x = self.active(first(flat(x)))
         for layer in self.hidden:
-            x = activate(layer(x))
+            x = self.active(layer(x))
         return self.output(x)
 
 
@@ -61,9 +60,13 @@ class Mlp(ZooModel):
 
     Attributes:
       widths: Units of each hidden layer after the first.
-      first: `identity`, so that only the bias is trained, or `linear`, a full layer.
+      first: `identity`, so that only the bias is trained; `linear`, a full layer; or `random`, a matrix that
+        is drawn and stays as it is, under a trained bias.
       activation: Between layers.
       initialiser: Of the kernels; `torch` draws kernels and biases from U(±1/√fan-in).
+      dropout: Probability that a hidden unit is dropped in training.
+      dropout_in: Whether the outputs are those of the thinned network (`forward`), or the outputs are whole
+        and only the `gradient` is the thinned network's, as in the theorem on generalisation.
     """
 
     label: ClassVar[str] = "mlp"
@@ -72,6 +75,8 @@ class Mlp(ZooModel):
     first: str = static(default="identity")
     activation: str = static(default="relu")
     initialiser: str = static(default="torch")
+    dropout: float = static(default=0.0, neutral=0.0)
+    dropout_in: str = static(default="forward", neutral="forward")
 
     def validate(self) -> None:
         """Widths are positive; the other options are known."""
@@ -80,8 +85,19 @@ class Mlp(ZooModel):
         check_choice("first layer", self.first, FIRST)
         check_choice("activation", self.activation, ACTIVATIONS)
         check_choice("initialiser", self.initialiser, INITIALISERS)
+        check_number("dropout", self.dropout, least=0, below=1)
+        check_choice("dropout_in", self.dropout_in, DROPOUT)
 
     def module(self, rngs: nnx.Rngs) -> nnx.Module:
         """The network with newly drawn weights."""
         sizes = (self.size, *self.widths, self.outputs)
-        return MlpNet(sizes, self.first, self.activation, self.initialiser, rngs)
+        return MlpNet(sizes, self, rngs)
+
+
+@spec
+class Mlp2(Mlp):
+    """Three layers; 395 weights for ten inputs and one output."""
+
+    label: ClassVar[str] = "mlp2"
+
+    widths: tuple[int, ...] = static(default=(32,))

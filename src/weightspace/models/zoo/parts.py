@@ -29,17 +29,25 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 }
 """Activations by name."""
 
+CUT_VARIANCE = 0.87962566103423978**2
+"""Variance of a standard normal distribution cut off at two standard deviations."""
+
 INITIALISERS: dict[str, Callable[..., Any]] = {
     "lecun_normal": initializers.lecun_normal(),
     "lecun_uniform": initializers.lecun_uniform(),
     "he_normal": initializers.he_normal(),
     "he_uniform": initializers.he_uniform(),
     "glorot_normal": initializers.glorot_normal(),
+    "glorot_normal_uncorrected": initializers.variance_scaling(CUT_VARIANCE, "fan_avg", "truncated_normal"),
     "glorot_uniform": initializers.glorot_uniform(),
     "orthogonal": initializers.orthogonal(),
     "torch": initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
 }
-"""Initialisers of kernels by name; `torch` draws kernels and biases from U(±1/√fan-in)."""
+"""Initialisers of kernels by name; `torch` draws kernels and biases from U(±1/√fan-in).
+
+Normal ones are cut off at two standard deviations and widened to their nominal variance;
+`glorot_normal_uncorrected` is not widened, so that its variance is 0.774 times that of `glorot_normal`.
+"""
 
 
 def dense(taken: int, made: int, rngs: nnx.Rngs, *, initialiser: str = "lecun_normal") -> nnx.Linear:
@@ -50,17 +58,26 @@ def dense(taken: int, made: int, rngs: nnx.Rngs, *, initialiser: str = "lecun_no
 
 
 def conv(
-    taken: int, made: int, rngs: nnx.Rngs, *, size: int = 3, stride: int = 1, bias: bool = True
+    taken: int,
+    made: int,
+    rngs: nnx.Rngs,
+    *,
+    size: int = 3,
+    stride: int = 1,
+    bias: bool = True,
+    padding: str = "SAME",
+    initialiser: str = "lecun_normal",
 ) -> nnx.Conv:
-    """A convolution that keeps the size of the image, up to the stride."""
+    """A convolution; with padding `SAME` it keeps the size of the image, up to the stride."""
     return nnx.Conv(
         taken,
         made,
         (size, size),
         strides=stride,
-        padding="SAME",
+        padding=padding,
         use_bias=bias,
-        kernel_init=INITIALISERS["lecun_normal"],
+        kernel_init=INITIALISERS[initialiser],
+        bias_init=_bias(initialiser, size * size * taken),
         conv_general_dilated=convolution,
         rngs=rngs,
     )

@@ -1,0 +1,1 @@
+"""Experiments on what training reveals about the complexity of the learned function."""

@@ -1,0 +1,60 @@
+"""What experiments that train over seeds share: seeds and streams, cadence and probes, precision."""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+from weightspace.experiments.base import Experiment
+from weightspace.experiments.seeds import parse_seeds
+from weightspace.node import Precision, Watch
+from weightspace.probes import Evaluation, Probe, make_probe
+from weightspace.streams import Seeds
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSweep(Experiment):
+    """Fields of an experiment whose rows are trainings."""
+
+    seeds: tuple[str | int, ...] = ("3",)
+    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
+    eval_every: str = "1ep"
+    """Evaluation cadence: 1ep or 50it."""
+    probes: tuple[str, ...] = ()
+    """Further probes to record, with options as in trajectory:layer=2: see `list probes`."""
+    dtype: str = "float32"
+    """float32, float64 or bfloat16."""
+    init_seed: int | None = None
+    """One initialisation for all runs."""
+    data_seed: int | None = None
+    """One data order for all runs."""
+
+    def numbered_seeds(self, **streams: int | None) -> Iterator[Seeds]:
+        """The seeds of each run; runs of one seed share initialisation and data order.
+
+        Args:
+          streams: Seeds of further streams that all runs share.
+        """
+        for base in parse_seeds(self.seeds):
+            yield Seeds(base, init=self.init_seed, order=self.data_seed, **streams)
+
+    @property
+    def precision(self) -> Precision:
+        """The arithmetic."""
+        return Precision(self.dtype)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """What is measured at each evaluation point."""
+        return Evaluation(("train", "test"))
+
+    @property
+    def own_probes(self) -> tuple[str, ...]:
+        """Probes that the question itself needs, by name."""
+        return ()
+
+    @functools.cached_property
+    def watch(self) -> Watch:
+        """Evaluation, the question's own probes, and those asked for."""
+        wanted = dict.fromkeys((*self.own_probes, *self.probes))
+        extra: tuple[Probe, ...] = tuple(make_probe(name) for name in wanted if name != "evaluation")
+        return Watch(self.eval_every, (self.evaluation, *extra))

@@ -1,0 +1,57 @@
+"""Sharpness: the largest eigenvalue of the loss's Hessian, by power iteration on Hessian-vector products.
+
+Gradient descent with rate η is stable up to 2/η (Cohen et al., 2021). It stands beside the measures of
+complexity, which look at the function, as the classical one that looks at the loss.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from weightspace import tree
+from weightspace.errors import check_number
+from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.spec import spec, static
+from weightspace.streams import Stream, key, named
+
+
+@spec
+class Sharpness(Probe):
+    """Columns `sharpness` (λ_max of the Hessian of the training loss by the weights) and `weight_norm`.
+
+    Attributes:
+      examples: How many of the train split at the most, spread evenly over it.
+      iterations: Of the power method, from a direction drawn by the stream `PROBE`.
+    """
+
+    examples: int = static(default=1_000)
+    iterations: int = static(default=20)
+
+    def validate(self) -> None:
+        """At least one of each."""
+        check_number("examples of sharpness", self.examples, least=1)
+        check_number("iterations of sharpness", self.iterations, least=1)
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """From a new direction each time."""
+        x, y = at.examples("train", self.examples)
+        weights = at.weights("")
+        draw = key(at.run.seeds, Stream.PROBE)
+
+        def loss(weights: tree.Tree) -> Scalar:
+            return jnp.mean(at.run.task.loss(at.apply(weights, x), y)).astype(at.run.precision.storage)
+
+        def unit(direction: tree.Tree) -> tree.Tree:
+            norm = jnp.sqrt(tree.squared_norm(direction))
+            return jax.tree.map(lambda a: a / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny), direction)
+
+        def product(direction: tree.Tree) -> tree.Tree:
+            return jax.jvp(jax.grad(loss), (weights,), (direction,))[1]
+
+        start = tree.map_named(
+            lambda name, w: jax.random.normal(named(draw, name), w.shape, w.dtype), weights
+        )
+        found = jax.lax.fori_loop(0, self.iterations, lambda _, v: unit(product(v)), unit(start))
+        return {
+            "sharpness": tree.dot(found, product(found)),
+            "weight_norm": jnp.sqrt(tree.squared_norm(weights)),
+        }, carry
