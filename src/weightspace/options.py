@@ -60,7 +60,7 @@ def _shown_type(hint: Any) -> str:
     return f"{_TYPES[kind]} or several, by commas" if several else _TYPES[kind]
 
 
-def _plain(hint: Any) -> tuple[type, bool]:
+def _plain(hint: Any) -> tuple[Any, bool]:
     """The type of one value, and whether there may be several."""
     if typing.get_origin(hint) is tuple:
         return typing.get_args(hint)[0], True

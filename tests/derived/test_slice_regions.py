@@ -105,6 +105,8 @@ def test_exact_polygons_agree_with_a_fine_grid():
     np.testing.assert_allclose([area(cell) for cell in cells], made["polygon_areas"])
     assert made["polygon_areas"].sum() == pytest.approx(4)
     assert made["exact_empty_area"] == pytest.approx(made["empty_area"], abs=0.01)
+    # The points lie on the plane, so that each of their regions is a polygon.
+    assert (~made["polygon_empty"]).sum() == made["training_regions"]
     empty = made["polygon_areas"][made["polygon_empty"]].sum()
     assert made["exact_empty_area"] == pytest.approx(empty / 4)
     assert made["exact_lipschitz_mean"] == pytest.approx(made["lipschitz_mean_slice"], rel=0.01)

@@ -199,11 +199,16 @@ def test_a_layer_in_which_no_sign_flipped_has_no_mask_of_flips():
         cut("large_final_diff_sign_single", after=BEFORE)
 
 
-def test_diverged_weights_are_refused():
+@pytest.mark.parametrize("name", ["large_final", "large_init_large_final", "large_final_same_sign", "random"])
+def test_diverged_weights_are_refused(name):
     after = jax.tree.map(np.copy, AFTER)
     after["dense"]["kernel"][0, 0] = np.nan
-    with pytest.raises(InputError, match="diverged"):
-        cut(after=after)
+    with pytest.raises(
+        InputError, match="'after' is not finite in dense/kernel; prune a run that did not diverge"
+    ):
+        cut(name, after=after)
+    with pytest.raises(InputError, match="NaN"):
+        keep(np.array([1.0, np.nan, 2.0]), np.ones(3, bool), 1, KEY)
 
 
 def test_a_mask_of_another_architecture_is_refused_by_its_first_leaf():

@@ -81,7 +81,7 @@ def parts(weights, mask=MASK):
 
 
 def after_training(run):
-    """Weights at the start and at the end, and the optimiser's state at the end."""
+    """Weights at the start and at the end; coordinates and the optimiser's state at the end."""
     block, placed = block_of([run], (Snapshot("end"),), 1, 1)
     feed = block.feed(run)
     frame, carry = block.start(placed, feed)
@@ -89,7 +89,7 @@ def after_training(run):
     carry, _ = block.advance(placed, feed, frame, carry, 0, [30], [[True] * len(block.key.groups)])
     outputs, bad = block.finish(placed, feed, frame, carry, 30)
     assert alone(bad) == -1
-    return first, alone(outputs[0]["weights"]), alone(carry.opt)
+    return first, alone(outputs[0]["weights"]), alone((carry.theta, carry.opt))
 
 
 def alone(stacked):
@@ -109,10 +109,11 @@ def alone(stacked):
 def test_pruned_weights_rest_bit_for_bit_and_gather_no_moments(optimiser, decoupled, space):
     decay = Decay(0.1, decoupled=decoupled)
     recipe = Recipe(optimiser, "30it", batch=64, decay=decay, clip=1.0)
-    first, last, opt = after_training(small_run(0, model="fc:widths=8", space=space, recipe=recipe))
+    first, last, (theta, opt) = after_training(small_run(0, model="fc:widths=8", space=space, recipe=recipe))
     (kept_first, rest_first), (kept_last, rest_last) = parts(first), parts(last)
     np.testing.assert_array_equal(rest_first, rest_last)
     assert np.any(rest_first != 0)
+    assert not np.any(parts(theta)[1])
     assert np.mean(kept_first != kept_last) > 0.7
     moments = [m for m in jax.tree.leaves(opt, is_leaf=lambda x: isinstance(x, dict)) if isinstance(m, dict)]
     assert len(moments) == (2 if isinstance(optimiser, Adam) else 1)

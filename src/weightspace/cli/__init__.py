@@ -4,9 +4,12 @@ Commands are loaded on use, so that help takes no second. What a user can get wr
 status 2, never in a traceback.
 """
 
+import contextlib
 import importlib
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from weightspace.errors import WeightspaceError, nearest
 
@@ -38,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     try:
-        return _command(given[0])(given[1:]) or 0
+        with _plain_warnings():
+            return _command(given[0])(given[1:]) or 0
     except WeightspaceError as error:
         print(f"weightspace: {error}", file=sys.stderr)
         return 2
@@ -48,6 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Our own warnings as one line each, without the place in the code that they come from."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if category.__module__.startswith("weightspace."):
+            print(f"weightspace: {message}", file=sys.stderr)
+        else:
+            shown(message, category, *place, **more)
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
 
 
 def _command(name: str):

@@ -94,8 +94,10 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
 
     platform.start()
     from weightspace.cli.answer import answer
+    from weightspace.figures.style import check_formats
     from weightspace.sweeps.plan import confirm, estimate, print_estimate
 
+    check_formats(options.format)
     console, question = Console(), typing.cast(Any, experiment)
     if options.dry_run:
         print_estimate(estimate(question, options.lanes), console)

@@ -125,9 +125,9 @@ def _least(
 
     if not relations.shape[1]:
         return start
+    rows, zeros = csr_array(relations.T), np.zeros(relations.shape[1])
     bounds = np.stack([-costs, costs], axis=1)
-    rows = csr_array(relations.T)
-    made = linprog(-start, A_eq=rows, b_eq=np.zeros(rows.shape[0]), bounds=bounds, method="highs-ds")
+    made = linprog(-start, A_eq=rows, b_eq=zeros, bounds=bounds, method="highs-ds")
     found = cast(Any, made)
     if found.status != 0:
         raise ArithmeticError(f"the linear programme of a region was not solved: {found.message}")

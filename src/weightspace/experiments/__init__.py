@@ -6,6 +6,7 @@ from weightspace.errors import unknown
 from weightspace.experiments.base import Experiment
 
 _COMPLEXITY = "weightspace.experiments.complexity"
+_TICKETS = "weightspace.experiments.tickets"
 _BY_NAME = {
     "complexity.sinusoid": f"{_COMPLEXITY}.sinusoid:ComplexitySinusoid",
     "complexity.corruption": f"{_COMPLEXITY}.images:ComplexityCorruption",
@@ -14,6 +15,9 @@ _BY_NAME = {
     "complexity.regions": f"{_COMPLEXITY}.regions:ComplexityRegions",
     "complexity.dropout": f"{_COMPLEXITY}.dropout:ComplexityDropout",
     "complexity.generalisation": f"{_COMPLEXITY}.generalisation:ComplexityGeneralisation",
+    "tickets.iterative": f"{_TICKETS}.iterative:TicketsIterative",
+    "tickets.kept-values": f"{_TICKETS}.iterative:TicketsKeptValues",
+    "tickets.pruned-values": f"{_TICKETS}.iterative:TicketsPrunedValues",
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
 }

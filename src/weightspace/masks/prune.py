@@ -49,7 +49,8 @@ def _tie_bits(key: Key[Array, ""], shape: tuple[int, ...]) -> Array:
 def keep(scores: ScoresLike, kept: Flags, count: int, key: Key[Array, ""]) -> Bool[np.ndarray, "..."]:
     """The mask of the `count` best entries among those kept: where `ranks` is below `count`.
 
-    Computed on the host by selection instead of a sort: 0.1 s for 4.3 million entries on one core.
+    Computed on the host by selection instead of a sort: for 4.3 million entries 0.1 s on one core, 0.7 s
+    where all are equal.
 
     Raises:
       InputError: If a kept entry's score is NaN, or `count` exceeds the number of those kept.
@@ -59,7 +60,7 @@ def keep(scores: ScoresLike, kept: Flags, count: int, key: Key[Array, ""]) -> Bo
     if not 0 <= count <= pool.size:
         raise InputError(f"{count} weights are to be kept of {pool.size}; the number must lie between")
     if np.isnan(pool).any():
-        raise InputError("scores are not a number: the weights that are pruned diverged in training")
+        raise InputError("the scores of kept weights hold NaN; scores must be numbers")
     if count == 0:
         return np.zeros(np.shape(kept), bool)
     least = np.partition(pool, pool.size - count)[pool.size - count]
@@ -116,12 +117,8 @@ def prune(
     """
     by = criterion(criterion_name)
     check_choice("pruning scope", scope, SCOPES)
-    trees = {"before": before, "after": after, "mask": full_mask(before) if mask is None else mask}
-    if by.needs_gradient and gradient is not None:
-        trees["gradient"] = gradient
-    for name, tree in trees.items():
-        check_fit(f"'{name}'", tree, layout, boolean=name == "mask")
-    flat = {name: flat_dict(tree) for name, tree in trees.items()}
+    mask = full_mask(before) if mask is None else mask
+    flat = _checked({"before": before, "after": after, "gradient": gradient, "mask": mask}, layout)
     leaves = [layout[path] for path in layout.paths(select)]
     if not leaves:
         raise InputError(f"'{select}' selects no leaf to prune of {', '.join(layout.paths())}")
@@ -130,12 +127,20 @@ def prune(
         rate = 0.0 if by.fixed else _rate_of(group, rates, scope)
         salt = named(key, scope if scope == "global" else group[0].path)
         values = {name: _joined(tree, group) for name, tree in flat.items()}
-        chosen = _chosen(by, values, rate, power, rule, salt)
-        found |= _parted(chosen, group)
+        _check_finite(values, group)
+        found |= _parted(_chosen(by, values, rate, power, rule, salt), group)
         for leaf in group:
             if leaf.kind == "kernel" and not found[leaf.path].any():
                 raise _nothing_left(leaf, flat["mask"][leaf.path], by, scope, rates)
-    return map_named(lambda path, flags: found.get(path, np.asarray(flags)), trees["mask"])
+    return map_named(lambda path, flags: found.get(path, np.asarray(flags)), mask)
+
+
+def _checked(trees: Mapping[str, Tree | None], layout: Layout) -> dict[str, dict[str, np.ndarray]]:
+    """The leaves by path of those trees that are given, once they fit the model."""
+    given = {name: tree for name, tree in trees.items() if tree is not None}
+    for name, tree in given.items():
+        check_fit(f"'{name}'", tree, layout, boolean=name == "mask")
+    return {name: flat_dict(jax.tree.map(np.asarray, tree)) for name, tree in given.items()}
 
 
 def _rate_of(group: Sequence[Leaf], rates: Rates | float, scope: str) -> float:
@@ -149,9 +154,16 @@ def _rate_of(group: Sequence[Leaf], rates: Rates | float, scope: str) -> float:
     return rates.of(group[0])
 
 
-def _joined(tree: Mapping[str, Array | np.ndarray], group: Sequence[Leaf]) -> np.ndarray:
+def _joined(tree: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> np.ndarray:
     """The leaves of a group laid end to end."""
-    return np.concatenate([np.asarray(tree[leaf.path]).reshape(-1) for leaf in group])
+    return np.concatenate([tree[leaf.path].reshape(-1) for leaf in group])
+
+
+def _check_finite(values: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> None:
+    for name, joined in values.items():
+        if not np.isfinite(joined).all():
+            where = ", ".join(leaf.path for leaf in group)
+            raise InputError(f"'{name}' is not finite in {where}; prune a run that did not diverge")
 
 
 def _parted(joined: np.ndarray, group: Sequence[Leaf]) -> dict[str, np.ndarray]:

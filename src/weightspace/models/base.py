@@ -82,7 +82,8 @@ def example(shape: tuple[int, ...], dtype: Any = "float32") -> jax.ShapeDtypeStr
 @functools.lru_cache(maxsize=256)
 def layout_of(model: Model, shape: tuple[int, ...], dtype: str) -> Layout:
     """The layout of a model for inputs of a shape and type; traced once."""
-    return model.layout(example(shape, dtype))
+    with jax.enable_x64(dtype == "float64"):
+        return model.layout(example(shape, dtype))
 
 
 @functools.lru_cache(maxsize=256)
@@ -90,6 +91,7 @@ def output_shape_of(model: Model, shape: tuple[int, ...], dtype: str) -> tuple[i
     """Shape of a model's outputs for one example; nothing is computed."""
     key = jax.random.key(0, impl="threefry2x32")
     x = example(shape, dtype)
-    weights, state = jax.eval_shape(model.init, key, x)
-    outputs, _ = jax.eval_shape(functools.partial(model.apply, train=False, key=key), weights, state, x)
+    with jax.enable_x64(dtype == "float64"):
+        weights, state = jax.eval_shape(model.init, key, x)
+        outputs, _ = jax.eval_shape(functools.partial(model.apply, train=False, key=key), weights, state, x)
     return tuple(outputs.shape[1:])

@@ -11,6 +11,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from weightspace.models.layout import Layout
@@ -87,6 +89,8 @@ class At:
       weights: `point name -> weights there`; "" is the space's default point.
       evaluate: `(split, point name, examples, statistics) -> {metric: mean}`; splits are `train`,
         `validation`, `test`; `examples` limits how many are used before the end; asking twice costs once.
+      measure: `(weights, state, split) -> {metric: mean}` over a whole split, at any weights; never shared
+        with another asking, so that it may stand in a branch.
       examples: `(split, limit) -> (x, y)`, decoded: so many of a split, spread evenly over the train split.
       apply: `(weights, x) -> outputs` at test time.
     """
@@ -100,8 +104,15 @@ class At:
     layout: Layout
     weights: Callable[[str], Tree]
     evaluate: Callable[..., Mapping[str, Scalar]]
+    measure: Callable[[Tree, Tree, str], Mapping[str, Scalar]]
     examples: Callable[[str, int], tuple[Array, Array]]
     apply: Callable[[Tree, Array], Array]
+
+
+def at_the_end(at: At, measured: Callable[[], dict[str, Scalar]]) -> dict[str, Scalar]:
+    """What is measured at the last reading only; NaN before, at no cost."""
+    blank = {name: jnp.full(s.shape, jnp.nan, s.dtype) for name, s in jax.eval_shape(measured).items()}
+    return jax.lax.cond(at.last, measured, lambda: blank)
 
 
 class Probe(Spec, abc.ABC):

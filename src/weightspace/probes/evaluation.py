@@ -1,7 +1,7 @@
 """Loss and metrics on the splits of the data."""
 
 from weightspace.errors import check_choice
-from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.probes.base import At, Carry, Probe, Scalar, at_the_end
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
 
@@ -21,16 +21,18 @@ class Evaluation(Probe):
         at the end.
       statistics: What normalisation layers use: their `running` statistics, those of each `batch`, or
         `recalibrated` ones, estimated anew from training examples for the weights at each point.
+      last: Further splits, measured at the end of training only, whole, with running statistics.
     """
 
     splits: tuple[str, ...] = static(default=SPLITS)
     names: tuple[str, ...] = static(default=(DEFAULT_POINT,))
     train_examples: int = static(default=TRAIN_EXAMPLES)
     statistics: str = static(default="running")
+    last: tuple[str, ...] = static(default=(), neutral=())
 
     def validate(self) -> None:
         """Known splits and statistics."""
-        for name in self.splits:
+        for name in (*self.splits, *self.last):
             check_choice("split", name, SPLITS)
         check_choice("statistics", self.statistics, STATISTICS)
 
@@ -45,4 +47,13 @@ class Evaluation(Probe):
                 limit = self.train_examples if split == "train" else None
                 measured = at.evaluate(split, point, limit, self.statistics)
                 record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
-        return record, carry
+        return record | (at_the_end(at, lambda: self._whole(at)) if self.last else {}), carry
+
+    def _whole(self, at: At) -> dict[str, Scalar]:
+        record: dict[str, Scalar] = {}
+        for point in self.names:
+            for split in self.last:
+                measured = at.measure(at.weights(point), at.state, split)
+                prefix = f"{point}_{split}" if point else split
+                record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
+        return record

@@ -81,6 +81,10 @@ class Masked(Space):
         """The mask: neither momentum nor decay moves the rest."""
         return fixed[0]
 
+    def mask_at(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """The mask, at every point."""
+        return fixed[0]
+
     def next_start(self, keys: Keys, sample: Sample, layout: Layout) -> Tree:
         """The `start` of the next round, where the actions of successive rounds build on each other.
 

@@ -120,13 +120,21 @@ class Index:
     def _read(self, path: Path) -> list[Record]:
         try:
             # All columns, so that a damaged scalar is found here.
-            table = read_parquet(path, "runs").select(RUNS.names)
+            table = _with_our_columns(path, read_parquet(path, "runs"))
         except DamagedError as error:
             skip(error, "its runs count as not done")
             return []
         outputs = _outputs(path, table)
         points = _tuples(table["points"]) if _has_history(path, table) else [()] * len(table)
         return list(_records(path, table, points, outputs))
+
+
+def _with_our_columns(path: Path, table: pa.Table) -> pa.Table:
+    for field in RUNS:
+        place = table.schema.get_field_index(field.name)
+        if place < 0 or table.schema.field(place).type != field.type:
+            raise DamagedError(path, f"it has no column '{field.name}' of type {field.type}")
+    return table.select(RUNS.names)
 
 
 def patiently(read: Callable[[], T]) -> T:

@@ -43,6 +43,7 @@ def collect(command: Sequence[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "process": os.getpid(),
         "git": git_state(),
     }
 

@@ -4,6 +4,7 @@ A restart replays the generator from the start: what is stored is not computed a
 it was. Decisions are made on complete tables only.
 """
 
+import contextlib
 import time
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import pandas as pd
 
-from weightspace.errors import BlockedError, InputError
+from weightspace.errors import BlockedError, InputError, StoreError, check_number
 from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
@@ -70,16 +71,25 @@ def sweep(
     Raises:
       InputError: If something asked makes no sense; nothing computed before is lost.
     """
-    store = Store(out)
+    check_number("lanes", lanes, least=1)
+    question = asked if isinstance(asked, Question) else _Rows(asked)
+    question.fields()  # raises where a setting cannot be recorded
+    workers, store = engine_named(engine), Store(out)
     record = collect(command or []) | {"device": device_name(), "backend": backend()}
-    provenance, began, status = store.save_provenance(record), time.perf_counter(), 1
-    driver = Driver(store, provenance, lanes, engine_named(engine), progress or Silent())
-    try:
-        table = driver.drive(asked if isinstance(asked, Question) else _Rows(asked))
-        status = 0
-    finally:
+    provenance, began = store.save_provenance(record), time.perf_counter()
+
+    def close(status: int) -> None:
         seconds = time.perf_counter() - began
         store.close_provenance(provenance, seconds=seconds, exit_status=status)
+
+    try:
+        table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
+    except BaseException:
+        # What went wrong first is the better news, even if the end cannot be noted.
+        with contextlib.suppress(StoreError):
+            close(1)
+        raise
+    close(0)
     return table
 
 
@@ -104,6 +114,12 @@ def device_name() -> str:
     """The kind and number of JAX's devices."""
     devices = jax.local_devices()
     return f"{len(devices)} × {devices[0].device_kind}"
+
+
+def check_asked(name: str, rows: list[Row]) -> None:
+    """Raise `InputError` if a question asks for nothing."""
+    if not rows:
+        raise InputError(f"{name} asks for no runs; give each list that is swept at least one value")
 
 
 def with_names(row: Row) -> dict[str, Any]:
@@ -140,6 +156,7 @@ class Driver:
                 rows = generator.send(self._table(experiment.name, asked))
         except StopIteration:
             pass
+        check_asked(experiment.name, asked)
         return results(self.store.root, experiment.name)
 
     def _note(self, experiment: Question, rows: list[Row]) -> None:

@@ -41,15 +41,16 @@ def carry_out(cohort: Cohort, store: Store, provenance: str, progress: Silent) -
     work = store.work(cohort.name)
     work.write_manifest(cohort.manifest())
     results = Results()
-    for rows, history, arrays in work.done_blocks().values():
-        results.add(Results(list(rows), dict(history), dict(arrays)))
+    blocks = work.done_blocks()
+    for rows, history, arrays in blocks.values():
+        results.add(Results(list(rows), history.to_pydict(), dict(arrays)))
     done = {row.digest for row in results.rows}
     records = store.records()  # another process may have finished some meanwhile
     done |= {r.node.digest for r in cohort.requests if satisfied(r, records.get(r.node.digest))}
     progress.finished(len(done))
     progress.advance(len(done) * cohort.steps, 0.0)
     todo = [request for request in cohort.requests if request.node.digest not in done]
-    worker = _Worker(store, work, provenance, progress, len(work.done_blocks()))
+    worker = _Worker(store, work, provenance, progress, 1 + max(blocks, default=-1))
     try:
         worker.train(todo, cohort, results)
     except (KeyboardInterrupt, StoreError):
@@ -74,7 +75,7 @@ class _Worker:
     work: Any
     provenance: str
     progress: Silent
-    blocks_done: int
+    next_block: int
     compile_seconds: float = 0.0
 
     def train(self, todo: Sequence[Request], cohort: Cohort, results: Results) -> None:
@@ -119,8 +120,8 @@ class _Worker:
         training = _Training(block, block.put_runs(padded, probes), block.feed(run), requests, self)
         found = training.go()
         self.compile_seconds += block.compile_seconds - compiled_before
-        self.work.append_rows(self.blocks_done, found.rows, found.history, found.arrays)
-        self.blocks_done += 1
+        self.work.append_rows(self.next_block, found.rows, found.history, found.arrays)
+        self.next_block += 1
         self.progress.finished(len(requests))
         return found
 

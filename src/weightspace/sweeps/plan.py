@@ -4,8 +4,9 @@ Shapes are exact, since `eval_shape` runs the program without computing. Minutes
 of a step's operations and bytes over round rates of the backend, and a flat price for each compilation.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
@@ -15,9 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from weightspace import platform, tree
-from weightspace.errors import InputError
+from weightspace.errors import InputError, WeightspaceError, check_number
 from weightspace.node import Output, Run, outputs_in
-from weightspace.sweeps.ask import Question
+from weightspace.sweeps.ask import Question, check_asked
 from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
 from weightspace.sweeps.memory import device_bytes, run_bytes
 from weightspace.sweeps.requests import Request, check_run, missing
@@ -29,6 +30,10 @@ RATES = {  # operations a second, bytes a second, seconds of overhead a step, se
     "gpu": (1.0e13, 1.5e12, 6e-5, 15.0),
 }
 ASK_ABOVE_MINUTES = 60.0
+
+
+class ProgramError(InputError):
+    """A training program cannot be built, as where a user's model raises in training mode."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +62,36 @@ class Estimate:
 
 
 def estimate(question: Question, lanes: int | None = None) -> Estimate:
-    """The cost of the first rows an experiment asks for, with all they depend on, from an empty store."""
-    rows = next(question.ask())
+    """The cost of the first rows an experiment asks for, with all they depend on, from an empty store.
+
+    Raises:
+      InputError: If it asks for nothing, or for something that makes no sense.
+      ProgramError: If a program cannot be built; a sweep records that run by run.
+    """
+    check_number("lanes", lanes, least=1)
+    question.fields()  # raises where a setting cannot be recorded
+    rows = next(question.ask(), [])
+    check_asked(question.name, rows)
     wanted = missing(rows, lambda _: False)
     runs = [request for request in wanted.values() if isinstance(request.node, Run)]
     for request in runs:
         check_run(request)
+    with _building():
+        return _estimate(wanted, runs, lanes)
+
+
+@contextlib.contextmanager
+def _building() -> Iterator[None]:
+    try:
+        yield
+    except WeightspaceError:
+        raise
+    except Exception as error:
+        text = " ".join(str(error).split())
+        raise ProgramError(f"a program cannot be built ({type(error).__name__}: {text})") from error
+
+
+def _estimate(wanted: dict[str, Request], runs: list[Request], lanes: int | None) -> Estimate:
     shapes = _Blanks(wanted)
     cohorts = group(runs, shapes, lanes, backend())
     keys = {cohort.name: _key(cohort, shapes) for cohort in cohorts}
@@ -173,7 +202,10 @@ def confirm(cost: Callable[[], Estimate], yes: bool, interactive: bool, console:
     """
     if yes or backend() != "cpu":
         return
-    found = cost()
+    try:
+        found = cost()
+    except ProgramError:
+        return  # the sweep records it run by run
     if found.minutes <= ASK_ABOVE_MINUTES:
         return
     print_estimate(found, console)

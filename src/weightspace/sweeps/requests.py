@@ -52,6 +52,8 @@ def request_of(row: Row) -> Request:
     """What a row asks of its node."""
     if not isinstance(row.node, Run):
         return Request(row.node)
+    # First of all: how many examples there are to train on may make no sense.
+    row.node.task.data.check()
     watch = row.watch or Watch("1ep", (Evaluation(("train", "test")),))
     return Request(row.node, tuple(watch.probes), evaluation_points(row.node, watch))
 

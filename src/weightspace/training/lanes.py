@@ -1,8 +1,9 @@
 """How many runs one device works on at once: a table by backend and cost of a step, never a timing.
 
 A timed choice would make results depend on the machine's noise. The cost of a step is taken as weights ×
-batch. On a CPU, small networks gain from many lanes (the loop's overhead is shared) and large ones lose (the
-cache is not). The table is written by `weightspace bench --tune`; the one here was measured on two cores.
+batch. On a CPU, small networks gain from lanes (the loop's overhead is shared), but no more from many than
+from a few, and large ones lose (the cache is not shared). The table is written by `weightspace bench --tune`;
+the one here was measured on two cores.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from weightspace import platform
 
 TABLE: dict[str, tuple[tuple[float, int], ...]] = {
     # (largest weights × batch, lanes), first row that fits
-    "cpu": ((5e4, 64), (4e5, 16), (float("inf"), 1)),
+    "cpu": ((5e4, 10), (4e5, 4), (float("inf"), 1)),
     "gpu": ((1e6, 256), (3e7, 64), (3e8, 16), (float("inf"), 4)),
     "tpu": ((1e6, 256), (3e7, 64), (3e8, 16), (float("inf"), 4)),
 }

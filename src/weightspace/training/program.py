@@ -20,7 +20,7 @@ from weightspace.streams import Keys, Stream, key
 from weightspace.training.evaluate import split_mean
 from weightspace.training.order import batch_at, epoch_order
 from weightspace.training.recalibrate import recalibrated
-from weightspace.training.step import forward, gradient, layout_of_run, update
+from weightspace.training.step import dropout_key, forward, gradient, layout_of_run, update
 
 
 @jax.tree_util.register_dataclass
@@ -159,7 +159,7 @@ class Program:
             weights=found.at, state=state, outputs=found.outputs, losses=found.losses,
             g_weights=found.weights, g_theta=found.theta, update=moved, lr=lr, layout=layout_of_run(run),
             apply=lambda weights, x: forward(
-                run, weights, carry.state, x, train=True, key=key(run.seeds, Stream.DROPOUT, t)
+                run, weights, carry.state, x, train=True, key=dropout_key(run, t, jnp.uint32(0))
             )[0],
             after=weights_after, moved=weights_moved,
         )  # fmt: skip
@@ -227,6 +227,10 @@ class Program:
                 state, mode = recalibrated_state(name), "running"
             return split_mean(run, weights(name), state, examples, decode, count, statistics=mode)
 
+        def measure(weights: Any, state: Any, split: str) -> Any:
+            examples, size = self._split(run, feed, frame, split)
+            return split_mean(run, weights, state, examples, decode, jnp.int32(size), statistics="running")
+
         @functools.cache
         def examples(split: str, limit: int) -> tuple[Array, Array]:
             (x, y, chosen), size = self._split(run, feed, frame, split)
@@ -240,7 +244,8 @@ class Program:
 
         return At(
             t=t, last=last, run=run, fixed=fixed, theta=carry.theta, state=carry.state,
-            layout=layout_of_run(run), weights=weights, evaluate=evaluate, examples=examples, apply=apply,
+            layout=layout_of_run(run), weights=weights, evaluate=evaluate, measure=measure,
+            examples=examples, apply=apply,
         )  # fmt: skip
 
     def _split(self, run: Run, feed: Feed, frame: Frame, split: str) -> tuple[Any, int]:

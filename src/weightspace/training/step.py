@@ -63,6 +63,11 @@ def forward(run: Run, weights: Any, state: Any, x: Array, *, train: bool, key: K
     return outputs.astype(storage), after
 
 
+def dropout_key(run: Run, t: Int[Array, ""], number: Any) -> Key[Array, ""]:
+    """The key of a step's dropout in one part of its batch."""
+    return jax.random.fold_in(key(run.seeds, Stream.DROPOUT, t), number)
+
+
 def gradient(
     run: Run,
     fixed: Any,
@@ -79,8 +84,8 @@ def gradient(
 
     def part(number: Any, x: Array, y: Array, share: Array) -> Gradient:
         point_key = jax.random.fold_in(key(run.seeds, Stream.POINT, t), number)
-        dropout_key = jax.random.fold_in(key(run.seeds, Stream.DROPOUT, t), number)
-        return _part_gradient(run, fixed, theta, state, (x, y, share), point_key, dropout_key)
+        dropout = dropout_key(run, t, number)
+        return _part_gradient(run, fixed, theta, state, (x, y, share), point_key, dropout)
 
     if parts == 1:
         return part(jnp.uint32(0), x, y, share)
@@ -114,7 +119,7 @@ def _part_gradient(
     state: Any,
     batch: tuple[Array, Array, Array],
     point_key: Key[Array, ""],
-    dropout_key: Key[Array, ""],
+    dropout: Key[Array, ""],
 ) -> Gradient:
     x, y, share = batch
     space, parts = run.space, run.recipe.samples
@@ -122,7 +127,7 @@ def _part_gradient(
     weights, pull = jax.vjp(lambda theta: space.weights(fixed, theta, point), theta)
 
     def loss_of(weights: Any) -> tuple[Array, Any]:
-        outputs, after = forward(run, weights, state, x, train=True, key=dropout_key)
+        outputs, after = forward(run, weights, state, x, train=True, key=dropout)
         losses = run.task.loss(outputs, y)
         return jnp.sum(losses * share), (losses, outputs, after)
 

@@ -1,0 +1,39 @@
+"""Restart: the weights that a ticket's actions leave to the next round's, where they build on each other."""
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from weightspace.models.base import layout_of
+from weightspace.node import Derived
+from weightspace.spaces.masked import Masked
+from weightspace.spec import spec, static
+from weightspace.streams import Keys, Seeds, Stream
+from weightspace.tree import Tree, cast
+
+
+@spec
+class Restart(Derived):
+    """What `Masked.next_start` gives. Output `weights`.
+
+    Attributes:
+      model: Whose weights they are.
+      shape: Of one input of the model.
+      space: The ticket.
+      seeds: Of the run that trained it.
+    """
+
+    model: Any
+    shape: tuple[int, ...] = static()
+    space: Masked
+    seeds: Seeds
+
+    def compute(self) -> dict[str, Tree]:
+        """The weights."""
+
+        def sample(keys: Keys) -> Tree:
+            blank = jnp.zeros((1, *self.shape), jnp.float32)
+            return cast(self.model.init(keys(Stream.INIT), blank)[0], jnp.float32)
+
+        layout = layout_of(self.model, self.shape, "float32")
+        return {"weights": self.space.next_start(Keys(self.seeds), sample, layout)}

@@ -1,0 +1,204 @@
+"""`tickets.iterative`, `tickets.kept-values`, `tickets.pruned-values`: rounds of pruning and what they keep.
+
+The three ask one question each of the same loop: which weights are kept (criteria), what kept weights restart
+from, and what pruned weights are frozen at. All parts go together: criteria × kept × pruned is a product.
+"""
+
+import dataclasses
+from collections.abc import Generator, Iterator
+from typing import Any, ClassVar
+
+from weightspace.derived.prune import Prune
+from weightspace.derived.restart import Restart
+from weightspace.errors import InputError, check_number
+from weightspace.experiments.base import Outputs
+from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
+from weightspace.figures.panel import Panel
+from weightspace.frames import Frame
+from weightspace.masks.criteria import MAIN, criterion
+from weightspace.masks.kept import Kept, Rewind, make_kept
+from weightspace.masks.pruned import Pruned, Zero, make_pruned
+from weightspace.node import Output, Row, Run
+from weightspace.recipes.length import Length
+from weightspace.spaces.masked import Masked
+from weightspace.streams import Seeds
+
+START = "0it"
+VARIANT_2 = "shrunk"
+"""Kept weights that shrank restart at zero too; goes with `zero_shrunk`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Rounds(TicketSweep):
+    """Fields of the experiments that prune in rounds."""
+
+    criteria: tuple[str, ...] = ("large_final",)
+    """By which weights are kept: large_final, magnitude_increase, movement, random, …"""
+    kept: tuple[str, ...] = ("rewind",)
+    """What kept weights restart from: rewind, reinit, reshuffle, constant, signed_reinit, …"""
+    pruned: tuple[str, ...] = ("zero",)
+    """What pruned weights are frozen at: zero, at_init, zero_shrunk, zero_shuffled, zero_grown, …"""
+    rounds: int = 24
+    """Rounds of pruning; each begins where the last one ended."""
+    one_shot: bool = False
+    """Prune from the dense network to the level of each round at once."""
+    rewind: str = START
+    """The step of the dense run that kept weights go back to: 0it, or later."""
+    compounding: bool = True
+    """Actions work on what the last round began with (as in the original), not on the first weights."""
+
+    by = ("criterion", "kept", "pruned", "round")
+    swept = (*TicketSweep.swept, "criteria", "kept", "pruned")
+    reading = (
+        "Each point is the mean over seeds of the test accuracy at the step of least validation loss, after "
+        "pruning to a share of the weights and training again. A ticket is found where a sparse network does "
+        "at least as well as the dense one."
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_number("rounds", self.rounds, least=1)
+        Length.parse(self.rewind)
+        for name in self.criteria:
+            criterion(name)
+        for field in ("criteria", "kept", "pruned"):
+            if not getattr(self, field):
+                raise InputError(f"no {field} to sweep; give at least one")
+        for name in self.kept:
+            self._kept(name, None)
+        for name in self.pruned:
+            self._pruned(name, None)
+
+    def ask(self) -> Generator[list[Row], Frame, None]:
+        """The dense runs and all rounds of all arms; rounds wait for those before them."""
+        rows = []
+        for seeds in self.numbered_seeds():
+            dense = self.dense(seeds)
+            rows.append(self.row(dense, {"criterion": "dense", "round": 0}))
+            for name in self.criteria:
+                for kept in self.kept:
+                    for pruned in self.pruned:
+                        labels = {"criterion": name, "kept": kept, "pruned": pruned}
+                        for number, run in self._chain(dense, seeds, name, kept, pruned):
+                            rows.append(self.row(run, labels | {"round": number}))
+        yield rows
+
+    def _chain(
+        self, dense: Run, seeds: Seeds, name: str, kept: str, pruned: str
+    ) -> Iterator[tuple[int, Run]]:
+        """The rounds of one arm."""
+        run, mask = dense, None
+        start = None if Length.parse(self.rewind) == Length.parse(START) else dense.at(self.rewind)
+        before = dense.at(self.rewind)
+        for number in range(1, self.rounds + 1):
+            last = dense if self.one_shot else run
+            after = self.scored(last)
+            made = Prune(
+                self.network, self.shape, name, before, after, seeds, self._slope(name, dense),
+                None if self.one_shot else mask, self.rates, number if self.one_shot else 1, number,
+                rule=self.rule,
+            )  # fmt: skip
+            mask = made.output("mask")
+            space = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
+            run = self.training(space, seeds)
+            yield number, run
+            if self.compounding and not self.one_shot and not _plain(space):
+                start, before = self._next(run, space), run.at(0)
+
+    def _next(self, run: Run, space: Masked) -> Output:
+        """What the next round's actions work on."""
+        if isinstance(space.pruned, Zero):
+            return Restart(self.network, self.shape, space, run.seeds).output("weights")
+        return run.at(0)
+
+    def _slope(self, name: str, dense: Run) -> Output | None:
+        return self.gradient(dense) if criterion(name).needs_gradient else None
+
+    def _kept(self, name: str, after: Any) -> Kept:
+        return make_kept(name, **({"after": after} if name.partition(":")[0] == VARIANT_2 else {}))
+
+    def _pruned(self, name: str, after: Any) -> Pruned:
+        base = name.partition(":")[0].replace("-", "_")
+        return make_pruned(name, **({} if base in ("zero", "at_init") else {"after": after}))
+
+    def measured(self, table: Frame, history: Frame) -> Frame:
+        """The table with the share of weights left, 1 for the dense network."""
+        return table.assign(density=table["density"].fillna(1.0) if "density" in table else 1.0)
+
+    def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
+        """`pairs`: each arm against the dense network and the first arm, seed by seed."""
+        from weightspace.experiments.tickets.paired import paired
+
+        return {"pairs": paired(table, self.by[:-1])}
+
+    def shown(self, name: str, frame: Frame) -> Frame:
+        """The rounds nearest to 17 % and 7 % left."""
+        return frame.head(30)
+
+    def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
+        """Accuracy and early-stopping step against the share of weights left."""
+        from weightspace.figures.tickets import panels
+
+        return panels(table, self.by[:-1])
+
+
+def _plain(space: Masked) -> bool:
+    """Whether every round restarts from the same weights."""
+    return isinstance(space.kept, Rewind) and not space.kept.rescaled and isinstance(space.pruned, Zero)
+
+
+SMOKE: dict[str, Any] = {
+    "model": "fc:widths=32,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 10.0,
+    "seeds": ("2",), "rounds": 3, "eval_every": "20it", "dense_rate": 0.4, "output_rate": 0.2,
+}  # fmt: skip
+QUICK: dict[str, Any] = {"epochs": 12.0, "dense_rate": 0.36, "output_rate": 0.19, "seeds": ("5",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class TicketsIterative(Rounds):
+    """Which weights must be kept: the largest, those that grew, those that moved, or any?"""
+
+    criteria: tuple[str, ...] = MAIN
+
+    name = "tickets.iterative"
+    question = "By which criterion must weights be kept for a sparse network to train well?"
+    paper = dataclasses.replace(PAPER, figure="Figure 3: mask criteria")
+    presets: ClassVar = {
+        "smoke": SMOKE | {"criteria": ("large_final", "random", "small_final")},
+        "quick": QUICK | {"rounds": 6},
+        "paper": {"seeds": ("5",)},
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class TicketsKeptValues(Rounds):
+    """Must kept weights go back to their initial values, or only to their initial signs?"""
+
+    kept: tuple[str, ...] = (
+        "rewind", "reinit", "reshuffle", "constant", "signed_reinit", "signed_reshuffle", "signed_constant",
+    )  # fmt: skip
+
+    name = "tickets.kept-values"
+    question = "Must kept weights restart from their initial values, or only from their initial signs?"
+    paper = dataclasses.replace(PAPER, figure="Figure 4: mask-1 actions")
+    presets: ClassVar = {
+        "smoke": SMOKE | {"kept": ("rewind", "constant", "signed_constant")},
+        "quick": QUICK | {"rounds": 6},
+        "paper": {"seeds": ("5",)},
+    }
+
+
+@dataclasses.dataclass(frozen=True)
+class TicketsPrunedValues(Rounds):
+    """Does it matter that pruned weights are set to zero?"""
+
+    pruned: tuple[str, ...] = ("zero", "at_init", "zero_shrunk", "zero_shuffled", "zero_grown")
+
+    name = "tickets.pruned-values"
+    question = "Does it matter that pruned weights are frozen at zero?"
+    paper = dataclasses.replace(PAPER, figure="Figure 5: mask-0 actions")
+    presets: ClassVar = {
+        "smoke": SMOKE | {"pruned": ("zero", "at_init", "zero_shrunk")},
+        "quick": QUICK | {"rounds": 6},
+        "paper": {"seeds": ("5",), "model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},
+    }

@@ -1,0 +1,63 @@
+"""Paired comparisons of arms, seed by seed: runs of one seed share initialisation and data order.
+
+Differences of the test accuracy at early stopping, with Student's 95 % interval, the two-sided p of the
+paired t-test, and p times the number of comparisons made (Bonferroni), at most 1.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from weightspace.frames import Frame
+
+METRIC = "best_test_accuracy"
+DENSE = "dense"
+
+
+def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
+    """Every arm and round against the dense network and, round by round, against the first arm.
+
+    Args:
+      table: A row a run, with labels, `round`, `seed` and the metric.
+      arms: The labels that tell arms apart.
+      metric: The column compared.
+
+    Returns:
+      Columns: the arm's labels, `round`, `density`, `against`, `difference` with `difference_low` and
+      `difference_high`, `p`, `p_corrected`, `n`.
+    """
+    from pandas import DataFrame
+
+    labels = [name for name in arms if name in table]
+    rows = table[table["status"] == "ok"].dropna(subset=[metric]) if metric in table else table.iloc[:0]
+    dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
+    groups: dict[Any, Frame] = {
+        key: part.set_index("seed")
+        for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"])
+    }
+    lines = []
+    first: dict[Any, Any] = {}
+    for key, part in groups.items():
+        lines.append((*key, part["density"].mean(), DENSE, *_difference(part[metric], dense)))
+        reference = first.setdefault(key[-1], part)
+        if reference is not part:
+            name = ", ".join(str(reference[label].iloc[0]) for label in labels)
+            lines.append((*key, part["density"].mean(), name, *_difference(part[metric], reference[metric])))
+    columns = ["difference", "difference_low", "difference_high", "p", "n"]
+    found = DataFrame(lines, columns=[*labels, "round", "density", "against", *columns])
+    return found.assign(p_corrected=np.minimum(found["p"] * max(len(found), 1), 1.0))
+
+
+def _difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]:
+    """Mean difference, the ends of its interval, p, and the number of pairs."""
+    both = ours.index.intersection(theirs.index)
+    apart = (ours.loc[both] - theirs.loc[both]).to_numpy(np.float64)
+    n = len(apart)
+    if n < 2 or np.ptp(apart) == 0:
+        mean = float(apart.mean()) if n else float("nan")
+        return mean, float("nan"), float("nan"), float("nan"), n
+    test: Any = stats.ttest_1samp(apart, 0.0)
+    low, high = test.confidence_interval()
+    return float(apart.mean()), float(low), float(high), float(test.pvalue), n

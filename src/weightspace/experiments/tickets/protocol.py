@@ -1,0 +1,155 @@
+"""What the ticket experiments share: network, data, recipe, evaluation, and the dense run.
+
+Zhou, Lan, Liu and Yosinski (2019): train, score every weight by its values at both ends, prune, restart the
+kept weights, freeze the others, train again.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+from weightspace.data import make_data
+from weightspace.data.task import Task
+from weightspace.errors import InputError, check_choice, check_number
+from weightspace.experiments.base import Paper
+from weightspace.experiments.training import TrainingSweep
+from weightspace.masks.counts import RULES, Rates
+from weightspace.models.base import Model
+from weightspace.models.zoo import make
+from weightspace.node import Output, Row, Run, Watch
+from weightspace.probes import Best, Density, Evaluation, make_probe
+from weightspace.probes.initial_gradient import InitialGradient
+from weightspace.recipes.base import Recipe
+from weightspace.recipes.length import Length
+from weightspace.recipes.losses import CrossEntropy
+from weightspace.recipes.optimisers import make_optimiser
+from weightspace.spaces.base import Space
+from weightspace.spaces.full import Full
+from weightspace.spaces.masked import Masked
+from weightspace.streams import Seeds
+
+PAPER = Paper(
+    title="Deconstructing lottery tickets: zeros, signs, and the supermask",
+    bibtex=(
+        "@inproceedings{zhou2019deconstructing,\n"
+        "  title = {Deconstructing lottery tickets: zeros, signs, and the supermask},\n"
+        "  author = {Zhou, Hattie and Lan, Janice and Liu, Rosanne and Yosinski, Jason},\n"
+        "  booktitle = {Advances in Neural Information Processing Systems},\n"
+        "  year = {2019},\n"
+        "  url = {https://arxiv.org/abs/1905.01067}\n"
+        "}"
+    ),
+    figure="Figures 3 to 5: accuracy against the share of weights left",
+)
+END, EARLY = "end", "early-stop"
+METRICS = (
+    "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
+    "density",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class TicketSweep(TrainingSweep):
+    """Fields that all ticket experiments have."""
+
+    metrics = METRICS
+    swept = ("seeds", "probes")
+    passing = ("eval_every",)
+
+    model: str = "fc:initialiser=glorot_normal"
+    """Network: a name of `list models`, such as lth_conv2:width=16, or package.module:factory."""
+    data: str = "mnist"
+    """Data set: a name of `list data`, a folder, or package.module:factory."""
+    validation: int = 5000
+    """Training examples set aside by seed: early stopping looks at these alone."""
+    epochs: float = 55
+    """Passes over the training data of each round; the last incomplete batch of a pass is dropped."""
+    optimiser: str = "adam"
+    """How the weights are trained: sgd, momentum, adam, adamw, rmsprop."""
+    lr: float = 0.0012
+    """Learning rate."""
+    batch_size: int = 60
+    """Examples of a step."""
+    dense_rate: float = 0.2
+    """Share of the weights left that a round removes from dense layers."""
+    conv_rate: float = 0.1
+    """The same for convolutions."""
+    output_rate: float = 0.1
+    """The same for the output layer."""
+    rule: str = "round"
+    """How shares become whole numbers: round (exact), or legacy (the original's floating point)."""
+    score_at: str = END
+    """Which weights are scored: at the end, at early-stop (least validation loss), or after 500it."""
+    eval_every: str = "100it"
+
+    def __post_init__(self) -> None:
+        check_number("epochs", self.epochs, above=0)
+        check_choice("pruning rule", self.rule, RULES)
+        if self.score_at not in (END, EARLY):
+            Length.parse(self.score_at)
+        _ = self.rates
+
+    @property
+    def rates(self) -> Rates:
+        """Shares removed, by kind of layer."""
+        return Rates(self.dense_rate, self.conv_rate, self.output_rate)
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """Images in [0, 1], cross-entropy."""
+        return Task(make_data(self.data, normalise="unit", validation=self.validation), CrossEntropy())
+
+    @functools.cached_property
+    def network(self) -> Model:
+        """The model, for the data's shape."""
+        data = self.task.data
+        return make(self.model, data.shape, data.outputs)
+
+    @functools.cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        return tuple(self.task.data.shape)
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        """How a round is trained."""
+        optimiser = make_optimiser(self.optimiser, self.lr)
+        return Recipe(optimiser, f"{self.epochs:g}ep", batch=self.batch_size, remainder="drop")
+
+    def training(self, space: Space, seeds: Seeds) -> Run:
+        """A training in a space."""
+        return Run(self.network, self.task, space, self.recipe, seeds, precision=self.precision)
+
+    def dense(self, seeds: Seeds) -> Run:
+        """The training of all weights that everything starts from."""
+        return self.training(Full(), seeds)
+
+    def scored(self, run: Run) -> Output:
+        """The weights after a training that criteria look at."""
+        if self.score_at == END:
+            return run.final()
+        return run.read(Best(), "weights") if self.score_at == EARLY else run.at(self.score_at)
+
+    def gradient(self, run: Run) -> Output:
+        """The loss gradient at the start of a training."""
+        return run.read(InitialGradient(), "gradient")
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Validation along the way, train and test once."""
+        return Evaluation(("validation",), last=("train", "test"))
+
+    def watch_of(self, run: Run) -> Watch:
+        """Evaluation and early stopping; the density of masks where there are any."""
+        if not self.validation:
+            raise InputError("tickets are chosen by validation loss; give validation=<examples>")
+        masks = (Density(layers=False),) if isinstance(run.space, Masked) else ()
+        extra = tuple(
+            make_probe(name) for name in self.probes if name not in ("evaluation", "best", "density")
+        )
+        return Watch(self.eval_every, (self.evaluation, Best(), *masks, *extra))
+
+    def row(self, run: Run, labels: dict[str, Any]) -> Row:
+        """A line of the table."""
+        named = {"model": self.model, "data": self.data, "seed": run.seeds.base}
+        return Row(labels | named, run, self.watch_of(run))

@@ -1,0 +1,91 @@
+"""Figures of the ticket experiments: accuracy and early-stopping step against the share of weights left."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from weightspace.figures import style
+from weightspace.figures.arms import Arm, arms_of
+from weightspace.figures.axes import legend_below, panes_of, thinned
+from weightspace.figures.captions import runs_text
+from weightspace.figures.panel import Panel
+from weightspace.store.schema import FINISHED
+
+DENSE = "dense"
+LABELS = {
+    "best_test_accuracy": "test accuracy at early stopping",
+    "test_accuracy": "test accuracy at the end",
+    "best_step": "step of least validation loss",
+}
+
+
+def panels(table: pd.DataFrame, arms: Sequence[str]) -> list[Panel]:
+    """Accuracy and speed against the share of weights left.
+
+    Args:
+      table: A row a run, with labels, `density` and the metrics.
+      arms: The labels that tell lines apart.
+    """
+    rows = table[table["status"].isin(FINISHED)]
+    found = []
+    with style.style():
+        for name, title, metrics in (
+            ("accuracy", "Accuracy against weights left", ("best_test_accuracy", "test_accuracy")),
+            ("speed", "Early stopping against weights left", ("best_step",)),
+        ):
+            there = [metric for metric in metrics if metric in rows and rows[metric].notna().any()]
+            if there:
+                found.append(_panel(name, title, there, rows, arms))
+    return found
+
+
+def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, labels: Sequence[str]) -> Panel:
+    pruned, dense = rows[rows["criterion"] != DENSE], rows[rows["criterion"] == DENSE]
+    arms = arms_of(pruned, tuple(labels))
+    drawn, panes = panes_of(len(metrics), 3.4)
+    data = []
+    for axes, metric in zip(panes, metrics, strict=True):
+        _dense(axes, dense[metric])
+        data += [_line(axes, arm.of(pruned), arm, metric) for arm in arms]
+        percent_axis(axes, [1.0, *pruned["density"].dropna()])
+        axes.set_ylabel(LABELS[metric])
+    legend_below(drawn, panes[0])
+    numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame(columns=["n"])
+    counts = runs_text(numbers["n"]) if len(numbers) else "no runs"
+    caption = (
+        f"Means over seeds ({counts} at each point), bands from the least to the greatest. Grey: the dense "
+        "network, mean and range. Early stopping takes the step of least validation loss."
+    )
+    return Panel(name, title, caption, drawn, numbers)
+
+
+def _dense(axes: Axes, values: pd.Series) -> None:
+    values = values.dropna()
+    if len(values):
+        axes.axhspan(values.min(), values.max(), color=style.MUTED, alpha=0.16, linewidth=0)
+        axes.axhline(values.mean(), color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1, label="dense")
+
+
+def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame:
+    each = rows.dropna(subset=[metric]).groupby("round").agg(
+        density=("density", "mean"), mean=(metric, "mean"), least=(metric, "min"), greatest=(metric, "max"),
+        sd=(metric, "std"), n=(metric, "count"),
+    ).reset_index()  # fmt: skip
+    axes.fill_between(
+        each["density"], each["least"], each["greatest"], color=arm.colour, alpha=0.13, linewidth=0
+    )
+    look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker}
+    axes.plot(each["density"], each["mean"], label=arm.name, **look)
+    return each.assign(arm=arm.name, metric=metric)
+
+
+def percent_axis(axes: Axes, densities: Sequence[float]) -> None:
+    """A logarithmic axis of the share of weights left, in per cent, falling to the right."""
+    axes.set_xscale("log")
+    axes.invert_xaxis()
+    axes.xaxis.set_major_locator(FixedLocator(thinned([d for d in densities if d > 0], 7)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
+    axes.set_xlabel("weights left (%)")
