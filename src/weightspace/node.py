@@ -140,6 +140,14 @@ class Derived(Node):
         """The outputs by name: arrays, nested dicts of arrays, or plain numbers (these become columns)."""
         raise NotImplementedError(f"{type(self).__name__} must define compute()")
 
+    def blank(self) -> dict[str, Tree]:
+        """Arrays of the shapes and types of the outputs that other nodes take, by name; nothing is computed.
+
+        Called with blank arrays in the place of `Output` leaves, so that the cost of what follows can be told
+        before anything is done. A value whose outputs no training takes need not define it.
+        """
+        return {}
+
     def output(self, name: str, *, shared: bool = False) -> Output:
         """One of the outputs of `compute`, by name."""
         return Output(self, name, shared=shared)

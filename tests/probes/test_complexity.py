@@ -53,10 +53,14 @@ EACH_STEP = [0, *[1] * STEPS]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
+def quick_and_own_cache(tmp_path_factory):
+    """Compiling is most of the time of these tests."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def points(x, y, **options):
@@ -158,7 +162,7 @@ class TestNormalisedUpdate:
             for nets in (networks[:-1], networks[1:])
         )
         np.testing.assert_allclose(phi, before, rtol=1e-9)
-        assert np.abs(phi / after - 1).max() > 0.01
+        assert np.abs(phi - after).max() > 0.01 * phi.max()
 
     @pytest.mark.parametrize("task", TASKS)
     def test_it_does_not_depend_on_the_rate(self, task):
@@ -241,8 +245,8 @@ def test_singular_values_are_those_of_the_matrix():
 
 @pytest.mark.parametrize("optimiser", [Sgd(0.1), Momentum(0.05)], ids=["sgd", "momentum"])
 def test_no_way_is_shorter_than_the_distance(optimiser):
-    run = run_of(optimiser=optimiser, length="3ep")
-    found = records_of(run, Trajectory(), BiasDistance(), PathLength(), stretches=[0, *[1] * 3 * N])
+    run = run_of(optimiser=optimiser, length="2ep")
+    found = records_of(run, Trajectory(), BiasDistance(), PathLength(), stretches=[0, *[1] * 2 * N])
     way = np.cumsum(found["update_length"][1:]) * optimiser.lr
     distance = found["bias_distance"][1:]
     assert (way >= distance * (1 - 1e-12)).all()
@@ -254,8 +258,8 @@ def test_no_way_is_shorter_than_the_distance(optimiser):
 
 def test_the_distance_is_at_most_the_sum_of_rate_error_and_steepness():
     """Corollary 3 without its probability, with an identity for the first matrix: the triangle inequality."""
-    run = run_of(lr=0.1, length="3ep")
-    found = records_of(run, Trajectory(), Lipschitz(), BiasDistance(), stretches=[0, *[1] * 3 * N])
+    run = run_of(lr=0.1, length="2ep")
+    found = records_of(run, Trajectory(), Lipschitz(), BiasDistance(), stretches=[0, *[1] * 2 * N])
     bound = np.cumsum(0.1 * found["loss_derivative"][1:] * found["lipschitz_sampled"][1:])
     assert (found["bias_distance"][1:] <= bound * (1 + 1e-12)).all()
     assert found["bias_distance"][1] == pytest.approx(bound[0], rel=1e-9)
@@ -303,10 +307,9 @@ class TestWindows:
         assert found["bias_variance_normalised"][1] == pytest.approx(expected, rel=1e-5)
 
     def test_quantiles_are_those_of_the_single_updates(self):
-        run = run_of(length="10ep")
-        steps = 10 * N
-        phi = records_of(run, Trajectory(), stretches=[0, *[1] * steps])["trajectory"][1:]
-        found = records_of(run, Steadiness(), stretches=[0, steps // 2, steps // 2])
+        run = run_of(length="30it")
+        phi = records_of(run, Trajectory(), stretches=[0, *[1] * 30])["trajectory"][1:]
+        found = records_of(run, Steadiness(), stretches=[0, 15, 15])
         assert np.isnan(found["phi_q50"][0])
         for name, share in (("phi_q50", 0.5), ("phi_q90", 0.9), ("phi_q99", 0.99)):
             parts = np.split(phi, 2)

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import jax
-
 from weightspace.masks.counts import DEFAULT_RATES, Rates
 from weightspace.masks.prune import density, full_mask, prune
 from weightspace.models.base import layout_of
@@ -50,6 +48,10 @@ class Prune(Derived):
     scope: str = static(default="layer")
     rule: str = static(default="round")
 
+    def blank(self) -> dict[str, Tree]:
+        """The mask has the weights' shapes."""
+        return {"mask": full_mask(self.before)}
+
     def compute(self) -> dict[str, Tree]:
         """The mask and its densities."""
         layout = layout_of(self.model, self.shape, "float32")
@@ -80,6 +82,10 @@ class FullMask(Derived):
 
     weights: Any
 
+    def blank(self) -> dict[str, Tree]:
+        """Ones too."""
+        return self.compute()
+
     def compute(self) -> dict[str, Tree]:
         """Ones."""
-        return {"mask": jax.tree.map(lambda leaf: leaf, full_mask(self.weights))}
+        return {"mask": full_mask(self.weights)}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from weightspace.models.base import layout_of
@@ -27,6 +28,12 @@ class Restart(Derived):
     shape: tuple[int, ...] = static()
     space: Masked
     seeds: Seeds
+
+    def blank(self) -> dict[str, Tree]:
+        """As the weights."""
+        blank = jnp.zeros((1, *self.shape), jnp.float32)
+        init = jax.eval_shape(self.model.init, jax.random.key(0, impl="threefry2x32"), blank)[0]
+        return {"weights": init}
 
     def compute(self) -> dict[str, Tree]:
         """The weights."""

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from weightspace import platform, tree
 from weightspace.errors import InputError, WeightspaceError, check_number
-from weightspace.node import Output, Run, outputs_in
+from weightspace.node import Output, Run, fill, outputs_in
 from weightspace.sweeps.ask import Question, check_asked
 from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
 from weightspace.sweeps.memory import device_bytes, run_bytes
@@ -142,7 +142,9 @@ class _Blanks(dict[Output, Any]):
 
     def __missing__(self, output: Output) -> Any:
         if not isinstance(output.of, Run):
-            return np.zeros(())
+            filled = fill(output.of, {taken: self[taken] for taken in outputs_in(output.of)})
+            self[output] = jax.tree.map(_blank, filled.blank().get(output.name, np.zeros(())))
+            return self[output]
         self[output] = jax.tree.map(_blank, self.outputs(self.requests[output.of.digest])[output.key])
         return self[output]
 
