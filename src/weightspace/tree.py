@@ -93,7 +93,8 @@ def dot(a: Tree, b: Tree) -> Float[Array, ""]:
 
 def squared_norm(tree: Tree) -> Float[Array, ""]:
     """The sum of the squares of all entries."""
-    return dot(tree, tree)
+    # A sum of squares is one pass; a product of two trees is a matrix product for each leaf.
+    return jax.tree.reduce(jnp.add, jax.tree.map(lambda a: jnp.sum(jnp.square(a)), tree))
 
 
 def distance(a: Tree, b: Tree) -> Float[Array, ""]:

@@ -4,6 +4,7 @@ import pytest
 from tests.data.conftest import run_python
 from weightspace import data
 from weightspace.data import describe, make_data, names
+from weightspace.data.cosine import CosineProduct
 from weightspace.errors import DataError, InputError
 
 FACTORIES = """
@@ -27,12 +28,14 @@ def factories(tmp_path, monkeypatch):
 
 
 def test_names_and_cards(no_data):
-    assert names() == ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "tiny_imagenet")
+    on_disk = ("mnist", "fashion_mnist", "cifar10", "cifar100", "svhn", "tiny_imagenet")
+    assert names() == ("digits", *on_disk, "cosine")
     for name in names():
         card = describe(name)
         assert card["name"] == name
         assert card["train"] > card["test"] > 0
-        assert card["on_disk"] == (name == "digits")
+        assert card["on_disk"] == (name not in on_disk)
+    assert describe("cosine")["classes"] is None
     assert describe("cifar100")["classes"] == 100
     with pytest.raises(InputError, match="did you mean 'cifar10'"):
         describe("cifar-1")
@@ -54,6 +57,41 @@ def test_misspelt_names(given, guess):
 def test_misspelt_options():
     with pytest.raises(InputError, match="did you mean 'normalise'"):
         make_data("digits", normalize="unit")
+
+
+def test_the_cosines_are_a_name_with_options():
+    assert make_data("cosine") == CosineProduct()
+    made = make_data("cosine:frequency=0.25,examples=50,test=7,dims=4,scale=2", normalise="half")
+    assert made == CosineProduct(0.25, 50, 7, 4, 2.0)
+    assert make_data("cosine", noise=None, validation=0, subset=None) == CosineProduct()
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("cosine:frequncy=1", {}, "cosine has no option 'frequncy'; did you mean 'frequency'"),
+        ("cosine:frequency=fast", {}, "'frequency' is 'fast', but must be a number"),
+        ("cosine:frequency=0", {}, "frequency is 0"),
+        ("cosine", {"noise": 0.2}, "cosine is drawn for each run, so it takes no noise"),
+        ("cosine", {"validation": 10}, "takes no validation"),
+        ("cosine", {"subset": 10}, "takes no subset"),
+        ("cosines", {}, "did you mean 'cosine'"),
+        ("digits:class=3,8", {}, "digits has no option 'class'; did you mean 'classes'"),
+        ("digits:train_each=5", {}, "chooses no classes; write digits:classes=0,1"),
+        ("digits:classes=3", {}, "there must be at least two"),
+        ("digits:classes=3,x", {}, "option 'classes' is '3,x', but must be a whole number"),
+    ],
+)
+def test_options_in_names_that_make_no_sense(name, options, message):
+    with pytest.raises(InputError, match=message):
+        make_data(name, **options)
+
+
+def test_classes_are_chosen_by_name():
+    made = make_data("digits:classes=3,8,train_each=20", noise=0.5, normalise="half")
+    assert (made.size, made.classes, made.noise) == (40, 2, 0.5)
+    assert made.name == "digits:classes=3,8,train_each=20"
+    assert make_data(made.name).source == made.source
 
 
 def test_hyphens_are_underscores():

@@ -40,6 +40,14 @@ SIZES = {
     ("conv2", DIGITS, 10): 160 + 4_640 + 129 * 10,
     ("fc:widths=16", DIGITS, 10): 65 * 16 + 17 * 10,
     ("mlp:first=linear", (10,), 1): 2_507 + 100,
+    ("mlp:first=random", (10,), 1): 2_507 + 100,
+    ("mlp2", (10,), 1): 395,
+    ("mlp:widths=512", MNIST, 1): 784 + 785 * 512 + 513,
+    ("identity_cnn", CIFAR, 1): 1_080_577,
+    ("identity_cnn", MNIST, 1): 784 + 26 * 96 + (25 * 96 + 1) * 384 + 385 * 384 * 1 + 385,
+    ("lth_conv2", CIFAR, 10): 4_301_642,
+    ("lth_conv4", CIFAR, 10): 2_425_930,
+    ("lth_conv6", CIFAR, 10): 2_262_602,
 }
 
 SMALL = {
@@ -50,6 +58,11 @@ SMALL = {
     "resnet20": "resnet20:widths=3,4,blocks=1",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
     "mlp": "mlp:widths=5,4",
+    "mlp2": "mlp2:widths=6",
+    "identity_cnn": "identity_cnn:channels=4",
+    "lth_conv2": "lth_conv2:width=2",
+    "lth_conv4": "lth_conv4:width=2",
+    "lth_conv6": "lth_conv6:width=2",
 }
 
 
@@ -205,6 +218,88 @@ def test_the_gradient_to_the_first_bias_is_the_gradient_to_the_input():
     assert by_input.any()
 
 
+def test_a_random_first_matrix_is_in_the_outputs_and_never_trained():
+    model = zoo.make("mlp:widths=7,first=random", (6,), 1)
+    weights, state, x = init(model)
+
+    def loss(weights):
+        return jnp.sum(model.apply(weights, state, x, train=True, key=KEY)[0] ** 2)
+
+    gradient = jax.jit(jax.grad(loss))(weights)["first"]
+    assert not gradient["kernel"].any()
+    assert gradient["bias"].any()
+    linear = zoo.make("mlp:widths=7,first=linear", (6,), 1)
+    assert np.array_equal(outputs(model, weights, state, x)[0], outputs(linear, weights, state, x)[0])
+
+
+def test_the_bias_for_each_pixel_tells_the_gradient_to_the_image():
+    model = zoo.make("identity_cnn:channels=3", DIGITS, 1)
+    weights, state, x = init(model, 1)
+
+    def f(weights, x):
+        return model.apply(weights, state, x, train=True, key=KEY)[0][0, 0]
+
+    by_weights, by_input = jax.jit(jax.grad(f, (0, 1)))(weights, x)
+    np.testing.assert_array_equal(by_weights["first"]["bias"], by_input.ravel())
+    assert by_input.any()
+
+
+def test_identity_cnn_is_what_the_sheet_says():
+    model = zoo.make("identity_cnn:channels=3,5", (24, 27, 2), 1)
+    weights, state, x = init(model, 2)
+
+    @jax.jit
+    def by_hand(weights, y):
+        y = jnp.maximum(y.reshape(2, -1) + weights["first"]["bias"][None], 0).reshape(y.shape)
+        for number in ("0", "1"):
+            layer = weights["convs"][number]
+            numbers = ("NHWC", "HWIO", "NHWC")
+            y = lax.conv_general_dilated(y, layer["kernel"], (1, 1), "VALID", dimension_numbers=numbers)
+            y = jnp.maximum(y + jnp.expand_dims(layer["bias"], (0, 1, 2)), 0)
+            y = lax.reduce_window(y, -jnp.inf, lax.max, (1, 3, 3, 1), (1, 3, 3, 1), "VALID")
+        for name in ("hidden", "output"):
+            y = y.reshape(2, -1) @ weights[name]["kernel"] + weights[name]["bias"][None]
+            y = jnp.maximum(y, 0) if name == "hidden" else y
+        return y
+
+    made, expected = outputs(model, weights, state, x)[0], by_hand(weights, x)
+    np.testing.assert_allclose(made, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("where", ["forward", "gradient"])
+def test_dropout_in_the_gradient_leaves_the_outputs_whole(where):
+    """Half of the hidden units are dropped: from outputs and gradient, or from the gradient alone."""
+    whole = zoo.make("mlp:widths=64", (6,), 1)
+    thin = zoo.make(f"mlp:widths=64,dropout=0.5,dropout_in={where}", (6,), 1)
+    weights, state, x = init(whole, 1)
+
+    def value(model, train=True):
+        def loss(weights):
+            return model.apply(weights, state, x, train=train, key=KEY)[0][0, 0]
+
+        return jax.jit(jax.value_and_grad(loss))(weights)
+
+    (full, gradient), (dropped, thinned) = value(whole), value(thin)
+    assert bool(np.isclose(full, dropped, rtol=1e-6)) == (where == "gradient")
+    full_column, thin_column = (g["output"]["kernel"][:, 0] for g in (gradient, thinned))
+    at_all = np.asarray(full_column != 0)
+    # The backward pass sees the units' own values; what reaches the layers before is cut off half of the time.
+    if where == "forward":
+        share = np.mean(np.asarray(thin_column)[at_all] == 0)
+        assert 0.2 < share < 0.8
+        left = np.asarray(thin_column) != 0
+        np.testing.assert_allclose(
+            np.asarray(thin_column)[left], 2 * np.asarray(full_column)[left], rtol=1e-5
+        )
+    hidden, thin_hidden = (np.asarray(g["hidden"]["0"]["bias"]) for g in (gradient, thinned))
+    share = np.mean(thin_hidden[hidden != 0] == 0)
+    assert 0.2 < share < 0.8
+    left = thin_hidden != 0
+    np.testing.assert_allclose(thin_hidden[left], 2 * hidden[left], rtol=1e-5)
+    without, _ = value(thin, train=False)
+    assert np.isclose(full, without, rtol=1e-6)
+
+
 def test_a_linear_first_layer_with_the_identity_is_the_bias_alone():
     shift, linear = (zoo.make(f"mlp:first={first}", (10,), 1) for first in ("identity", "linear"))
     weights, state, x = init(shift)
@@ -300,6 +395,17 @@ ERRORS = {
         "mlp:first=identty",
         (10,),
         "unknown first layer 'identty'; did you mean 'identity'",
+    ),
+    "an unknown place of dropout": (
+        "mlp:dropout=0.5,dropout_in=backward",
+        (10,),
+        "unknown dropout_in 'backward'; did you mean 'forward'",
+    ),
+    "dropout of everything": ("mlp:dropout=1", (10,), "dropout is 1.0, but must lie in"),
+    "convolutions of a small image": (
+        "identity_cnn:channels=3,4",
+        DIGITS,
+        "identity_cnn with 2 convolutions needs larger images than 8 × 8",
     ),
     "a width of zero": ("fc:widths=4,0", DIGITS, "each of widths is 0, but must lie in"),
     "momentum of one": ("resnet20:momentum=1", DIGITS, "momentum is 1"),

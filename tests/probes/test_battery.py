@@ -1,33 +1,96 @@
 """What every probe must do, and what each one measures. A new probe is one row here."""
 
+import dataclasses
+import functools
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
 from tests.builders import EVALUATION, small_run
 from tests.training.harness import flat, train
 from weightspace.data import make_data
+from weightspace.data.task import Task
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
-from weightspace.probes import Best, Distance, Evaluation, PathLength, Snapshot, describe, make_probe, names
+from weightspace.models.zoo import make
+from weightspace.probes import (
+    Activations,
+    Best,
+    BiasDistance,
+    BiasVariance,
+    Distance,
+    Evaluation,
+    Lipschitz,
+    LipschitzSet,
+    PathLength,
+    Sharpness,
+    SingularValues,
+    Snapshot,
+    Steadiness,
+    Trajectory,
+    describe,
+    make_probe,
+    names,
+)
+from weightspace.recipes.losses import BinaryCrossEntropy
 
 PROBES = {
+    "activations": Activations(),
     "best": Best(),
+    "bias-distance": BiasDistance(),
+    "bias-variance": BiasVariance(layer=1),
     "distance": Distance(),
     "evaluation": EVALUATION,
+    "lipschitz": Lipschitz(),
+    "lipschitz-set": LipschitzSet(examples=50),
     "path-length": PathLength(),
+    "sharpness": Sharpness(examples=50),
+    "singular-values": SingularValues(layer=-1),
     "snapshot": Snapshot("5it"),
+    "steadiness": Steadiness(),
+    "trajectory": Trajectory(),
 }
+MASKED = {"density"}
+"""Probes of spaces that have masks."""
 DATA = make_data("digits", validation=200)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def quick_compilation():
+    """Compiling is most of the time of these tests."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def one_output_run(seed):
+    """Digits 3 and 8, told apart by one output: what all probes can be asked of."""
+    data = make_data("digits:classes=3,8", normalise="half", validation=50)
+    run = small_run(seed, data=data, length="50it", batch=16)
+    return dataclasses.replace(
+        run, model=make("mlp:widths=16", data.shape, 1), task=Task(data, BinaryCrossEntropy(0.5))
+    )
+
+
+@functools.cache
+def bare():
+    return train([one_output_run(s) for s in range(2)], lanes=2, stretches=[0, 25, 25])[0]
+
+
+def test_every_probe_has_a_row():
+    assert set(names()) - set(PROBES) == MASKED
 
 
 @pytest.mark.parametrize("name", PROBES)
 def test_probes_leave_the_training_as_it_was(name):
-    runs = [small_run(s, data=DATA, length="50it") for s in range(2)]
-    bare, watched = train(runs, lanes=2)[0], train(runs, (PROBES[name],), lanes=2)[0]
-    for a, b in zip(bare, watched, strict=True):
+    runs = [one_output_run(s) for s in range(2)]
+    watched, records, _ = train(runs, (PROBES[name],), lanes=2, stretches=[0, 25, 25])
+    for a, b in zip(bare(), watched, strict=True):
         np.testing.assert_allclose(flat(a), flat(b), rtol=1e-6, atol=1e-6)
+    assert all(np.isfinite(column[-1]).all() for column in records.values())
 
 
 @pytest.mark.parametrize("name", names())

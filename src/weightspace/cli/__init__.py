@@ -56,14 +56,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 @contextlib.contextmanager
 def _plain_warnings() -> Iterator[None]:
-    """Our own warnings as one line each, without the place in the code that they come from."""
-    shown = warnings.showwarning
+    """Our own warnings as one line each, said once, without the place in the code that they come from."""
+    others, said = warnings.showwarning, set()
 
     def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-        if category.__module__.startswith("weightspace."):
+        if not category.__module__.startswith("weightspace."):
+            others(message, category, *place, **more)
+        elif str(message) not in said:
+            said.add(str(message))
             print(f"weightspace: {message}", file=sys.stderr)
-        else:
-            shown(message, category, *place, **more)
 
     with warnings.catch_warnings():
         warnings.showwarning = show

@@ -1,7 +1,8 @@
 """Our numbers beside published or re-run ones.
 
 The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
-value, n, spread, source and how it is known. A condition is a label of our rows (dim, burn_in, …) or, where
+statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
+condition is a label of our rows (dim, burn_in, …) or, where
 there is no such label, a setting of the question (epochs, batch_size, …); one that is empty is any.
 """
 
@@ -21,7 +22,7 @@ from weightspace.store.schema import FINISHED
 
 TOLERANCE = 0.02
 """The difference of two accuracies that counts as none, whatever their spreads."""
-_FACTS = ("experiment", "model", "data", "metric", "value", "n", "spread", "source", "known")
+_FACTS = ("experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "source", "known")
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
     "difference", "within", "source", "known",
@@ -43,7 +44,7 @@ def references() -> tuple[Mapping[str, str], ...]:
 def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.DataFrame:
     """Every reference number that some of a store's runs answer to, beside ours.
 
-    `difference` is ours less the reference's; both are means over runs of the value at the end of training.
+    `difference` is ours less the reference's; both are means, or medians, over runs.
     `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most 0.02 for accuracies;
     a spread that is not known counts as zero.
 
@@ -125,7 +126,8 @@ def _number(text: str) -> Any:
 
 def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:
     theirs, spread = float(line["value"]), float(line.get("spread", "nan"))
-    mean, sd = float(values.mean()), float(values.std()) if len(values) > 1 else math.nan
+    mean = float(values.median() if line.get("statistic") == "median" else values.mean())
+    sd = float(values.std()) if len(values) > 1 else math.nan
     joint = math.hypot(*(0.0 if math.isnan(each) else each for each in (sd, spread)))
     allowed = max(joint, TOLERANCE if line["metric"].endswith("accuracy") else 0.0)
     return {

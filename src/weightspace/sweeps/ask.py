@@ -73,7 +73,6 @@ def sweep(
     """
     check_number("lanes", lanes, least=1)
     question = asked if isinstance(asked, Question) else _Rows(asked)
-    question.fields()  # raises where a setting cannot be recorded
     workers, store = engine_named(engine), Store(out)
     record = collect(command or []) | {"device": device_name(), "backend": backend()}
     provenance, began = store.save_provenance(record), time.perf_counter()
@@ -149,6 +148,7 @@ class Driver:
         generator = experiment.ask()
         try:
             rows = next(generator)
+            experiment.fields()  # raises where a setting cannot be recorded
             while True:
                 self.answer(rows)
                 asked += rows

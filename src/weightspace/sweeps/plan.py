@@ -69,9 +69,9 @@ def estimate(question: Question, lanes: int | None = None) -> Estimate:
       ProgramError: If a program cannot be built; a sweep records that run by run.
     """
     check_number("lanes", lanes, least=1)
-    question.fields()  # raises where a setting cannot be recorded
     rows = next(question.ask(), [])
     check_asked(question.name, rows)
+    question.fields()  # raises where a setting cannot be recorded
     wanted = missing(rows, lambda _: False)
     runs = [request for request in wanted.values() if isinstance(request.node, Run)]
     for request in runs:

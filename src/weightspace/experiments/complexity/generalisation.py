@@ -7,7 +7,7 @@ from weightspace.errors import check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.complexity import measures
 from weightspace.experiments.complexity.correlation import against_test_loss
-from weightspace.experiments.complexity.protocol import PAPER, PROBES
+from weightspace.experiments.complexity.protocol import PAPER
 from weightspace.experiments.complexity.sinusoid import CosineSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -50,7 +50,7 @@ class ComplexityGeneralisation(CosineSweep):
     @property
     def own_probes(self) -> tuple[str, ...]:
         """All measures."""
-        return (*PROBES, "lipschitz-set", "path-length", "distance", "sharpness", "activations")
+        return (*super().own_probes, "path-length", "distance", "sharpness", "activations")
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """`correlations`: ρ of each measure with the test loss, at matched epoch and at matched loss."""

@@ -8,7 +8,7 @@ from weightspace.data.cosine import CosineProduct
 from weightspace.data.examples import Examples
 from weightspace.errors import InputError
 from weightspace.experiments.complexity import measures
-from weightspace.experiments.complexity.protocol import PAPER, ComplexitySweep, check_values
+from weightspace.experiments.complexity.protocol import PAPER, PROBES, ComplexitySweep, check_values
 from weightspace.frames import Frame
 
 LEVEL = 0.01
@@ -35,6 +35,11 @@ class CosineSweep(ComplexitySweep):
                 f"a batch has {max(self.batch_size)} examples, but there are {min(self.examples)}; give a "
                 "smaller batch or more examples"
             )
+
+    @property
+    def own_probes(self) -> tuple[str, ...]:
+        """The paper's quantities, and λ over the whole training set, in and off the plane of the data."""
+        return (*PROBES, "lipschitz-set")
 
     def tasks(self) -> Iterator[tuple[dict[str, Any], Examples]]:
         """Each frequency and number of examples; every run draws its own."""
