@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from weightspace.data import from_arrays as from_arrays
     from weightspace.data import make_data as make_data
     from weightspace.data.base import Data as Data
+    from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.prune import Prune as Prune
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
     from weightspace.models.adapters import from_linen as from_linen
@@ -33,7 +35,10 @@ if TYPE_CHECKING:
     from weightspace.spaces.affine import Affine as Affine
     from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
     from weightspace.spaces.compose import Compose as Compose
+    from weightspace.spaces.edge_popup import EdgePopup as EdgePopup
     from weightspace.spaces.full import Full as Full
+    from weightspace.spaces.masked import Masked as Masked
+    from weightspace.spaces.supermask import Supermask as Supermask
     from weightspace.store.read import history as history
     from weightspace.store.read import results as results
     from weightspace.streams import Seeds as Seeds
@@ -42,10 +47,28 @@ if TYPE_CHECKING:
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
+    "weightspace.data.cosine": ("CosineProduct",),
+    "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.node": ("Derived", "Precision", "Row", "Run", "Watch"),
-    "weightspace.probes": ("Best", "Distance", "Evaluation", "PathLength", "Snapshot"),
+    "weightspace.probes": (
+        "Activations",
+        "Best",
+        "BiasDistance",
+        "BiasVariance",
+        "Density",
+        "Distance",
+        "Evaluation",
+        "Lipschitz",
+        "LipschitzSet",
+        "PathLength",
+        "Sharpness",
+        "SingularValues",
+        "Snapshot",
+        "Steadiness",
+        "Trajectory",
+    ),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
@@ -53,7 +76,10 @@ _HOMES = {
     "weightspace.spaces.affine": ("Affine",),
     "weightspace.spaces.bases.gaussian": ("Gaussian",),
     "weightspace.spaces.compose": ("Compose",),
+    "weightspace.spaces.edge_popup": ("EdgePopup",),
     "weightspace.spaces.full": ("Full",),
+    "weightspace.spaces.masked": ("Masked",),
+    "weightspace.spaces.supermask": ("Supermask",),
     "weightspace.store.read": ("history", "results", "sql"),
     "weightspace.streams": ("Seeds", "Stream"),
     "weightspace.sweeps": ("sweep",),

@@ -65,11 +65,10 @@ class Workload:
 
     def run(self, seed: int) -> Run:
         """A training without an end."""
-        data = make_data(self.data)
-        model = make(self.model, data.shape, data.outputs)
+        task = Task(make_data(self.data), make_loss(self.loss))
+        model = make(self.model, task.data.shape, task.outputs)
         space = Full() if self.dim is None else Affine(Gaussian(self.dim))
         recipe = Recipe(make_optimiser(self.optimiser, self.lr), ENDLESS, batch=self.batch)
-        task = Task(data, make_loss(self.loss))
         return Run(model, task, space, recipe, Seeds(seed), precision=self.precision)
 
 

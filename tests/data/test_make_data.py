@@ -79,7 +79,7 @@ def test_the_cosines_are_a_name_with_options():
         ("digits:class=3,8", {}, "digits has no option 'class'; did you mean 'classes'"),
         ("digits:train_each=5", {}, "chooses no classes; write digits:classes=0,1"),
         ("digits:classes=3", {}, "there must be at least two"),
-        ("digits:classes=3,x", {}, "option 'classes' is '3,x', but must be a whole number"),
+        ("digits:classes=3,x", {}, "option 'classes' is 'x', but must be a whole number"),
     ],
 )
 def test_options_in_names_that_make_no_sense(name, options, message):

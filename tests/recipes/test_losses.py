@@ -74,6 +74,45 @@ class TestBattery:
             ahead, behind = loss(wide + step * direction, y), loss(wide - step * direction, y)
             assert np.allclose(slope, (ahead - behind) / (2 * step), rtol=1e-5, atol=1e-8)
 
+    def test_the_derivative_by_the_prediction_times_its_slope_is_that_by_the_output(self, loss, outputs, y):
+        """ε = ‖∂ℓ/∂ŷ‖, and ‖∂ℓ/∂f‖ = ε |∂ŷ/∂f|, as each prediction depends on its own output alone."""
+        slope = jax.grad(lambda at: loss(at, y).sum())(outputs).reshape(BATCH, -1)
+        turned = jax.grad(lambda at: loss.predicted(at).sum())(outputs).reshape(BATCH, -1)
+        size = loss.derivative(outputs, y)
+        assert size.shape == (BATCH,)
+        norms = jnp.sqrt(jnp.sum((slope / turned) ** 2, axis=1))
+        assert np.allclose(size, norms, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_the_derivative_of_bce_is_one_over_the_probability_of_the_label(factor):
+    p = jnp.asarray([0.5, 0.25, 0.9, 0.01], jnp.float32)
+    f = jnp.log(p / (1 - p))
+    ones, zeros = jnp.ones(4, jnp.int32), jnp.zeros(4, jnp.int32)
+    loss = BinaryCrossEntropy(factor)
+    assert np.allclose(loss.predicted(f), p, rtol=1e-5)
+    assert np.allclose(loss.derivative(f, ones), factor * np.array([2, 4, 10 / 9, 100]), rtol=1e-4)
+    assert np.allclose(loss.derivative(f, zeros), factor * np.array([2, 4 / 3, 10, 100 / 99]), rtol=1e-4)
+    # The original divides by p where it should multiply: for a sure and right prediction ε is the factor.
+    assert np.allclose(loss.derivative(jnp.full(4, 30.0), ones), factor)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.5])
+def test_the_derivative_of_squares_is_the_error(factor):
+    """2 · factor · |f - y| for one output; the mean over k outputs makes it 2 · factor · ‖f - y‖ / k."""
+    loss = SquaredError(factor)
+    assert np.allclose(loss.derivative(ONE, REAL[:, 0]), 2 * factor * jnp.abs(ONE - REAL[:, 0]), rtol=1e-6)
+    apart = REAL + jnp.asarray([[3.0, 4.0]])
+    assert np.allclose(loss.derivative(apart, REAL), factor * 5, rtol=1e-5)
+    assert np.array_equal(loss.predicted(ONE), ONE)
+    assert np.array_equal(loss.derivative(ONE, ONE), np.zeros(BATCH))
+
+
+def test_the_derivative_of_cross_entropy_is_the_distance_of_softmax_and_target():
+    target = np.eye(CLASSES)[LABELS]
+    expected = np.linalg.norm(jax.nn.softmax(LOGITS) - target, axis=1)
+    assert np.allclose(CrossEntropy().derivative(LOGITS, LABELS), expected, atol=1e-6)
+
 
 def test_cross_entropy_of_equal_outputs_is_log_k():
     assert np.allclose(CrossEntropy()(jnp.zeros_like(LOGITS), LABELS), np.log(CLASSES))

@@ -86,6 +86,17 @@ def _spaces(_: str) -> list[dict[str, Any]]:
     return [
         {"name": "Full", "weights": "θ", "what": "ordinary training"},
         {"name": "Affine", "weights": "offset + B θ", "what": "random and burn-in subspaces"},
+        {
+            "name": "Masked",
+            "weights": "m ⊙ θ + (1 − m) ⊙ frozen",
+            "what": "tickets: any action on kept and pruned weights",
+        },
+        {
+            "name": "Supermask",
+            "weights": "1[u < σ(θ)] ⊙ w₀",
+            "what": "masks that are learned over fixed weights, by sampling",
+        },
+        {"name": "EdgePopup", "weights": "top k of |θ| ⊙ w₀", "what": "the same, by the largest scores"},
         {"name": "Compose", "weights": "outer(inner(θ))", "what": "a space inside a space"},
     ]
 

@@ -1,8 +1,8 @@
 """At init: how well a network does with masks put on weights that were never trained (Zhou et al., 2019).
 
-One-shot masks of rising sparsity are made from the weights at both ends of a dense training; the weights at
-its start, or what an action makes of them, are masked and evaluated as they are. For networks of ReLUs
-without biases the accuracy does not depend on the scale of any layer.
+One-shot masks of rising sparsity are made from the weights at both ends of a dense training; each is put on
+the weights at its start, or on what an action makes of them, and evaluated as it is: a ticket that is never
+trained. For networks of ReLUs without biases the accuracy does not depend on the scale of any layer.
 """
 
 import functools
@@ -12,16 +12,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from weightspace import tree
+from weightspace import platform
 from weightspace.data.task import Task
-from weightspace.masks.counts import DEFAULT_RATES, Rates
+from weightspace.errors import InputError, check_choice, check_number
+from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
+from weightspace.masks.criteria import criterion
+from weightspace.masks.fit import check_fit
 from weightspace.masks.kept import Kept, Rewind
-from weightspace.masks.prune import density, prune
+from weightspace.masks.prune import ranks
 from weightspace.models.base import layout_of
+from weightspace.models.layout import Layout, Leaf
 from weightspace.node import Derived
+from weightspace.spaces.masked import Masked
 from weightspace.spec import spec, static
-from weightspace.streams import Keys, Seeds, Stream, key
-from weightspace.tree import Tree
+from weightspace.streams import Keys, Seeds, Stream, key, named
+from weightspace.tree import Tree, flat_dict, map_named
 
 BATCH = 1_000
 TRAIN_EXAMPLES = 5_000
@@ -31,9 +36,12 @@ TRAIN_EXAMPLES = 5_000
 class AtInit(Derived):
     """Accuracies of one-shot masks at the initial weights, for each power of pruning from 0.
 
-    Columns, for each power k: `density_<k>`, `test_accuracy_<k>`, `test_loss_<k>`, `train_accuracy_<k>` (the
-    training metrics on 5,000 examples); and `test_accuracy_max` with `density_at_max`, which flatter: a
-    maximum over noisy values. Powers from which on a layer would be empty are left out.
+    Columns, for each power k: `density_<k>`, `test_accuracy_<k>`, `test_loss_<k>`, `train_accuracy_<k>`,
+    `train_loss_<k>` (the last two on 5,000 examples, evenly spread); `test_accuracy_max` with
+    `density_at_max`, which flatters: it is the greatest of many noisy values; and `chance`, one over the
+    number of classes. The masks are those of `Prune` with that power on a full mask; one sort of each layer
+    gives them all. Powers from which on a layer would be empty are left out. Criteria that take no notice of
+    the rate have one mask only, at power 0.
 
     Attributes:
       model: The network.
@@ -44,9 +52,9 @@ class AtInit(Derived):
       seeds: Of the dense run.
       gradient: Loss gradient at `before`, for the criteria that need it.
       kept: What kept weights are set to.
-      rates: Shares removed by each power, by kind of layer.
+      rates: Shares removed by each power, by kind of layer; or one number for all.
       powers: How many powers, 0 (no pruning) among them.
-      rule: How shares become counts.
+      rule: How shares become counts: `round`, or the original's `legacy`.
     """
 
     model: Any
@@ -61,84 +69,150 @@ class AtInit(Derived):
     powers: int = static(default=25)
     rule: str = static(default="round")
 
+    def validate(self) -> None:
+        """A known criterion and rule, at least one power."""
+        criterion(self.criterion)
+        check_choice("pruning rule", self.rule, RULES)
+        check_number("powers", self.powers, least=1)
+
     def compute(self) -> dict[str, Tree]:
-        """One mask after another."""
-        shape = tuple(self.task.data.shape)
-        layout = layout_of(self.model, shape, "float32")
-        keys = Keys(self.seeds)
-        blank = jnp.zeros((1, *shape), jnp.float32)
-        state = self.model.init(keys(Stream.INIT), blank)[1]
+        """All masks in one program."""
+        layout = layout_of(self.model, tuple(self.task.data.shape), "float32")
+        counts = self.counts(layout)
+        examples = {split: _examples(self.task, self.seeds, split) for split in ("test", "train")}
+        each = map_named(lambda path, _: counts.get(path, np.ones_like(_first(counts))), self.before)
+        with platform.arithmetic("float32", "highest"):
+            places = self.places(layout)
+            found = _measuring(self.model, self.task)(
+                self.kept, self.before, places, each, self.seeds, examples
+            )
+        measured = {name: np.asarray(values) for name, values in found.items()}
+        return self._columns(layout, counts, measured)
 
-        def fresh(number: int) -> Tree:
-            return self.model.init(keys.child(number)(Stream.INIT), blank)[0]
+    def counts(self, layout: Layout) -> dict[str, np.ndarray]:
+        """How many weights of each kernel are kept, for each power that leaves some of all of them."""
+        kernels = [layout[path] for path in layout.paths("kernel")]
+        if criterion(self.criterion).fixed:
+            same = {leaf.path: np.array([np.count_nonzero(self._scores(leaf))], np.int32) for leaf in kernels}
+            empty = [path for path, count in same.items() if not count[0]]
+            if empty:
+                raise InputError(f"the criterion '{self.criterion}' keeps no weight of {', '.join(empty)}")
+            return same
+        found = {leaf.path: [self._left(leaf, power) for power in range(self.powers)] for leaf in kernels}
+        least = np.min(np.array(list(found.values())), axis=0)
+        whole = int(np.argmin(least)) if least.min() == 0 else self.powers
+        return {path: np.array(left[:whole], np.int32) for path, left in found.items()}
 
-        @jax.jit
-        def masked(mask: Tree) -> Tree:
-            values = self.kept.values(self.before, mask, layout, keys.child(0)(Stream.MASK), fresh)
-            return jax.tree.map(lambda on, w: jnp.where(on, w, jnp.zeros_like(w)), mask, values)
+    def _left(self, leaf: Leaf, power: int) -> int:
+        rate = self.rates.of(leaf) if isinstance(self.rates, Rates) else self.rates
+        return leaf.size - drop_count(leaf.size, rate, self.rule, power)
 
+    def places(self, layout: Layout) -> Tree:
+        """The rank of each entry of a kernel, and 0 for all else: a mask is where it is below a count.
+
+        Raises:
+          InputError: If weights belong to another model, or are not numbers.
+        """
+        for name in ("before", "after"):
+            check_fit(f"'{name}'", getattr(self, name), layout)
+        kernels = set(layout.paths("kernel"))
+        salt = key(self.seeds, Stream.MASK)
+
+        def rank(path: str, w: Any) -> Any:
+            if path not in kernels:
+                return jnp.zeros(np.shape(w), jnp.int32)
+            return ranks(self._scores(layout[path]), np.ones(np.shape(w), bool), named(salt, path))
+
+        return map_named(rank, self.before)
+
+    def _scores(self, leaf: Leaf) -> Any:
+        given = (self.before, self.after, self.gradient)
+        before, after, slope = (None if tree is None else flat_dict(tree)[leaf.path] for tree in given)
+        if not np.isfinite(np.asarray(after)).all():
+            raise InputError(f"'after' is not finite in {leaf.path}; prune a run that did not diverge")
+        return criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
+
+    def _columns(self, layout: Layout, counts: Any, measured: dict[str, np.ndarray]) -> dict[str, Tree]:
+        whole = sum(layout[path].size for path in counts)
+        density = sum(counts.values()) / whole
         found: dict[str, float] = {}
-        for power in range(self.powers):
-            mask = self._mask(layout, power)
-            if mask is None:
-                break
-            shares = density(mask, layout)
-            kept = sum(share * layout[path].size for path, share in shares.items())
-            found[f"density_{power}"] = kept / sum(layout[path].size for path in shares)
-            found |= {f"{k}_{power}": v for k, v in self._measured(masked(mask), state).items()}
-        best = max(range(self.powers), key=lambda k: found.get(f"test_accuracy_{k}", -1.0))
-        found["test_accuracy_max"] = found[f"test_accuracy_{best}"]
-        found["density_at_max"] = found[f"density_{best}"]
+        for power in range(len(density)):
+            found[f"density_{power}"] = float(density[power])
+            found |= {f"{name}_{power}": float(values[power]) for name, values in measured.items()}
+        if "test_accuracy" in measured:
+            best = int(np.argmax(measured["test_accuracy"]))
+            found["test_accuracy_max"] = float(measured["test_accuracy"][best])
+            found["density_at_max"] = float(density[best])
+            found["chance"] = 1 / self.task.outputs
         return dict(found)
 
-    def _mask(self, layout: Any, power: int) -> Tree | None:
-        from weightspace.errors import InputError
 
-        try:
-            return prune(
-                self.before, self.after, self.gradient, None, layout, self.criterion,
-                key=key(self.seeds, Stream.MASK), rates=self.rates, power=power, rule=self.rule,
-            )  # fmt: skip
-        except InputError:
-            if power:
-                return None
-            raise
-
-    def _measured(self, weights: Tree, state: Tree) -> dict[str, float]:
-        parts = (("test", None), ("train", TRAIN_EXAMPLES))
-        return {
-            f"{split}_{name}": value
-            for split, limit in parts
-            for name, value in _means(self.model, self.task, self.seeds, weights, state, split, limit).items()
-        }
+def _first(counts: dict[str, np.ndarray]) -> np.ndarray:
+    return next(iter(counts.values()))
 
 
-def _means(
-    model: Any, task: Task, seeds: Seeds, weights: Tree, state: Tree, split: str, limit: int | None
-) -> dict[str, float]:
-    """Means of the task's metrics over a split, batch by batch."""
-    arrays = task.data.arrays()
-    part = getattr(arrays, split)
-    rows = task.data.partition(seeds).train if split == "train" else None
-    chosen = np.arange(len(part.y)) if rows is None else np.asarray(rows)
-    chosen = chosen[:limit]
-    forward = _forward(model, task)
-    total: dict[str, float] = {}
-    for start in range(0, len(chosen), BATCH):
-        here = chosen[start : start + BATCH]
-        x = task.data.decode(arrays, np.asarray(part.x)[here], "float32")
-        sums = forward(weights, state, x, np.asarray(part.y)[here])
-        for name, value in sums.items():
-            total[name] = total.get(name, 0.0) + float(value)
-    return {name: value / len(chosen) for name, value in total.items()}
+def _examples(task: Task, seeds: Seeds, split: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """How to decode, and raw inputs and targets: the whole test split, or some of the run's training split."""
+    data = task.data
+    # As the compiled program draws them, in single precision.
+    with platform.arithmetic("float32", "highest"):
+        drawn = data.drawn(seeds)
+        arrays = data.arrays() if drawn is None else drawn
+        part = getattr(arrays, split)
+        x, y = np.asarray(part.x), np.asarray(part.y)
+        if split == "train":
+            labels, rows = data.labels(arrays, seeds), data.partition(seeds).train
+            y = y if labels is None else np.asarray(labels)
+            chosen = np.arange(len(y)) if rows is None else np.asarray(rows)
+            chosen = chosen[np.linspace(0, len(chosen) - 1, min(TRAIN_EXAMPLES, len(chosen))).astype(int)]
+            x, y = x[chosen], y[chosen]
+    return (arrays.shift, arrays.scale), x, y
 
 
 @functools.lru_cache(maxsize=8)
-def _forward(model: Any, task: Task) -> Any:
-    @jax.jit
-    def sums(weights: Tree, state: Tree, x: Any, y: Any) -> dict[str, Any]:
-        still = jax.random.key(0, impl="threefry2x32")
-        outputs, _ = model.apply(tree.cast(weights, jnp.float32), state, x, train=False, key=still)
-        return {name: jnp.sum(values) for name, values in task.measure(outputs, y).items()}
+def _measuring(model: Any, task: Task) -> Any:
+    """The program that evaluates all masks; the same for all criteria, actions of one kind, and seeds."""
+    shape = tuple(task.data.shape)
+    layout = layout_of(model, shape, "float32")
+    arrays = task.data.arrays()
+    blank = jnp.zeros((1, *shape), jnp.float32)
 
-    return sums
+    def sample(keys: Keys) -> Tree:
+        return model.init(keys(Stream.INIT), blank)[0]
+
+    def total(weights: Tree, state: Tree, examples: Any) -> dict[str, Any]:
+        (shift, scale), x, y = examples
+        size, batch = len(y), min(BATCH, len(y))
+        whole = type(arrays)(arrays.train, arrays.test, shift, scale)
+
+        def part(number: Any) -> dict[str, Any]:
+            places = number * batch + jnp.arange(batch, dtype=jnp.int32)
+            rows = jnp.minimum(places, size - 1)
+            inputs = task.data.decode(whole, x[rows], "float32")
+            still = jax.random.key(0, impl="threefry2x32")
+            outputs, _ = model.apply(weights, state, inputs, train=False, key=still)
+            real = (places < size).astype(jnp.float32)
+            return {name: jnp.sum(each * real) for name, each in task.measure(outputs, y[rows]).items()}
+
+        sums = jax.lax.map(part, jnp.arange(-(-size // batch), dtype=jnp.int32))
+        return {name: jnp.sum(each) / size for name, each in sums.items()}
+
+    @jax.jit
+    def measure(kept: Kept, before: Tree, places: Tree, counts: Tree, seeds: Seeds, splits: Any) -> Any:
+        keys = Keys(seeds)
+        state = model.init(keys(Stream.INIT), blank)[1]
+        splits = {name: (fit, jnp.asarray(x), jnp.asarray(y)) for name, (fit, x, y) in splits.items()}
+
+        def one(count: Tree) -> dict[str, Any]:
+            mask = jax.tree.map(lambda place, most: place < most, places, count)
+            space = Masked(mask, kept, start=before)
+            weights = space.weights(*space.init(keys, sample, layout), ())
+            return {
+                f"{split}_{name}": value
+                for split, examples in splits.items()
+                for name, value in total(weights, state, examples).items()
+            }
+
+        return jax.lax.map(one, counts)
+
+    return measure

@@ -132,8 +132,12 @@ class Lease:
             descriptor = os.open(self._path(number), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
             return False
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({**_here(), "since": time.time()}, file)
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                json.dump({**_here(), "since": time.time()}, file)
+        except OSError:
+            self._path(number).unlink()  # on a full disk: without a name in it, it would seem to be held
+            raise
         return True
 
     def _holder(self, number: int) -> Holder | None:

@@ -98,7 +98,9 @@ def form(members: Sequence[Request], lanes: int) -> Cohort:
 
 def default_lanes(run: Any, backend: str) -> int:
     """Lanes by the table, for the cost of one of the run's steps."""
-    return lanes_for(Cost(layout_of_run(run).size, run.recipe.batch), backend)
+    layout = layout_of_run(run)
+    convolutional = any(leaf.kind == "kernel" and len(leaf.shape) > 2 for leaf in layout)
+    return lanes_for(Cost(layout.size, run.recipe.batch, convolutional), backend)
 
 
 def _signature(request: Request, shapes: Mapping[Output, Any]) -> Any:

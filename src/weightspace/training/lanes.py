@@ -22,10 +22,17 @@ TABLE: dict[str, tuple[tuple[float, int], ...]] = {
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What a training step costs, as far as the table cares."""
+    """What a training step costs, as far as the table cares.
+
+    Attributes:
+      weights: D.
+      batch: Examples of a step.
+      convolutional: Whether kernels are used at many places of an image.
+    """
 
     weights: int
     batch: int
+    convolutional: bool = False
 
     @property
     def products(self) -> float:
@@ -38,6 +45,8 @@ def lanes_for(cost: Cost, backend: str) -> int:
 
     How many runs there are does not enter, so that a run's bits do not depend on its neighbours.
     """
+    if cost.convolutional and backend == "cpu":
+        return 1  # lanes with kernels of their own are looped over there, so that they bring nothing
     for limit, lanes in tuned().get(backend, TABLE["gpu"]):
         if cost.products <= limit:
             return lanes

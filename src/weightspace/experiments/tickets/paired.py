@@ -40,17 +40,17 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     lines = []
     first: dict[Any, Any] = {}
     for key, part in groups.items():
-        lines.append((*key, part["density"].mean(), DENSE, *_difference(part[metric], dense)))
+        lines.append((*key, part["density"].mean(), DENSE, *difference(part[metric], dense)))
         reference = first.setdefault(key[-1], part)
         if reference is not part:
             name = ", ".join(str(reference[label].iloc[0]) for label in labels)
-            lines.append((*key, part["density"].mean(), name, *_difference(part[metric], reference[metric])))
+            lines.append((*key, part["density"].mean(), name, *difference(part[metric], reference[metric])))
     columns = ["difference", "difference_low", "difference_high", "p", "n"]
     found = DataFrame(lines, columns=[*labels, "round", "density", "against", *columns])
     return found.assign(p_corrected=np.minimum(found["p"] * max(len(found), 1), 1.0))
 
 
-def _difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]:
+def difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]:
     """Mean difference, the ends of its interval, p, and the number of pairs."""
     both = ours.index.intersection(theirs.index)
     apart = (ours.loc[both] - theirs.loc[both]).to_numpy(np.float64)

@@ -49,8 +49,8 @@ METRICS = (
 
 
 @dataclasses.dataclass(frozen=True)
-class TicketSweep(TrainingSweep):
-    """Fields that all ticket experiments have."""
+class TicketTraining(TrainingSweep):
+    """Fields of all experiments on tickets and masks: what is trained, and how."""
 
     metrics = METRICS
     swept = ("seeds", "probes")
@@ -70,29 +70,10 @@ class TicketSweep(TrainingSweep):
     """Learning rate."""
     batch_size: int = 60
     """Examples of a step."""
-    dense_rate: float = 0.2
-    """Share of the weights left that a round removes from dense layers."""
-    conv_rate: float = 0.1
-    """The same for convolutions."""
-    output_rate: float = 0.1
-    """The same for the output layer."""
-    rule: str = "round"
-    """How shares become whole numbers: round (exact), or legacy (the original's floating point)."""
-    score_at: str = END
-    """Which weights are scored: at the end, at early-stop (least validation loss), or after 500it."""
     eval_every: str = "100it"
 
     def __post_init__(self) -> None:
         check_number("epochs", self.epochs, above=0)
-        check_choice("pruning rule", self.rule, RULES)
-        if self.score_at not in (END, EARLY):
-            Length.parse(self.score_at)
-        _ = self.rates
-
-    @property
-    def rates(self) -> Rates:
-        """Shares removed, by kind of layer."""
-        return Rates(self.dense_rate, self.conv_rate, self.output_rate)
 
     @functools.cached_property
     def task(self) -> Task:
@@ -124,16 +105,6 @@ class TicketSweep(TrainingSweep):
         """The training of all weights that everything starts from."""
         return self.training(Full(), seeds)
 
-    def scored(self, run: Run) -> Output:
-        """The weights after a training that criteria look at."""
-        if self.score_at == END:
-            return run.final()
-        return run.read(Best(), "weights") if self.score_at == EARLY else run.at(self.score_at)
-
-    def gradient(self, run: Run) -> Output:
-        """The loss gradient at the start of a training."""
-        return run.read(InitialGradient(), "gradient")
-
     @property
     def evaluation(self) -> Evaluation:
         """Validation along the way, train and test once."""
@@ -153,3 +124,41 @@ class TicketSweep(TrainingSweep):
         """A line of the table."""
         named = {"model": self.model, "data": self.data, "seed": run.seeds.base}
         return Row(labels | named, run, self.watch_of(run))
+
+
+@dataclasses.dataclass(frozen=True)
+class TicketSweep(TicketTraining):
+    """Fields of the experiments that prune trained weights."""
+
+    dense_rate: float = 0.2
+    """Share of the weights left that a round removes from dense layers."""
+    conv_rate: float = 0.1
+    """The same for convolutions."""
+    output_rate: float = 0.1
+    """The same for the output layer."""
+    rule: str = "round"
+    """How shares become whole numbers: round (exact), or legacy (the original's floating point)."""
+    score_at: str = END
+    """Which weights are scored: at the end, at early-stop (least validation loss), or after 500it."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_choice("pruning rule", self.rule, RULES)
+        if self.score_at not in (END, EARLY):
+            Length.parse(self.score_at)
+        _ = self.rates
+
+    @property
+    def rates(self) -> Rates:
+        """Shares removed, by kind of layer."""
+        return Rates(self.dense_rate, self.conv_rate, self.output_rate)
+
+    def scored(self, run: Run) -> Output:
+        """The weights after a training that criteria look at."""
+        if self.score_at == END:
+            return run.final()
+        return run.read(Best(), "weights") if self.score_at == EARLY else run.at(self.score_at)
+
+    def gradient(self, run: Run) -> Output:
+        """The loss gradient at the start of a training."""
+        return run.read(InitialGradient(), "gradient")

@@ -1,0 +1,100 @@
+"""Measure: a task's metrics at given weights, on the host, batch by batch.
+
+Training evaluates inside its compiled program; derived values have weights that no run ever had (masked before
+training, on a line between two runs) and measure them here, in single precision.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from weightspace import platform, tree
+from weightspace.data.task import Task
+from weightspace.errors import check_choice
+from weightspace.streams import Keys, Seeds, Stream
+from weightspace.tree import Tree
+
+BATCH = 1_000
+"""Examples of one call, at the most."""
+TRAIN_EXAMPLES = 5_000
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Measure:
+    """Means of the loss's metrics over a split.
+
+    A network that has a state, which belongs to the weights it was trained with, normalises by the statistics
+    of each batch (and its dropout acts); one without is evaluated as at test time.
+
+    Attributes:
+      model: The network.
+      task: Data and loss.
+      seeds: Of the run whose split, subset and label noise are meant.
+    """
+
+    model: Any
+    task: Task
+    seeds: Seeds
+
+    def __call__(self, weights: Tree, split: str, limit: int | None = None) -> dict[str, float]:
+        """`loss`, and `accuracy` where targets are classes.
+
+        Args:
+          weights: As the model takes them.
+          split: `train` (with the run's own labels), `validation` or `test`.
+          limit: Measure on so many examples, spread evenly over the split; None for all.
+        """
+        check_choice("split", split, SPLITS)
+        forward = _forward(self.model, self.task.loss)
+        total: dict[str, float] = {}
+        with platform.arithmetic("float32", "highest"):
+            x_all, y_all, rows = self._examples(split)
+            if limit is not None and limit < len(rows):
+                rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+            for here in np.array_split(rows, -(-len(rows) // BATCH)):
+                x = self.task.data.decode(self._arrays, x_all[here], "float32")
+                sums = forward(weights, self._state, x, y_all[here])
+                total = {name: total.get(name, 0.0) + float(value) for name, value in sums.items()}
+        return {name: value / len(rows) for name, value in total.items()}
+
+    @functools.cached_property
+    def _arrays(self) -> Any:
+        drawn = self.task.data.drawn(self.seeds)
+        return self.task.data.arrays() if drawn is None else drawn
+
+    @functools.cached_property
+    def _state(self) -> Tree:
+        blank = jnp.zeros((1, *self.task.data.shape), jnp.float32)
+        return self.model.init(Keys(self.seeds)(Stream.INIT), blank)[1]
+
+    def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " n"]]:
+        """Raw inputs, targets, and the rows of the split."""
+        data, arrays = self.task.data, self._arrays
+        if split == "test":
+            return np.asarray(arrays.test.x), np.asarray(arrays.test.y), np.arange(len(arrays.test.y))
+        parts = data.partition(self.seeds)
+        rows = getattr(parts, split)
+        # Validation examples are judged by their true labels: noise is put on what is trained on.
+        noisy = data.labels(arrays, self.seeds) if split == "train" else None
+        y = np.asarray(arrays.train.y if noisy is None else noisy)
+        chosen = np.arange(len(y) if split == "train" else 0) if rows is None else np.asarray(rows)
+        return np.asarray(arrays.train.x), y, chosen
+
+
+@functools.lru_cache(maxsize=8)
+def _forward(model: Any, loss: Any) -> Any:
+    @jax.jit
+    def sums(weights: Tree, state: Tree, x: Array, y: Array) -> dict[str, Array]:
+        key = jax.random.key(0, impl="threefry2x32")
+        batch_statistics = bool(jax.tree.leaves(state))
+        w = tree.cast(weights, jnp.float32)
+        outputs, _ = model.apply(w, state, x, train=batch_statistics, key=key)
+        return {name: jnp.sum(values) for name, values in loss.metrics(outputs, y).items()}
+
+    return sums

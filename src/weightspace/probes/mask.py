@@ -1,0 +1,129 @@
+"""Masks that were learned: kept as an output, and measured at the end by thresholding and by sampling."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from weightspace.errors import InputError, check_choice, check_number
+from weightspace.models.layout import Layout
+from weightspace.node import Run
+from weightspace.probes.base import At, Carry, Probe, Scalar, at_the_end
+from weightspace.probes.evaluation import SPLITS
+from weightspace.spaces.base import DEFAULT_POINT
+from weightspace.spec import spec, static
+from weightspace.tree import flat_dict
+
+SAMPLES = 10
+"""Masks that the authors average at the end."""
+
+
+def _check_masks(probe: str, run: Run) -> None:
+    if not hasattr(run.space, "mask_at"):
+        raise InputError(
+            f"the probe '{probe}' needs a space with masks, such as Supermask or EdgePopup, but the run "
+            f"trains in '{run.space.name}'"
+        )
+
+
+@spec
+class LearnedMask(Probe):
+    """Output `mask`: booleans in the structure of the weights, the mask at the end of training.
+
+    Output `inputs`, where the first kernel is a matrix with a row an input: the share of the units of the
+    first layer for which each input is kept, in the shape of an input.
+
+    Attributes:
+      name: Point of the space: `threshold`, `sample0`, …; "" is its default.
+    """
+
+    name: str = static(default=DEFAULT_POINT)
+
+    @property
+    def key(self) -> str:
+        """`learnedmask(threshold)`."""
+        return f"learnedmask({self.name})"
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """The space has masks."""
+        _check_masks("learned mask", run)
+
+    def finish(self, carry: Carry, at: At) -> dict[str, Any]:
+        """The mask there."""
+        space: Any = at.run.space
+        mask = space.mask_at(at.fixed, at.theta, space.point(at.fixed, at.theta, self.name))
+        found = {"mask": mask}
+        first = min((leaf for leaf in at.layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
+        shape = tuple(at.run.task.data.shape)
+        size = 1
+        for length in shape:
+            size *= length
+        if len(first.shape) == 2 and first.shape[0] == size:
+            share = jnp.mean(flat_dict(mask)[first.path], axis=1, dtype=jnp.float32)
+            found["inputs"] = share.reshape(shape)
+        return found
+
+
+@spec
+class MaskEvaluation(Probe):
+    """What learned masks are worth at the end of training; NaN before.
+
+    Columns `threshold_<split>_<metric>` of the space's default point, where a mask is thresholded. With
+    samples also `sampled_<split>_<metric>`, the mean over that many draws of the mask (the space's points
+    `sample0`, `sample1`, …), and `sampled_<split>_<metric>_sd`, their standard deviation (n - 1).
+
+    Source: Zhou et al., 2019, who report the mean over ten samples.
+
+    Attributes:
+      samples: How many masks are drawn; 0 for spaces whose masks are not random.
+      splits: On which parts of the data, each whole.
+    """
+
+    samples: int = static(default=SAMPLES)
+    splits: tuple[str, ...] = static(default=("train", "test"))
+
+    def validate(self) -> None:
+        """Known splits; none or at least two samples, since one has no spread."""
+        for name in self.splits:
+            check_choice("split", name, SPLITS)
+        check_number("samples", self.samples, least=0)
+        if self.samples == 1:
+            raise InputError("samples is 1, but one mask has no spread; give at least 2, or 0 for none")
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """The space has masks, and random ones where samples are asked for."""
+        _check_masks("mask evaluation", run)
+        fixed = not hasattr(run.space, "expected_density") or getattr(run.space, "rounding", False)
+        if self.samples and fixed:
+            raise InputError(
+                f"samples is {self.samples}, but the masks of '{run.space.name}' are not random; give 0"
+            )
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """At the end only."""
+        return at_the_end(at, lambda: self._measured(at)), carry
+
+    def _measured(self, at: At) -> dict[str, Scalar]:
+        space: Any = at.run.space
+        # Not `at.weights`, which remembers what it gave: this stands in a branch.
+        default = space.point(at.fixed, at.theta, DEFAULT_POINT)
+        record = {f"threshold_{name}": value for name, value in self._at(at, default).items()}
+        if not self.samples:
+            return record
+        names = [f"sample{number}" for number in range(self.samples)]
+        drawn = [lambda name=name: space.point(at.fixed, at.theta, name) for name in names]
+        # One program for all samples, one of which is in memory at a time.
+        numbers = jnp.arange(self.samples, dtype=jnp.int32)
+        found = jax.lax.map(lambda number: self._at(at, jax.lax.switch(number, drawn)), numbers)
+        for name, values in found.items():
+            record[f"sampled_{name}"] = jnp.mean(values)
+            record[f"sampled_{name}_sd"] = jnp.std(values, ddof=1)
+        return record
+
+    def _at(self, at: At, point: Any) -> dict[str, Scalar]:
+        weights = at.run.space.weights(at.fixed, at.theta, point)
+        return {
+            f"{split}_{metric}": value
+            for split in self.splits
+            for metric, value in at.measure(weights, at.state, split).items()
+        }
