@@ -5,6 +5,7 @@ the weights at its start, or on what an action makes of them, and evaluated as i
 trained. For networks of ReLUs without biases the accuracy does not depend on the scale of any layer.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -33,7 +34,7 @@ TRAIN_EXAMPLES = 5_000
 
 
 @spec
-class AtInit(Derived):
+class MasksAtInit(Derived):
     """Accuracies of one-shot masks at the initial weights, for each power of pruning from 0.
 
     Columns, for each power k: `density_<k>`, `test_accuracy_<k>`, `test_loss_<k>`, `train_accuracy_<k>`,
@@ -183,7 +184,7 @@ def _measuring(model: Any, task: Task) -> Any:
     def total(weights: Tree, state: Tree, examples: Any) -> dict[str, Any]:
         (shift, scale), x, y = examples
         size, batch = len(y), min(BATCH, len(y))
-        whole = type(arrays)(arrays.train, arrays.test, shift, scale)
+        whole = dataclasses.replace(arrays, shift=shift, scale=scale)
 
         def part(number: Any) -> dict[str, Any]:
             places = number * batch + jnp.arange(batch, dtype=jnp.int32)

@@ -72,7 +72,7 @@ class DropoutBound(OnData):
         c = (1 + float(self.gamma)) * beta / (mu * (1 - mu) * least)
         margin = float(np.abs(1 - 2 * f).min())
         radius = margin / (c * width * phi) if phi else float("inf")
-        covering = greedy_cover(x, radius)
+        covering = float("nan") if np.isnan(radius) else greedy_cover(x, radius)
         slack = 4 * np.log(2) * covering + 2 * np.log(1 / float(self.delta))
         slopes = local_lipschitz(chain, found.patterns) * f * expit(-logits)
         return {

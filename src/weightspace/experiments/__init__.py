@@ -18,6 +18,8 @@ _BY_NAME = {
     "tickets.iterative": f"{_TICKETS}.iterative:TicketsIterative",
     "tickets.kept-values": f"{_TICKETS}.iterative:TicketsKeptValues",
     "tickets.pruned-values": f"{_TICKETS}.iterative:TicketsPrunedValues",
+    "tickets.connectivity": f"{_TICKETS}.connectivity:TicketsConnectivity",
+    "tickets.overlap": f"{_TICKETS}.overlap:TicketsOverlap",
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
 }

@@ -1,5 +1,6 @@
 """Masks that were learned: kept as an output, and measured at the end by thresholding and by sampling."""
 
+import math
 from typing import Any
 
 import jax
@@ -55,10 +56,7 @@ class LearnedMask(Probe):
         found = {"mask": mask}
         first = min((leaf for leaf in at.layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
         shape = tuple(at.run.task.data.shape)
-        size = 1
-        for length in shape:
-            size *= length
-        if len(first.shape) == 2 and first.shape[0] == size:
+        if len(first.shape) == 2 and first.shape[0] == math.prod(shape):
             share = jnp.mean(flat_dict(mask)[first.path], axis=1, dtype=jnp.float32)
             found["inputs"] = share.reshape(shape)
         return found

@@ -62,6 +62,7 @@ class TicketsConnectivity(TicketSweep):
     """By which weights are kept in the masks: large_final, random, …"""
     points: int = 11
     """Points on the line between the copies, both ends among them."""
+    eval_every: str = "1ep"
 
     name = "tickets.connectivity"
     question = "From which step on do two copies with other data orders end in one linearly connected basin?"
