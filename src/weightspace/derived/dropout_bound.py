@@ -32,8 +32,9 @@ class DropoutBound(OnData):
 
     Columns: `steadiness_bound` (ϕ), `beta`, `mu`, `margin` (min |1 - 2f|), `least_active` (p_min, over units
     that are ever active), `dead_units`, `units`, `radius` (r), `covering` (balls of a greedy cover of the
-    training points, at least the true number's half-radius count), `bound`, `lipschitz_steady` (the
-    intermediate estimate ϕ c log(Σ n_l) / 4), `lipschitz_max_data` (σ'λ at the training points).
+    training points, at least as many as needed), `bound`, `lipschitz_steady` (the intermediate estimate
+    ϕ c log(Σ n_l) / 4), `lipschitz_max_data` (σ'λ at the training points). Where no unit is ever active p_min
+    has no value, and what follows from it is NaN.
 
     Attributes:
       steadiness: ϕ, the largest normalised update of the first bias after τ.

@@ -68,12 +68,11 @@ class ComplexityDropout(PairSweep):
         """The paper's quantities, and the activations."""
         return (*PROBES, "activations")
 
-    def runs(self) -> Iterator[tuple[dict[str, Any], Run]]:
+    def networks(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Each network with each rate of dropout."""
         for rate in self.dropouts:
-            names = tuple(self._thinned(name, rate) for name in self.model)
-            for labels, run in super(ComplexityDropout, dataclasses.replace(self, model=names)).runs():
-                yield {"dropout": rate} | labels, run
+            for labels, name in super().networks():
+                yield {"dropout": rate} | labels, self._thinned(name, rate)
 
     def _thinned(self, name: str, rate: float) -> str:
         if not rate:

@@ -94,6 +94,11 @@ class ComplexitySweep(TrainingSweep):
     def tasks(self) -> Iterator[tuple[dict[str, Any], Examples]]:
         """What is learnt, with the labels that tell it apart."""
 
+    def networks(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """The names of the networks, with the labels that tell them apart."""
+        for name in self.model:
+            yield ({"architecture": name} if len(self.model) > 1 else {}), name
+
     def streams(self) -> dict[str, int | None]:
         """Seeds of streams that all runs share."""
         return {}
@@ -105,9 +110,8 @@ class ComplexitySweep(TrainingSweep):
     def runs(self) -> Iterator[tuple[dict[str, Any], Run]]:
         """The trainings, with labels for what is swept."""
         for labels, data in self.tasks():
-            for name, batch, lr in itertools.product(self.model, self.batch_size, self.lr):
-                own = {"architecture": name} if len(self.model) > 1 else {}
-                own |= {"batch": batch} if len(self.batch_size) > 1 else {}
+            for (of_network, name), batch, lr in itertools.product(self.networks(), self.batch_size, self.lr):
+                own = of_network | ({"batch": batch} if len(self.batch_size) > 1 else {})
                 own |= {"rate": lr} if len(self.lr) > 1 else {}
                 for seeds in self.numbered_seeds(**self.streams()):
                     yield labels | own, self.training(data, name, batch, lr, seeds)
