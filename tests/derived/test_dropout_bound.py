@@ -37,7 +37,7 @@ def test_every_term_by_hand():
         "beta": 1,
         "mu": mu,
         "margin": np.tanh(0.75),
-        "least_active": 1 / 3,
+        "p_min": 1 / 3,
         "dead_units": 0,
         "units": 4,
         "radius": radius,
@@ -79,14 +79,14 @@ def test_units_that_are_never_active_are_pruned():
     dead = WEIGHTS["hidden"]["0"] | {"bias": np.array([0, -10], np.float32)}
     found = bound(WEIGHTS | {"hidden": {"0": dead}}).compute()
     assert (found["dead_units"], found["units"]) == (1, 4)
-    assert found["least_active"] == pytest.approx(2 / 3)
+    assert found["p_min"] == pytest.approx(2 / 3)
 
 
 def test_where_no_unit_is_active_there_is_no_bound():
     gone = WEIGHTS["hidden"]["0"] | {"bias": np.full(2, -10, np.float32)}
     none = bound(WEIGHTS | {"first": {"bias": np.full(2, -10, np.float32)}, "hidden": {"0": gone}}).compute()
     assert none["dead_units"] == 4
-    assert all(np.isnan(none[name]) for name in ("least_active", "radius", "covering", "bound"))
+    assert all(np.isnan(none[name]) for name in ("p_min", "radius", "covering", "bound"))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import math
 
+import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -25,15 +26,22 @@ from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.sweeps.plan import estimate
+from weightspace.training.block import block_for
 
 RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def own_cache(tmp_path_factory):
+def quick_and_own_cache(tmp_path_factory):
+    """Compiling is most of the time of these tests."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    block_for.cache_clear()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+    jax.config.update("jax_disable_most_optimizations", before)
+    block_for.cache_clear()  # other tests compare bits with programs that are optimised
 
 
 COSINE = {"examples": (20,), "epochs": 2.0, "model": ("mlp:widths=8",)}
@@ -46,7 +54,7 @@ SHRUNK = {
         "data": "digits:classes=3,6,train_each=15,test_each=10", "epochs": 1.0, "eval_every": "10it",
         "model": ("mlp:widths=8", "mlp:widths=16"), "seeds": ("1",),
     },
-    "complexity.regions": COSINE | {"model": ("mlp2:widths=8",), "grid": 25},
+    "complexity.regions": COSINE | {"model": ("mlp2:widths=8",), "examples": (120,), "grid": 40},
     "complexity.dropout": PAIR | {"seeds": ("1",)},
     "complexity.generalisation": COSINE | {"matched_loss": 0.15},
 }  # fmt: skip
@@ -82,14 +90,15 @@ class TestEveryExperiment:
         assert set(labels) <= set(found)
         means = [name for name in answer.experiment.metrics if any(name in column for column in found)]
         missing = set(answer.experiment.metrics) - set(means)
-        assert missing <= {"test_accuracy"}, missing
+        # Accuracies are of classes; the set's maximum takes a probe that not every question carries.
+        assert missing <= {"test_accuracy", "lipschitz_max"}, missing
 
     def test_measures_are_one_number_a_run(self, answer):
         trained = answer.measured
         assert not trained.duplicated(["run"]).any()
         columns = {
-            "train_loss_last10", "test_loss", "trajectory_last10", "trajectory_total_mean", "lipschitz_last10",
-            "bias_variance_normalised_last10", "bias_distance", "steadiness",
+            "train_loss_last10", "test_loss", "trajectory_last10", "trajectory_total_mean",
+            "lipschitz_last10", "bias_variance_normalised_last10", "bias_distance", "steadiness",
         }  # fmt: skip
         assert columns <= set(trained)
         assert np.isfinite(trained[sorted(columns)].to_numpy(float)).all()
@@ -109,7 +118,7 @@ class TestEveryExperiment:
 
 def test_the_theorem_s_bound_is_never_below_the_truth(answers):
     found = answers("complexity.regions").measured
-    assert (found["feasible_share"] > 0).any()
+    assert (found["feasible_share"] > 0).all()
     least = found["tightness_min"].dropna()
     assert len(least)
     assert (least >= 1 - 1e-6).all()
@@ -121,7 +130,7 @@ def test_the_theorem_s_bound_is_never_below_the_truth(answers):
 
 def test_dropout_has_the_terms_of_its_bound(answers):
     found = answers("complexity.dropout").measured.set_index("dropout")
-    terms = ["bound", "radius", "covering", "mu", "margin", "least_active", "lipschitz_steady"]
+    terms = ["bound", "radius", "covering", "mu", "margin", "p_min", "lipschitz_steady"]
     assert np.isfinite(found.loc[0.5, terms].astype(float)).all()
     assert found.loc[0.0, terms].isna().all()
     for rate in (0.0, 0.5):
@@ -227,18 +236,17 @@ class TestCorruption:
 def test_probes_beside_another_question_change_no_result(tmp_path):
     """Trajectory and the bias's motion of runs in random subspaces."""
     small = FreedomRandom(
-        dims=(4, 16), model="fc:widths=8", seeds=("1",), epochs=2.0, reference=False, levels=(0.5,)
+        dims=(4,), model="fc:widths=8", seeds=("1",), epochs=2.0, reference=False, levels=(0.5,)
     )
     watched = dataclasses.replace(small, probes=("trajectory", "bias-distance", "bias-variance:layer=1"))
     bare, more = sweep(small, tmp_path / "bare"), sweep(watched, tmp_path / "more")
     merged = bare.merge(more, on="run", suffixes=("", "_more"))
-    assert len(merged) == len(bare) == 2
+    assert len(merged) == len(bare) == 1
     for name in ("train_loss", "test_loss", "test_accuracy"):
         np.testing.assert_allclose(merged[name], merged[f"{name}_more"], rtol=1e-6)
     new = {"trajectory_mean", "trajectory_total", "phi_max", "bias_distance", "layer1_bias_variance"}
     assert not new & set(bare)
     assert np.isfinite(more[sorted(new)].to_numpy(float)).all()
-    # The bias moves only within the subspace, yet never farther than its path.
     assert (more["bias_distance"] > 0).all()
 
 
@@ -274,32 +282,25 @@ def test_fields_that_make_no_sense(make, message):
         make()
 
 
-@pytest.mark.parametrize(
-    ("experiment", "message"),
-    [
-        (
-            ComplexityCorruption(
-                data="digits:classes=3,8,train_each=10", model=("mlp:widths=4",), batch_size=(64,), seeds=("1",)
-            ),
-            "batch size 64 exceeds the 20 training examples",
-        ),
-        (
-            ComplexityCorruption(data="digits:classes=3,8", model=("resnet20:widths=3,blocks=1",), seeds=("1",)),
-            "use a model without batch normalisation",
-        ),
-        (
-            ComplexityCorruption(data="digits:classes=3,5,8", model=("mlp:widths=4",), seeds=("1",)),
-            "bce needs two classes",
-        ),
-        (
-            ComplexityCorruption(data="digits", loss="mse/2", model=("mlp:widths=4",), seeds=("1",)),
-            "mse needs real targets|needs a model with one output",
-        ),
-    ],
-)  # fmt: skip
-def test_runs_that_make_no_sense_are_refused_before_training(experiment, message, tmp_path):
+ONE_SEED = {"model": ("mlp:widths=4",), "seeds": ("1",)}
+REFUSED = {
+    "a large batch": (
+        {"data": "digits:classes=3,8,train_each=10", "batch_size": (64,)},
+        "batch size 64 exceeds the 20 training examples",
+    ),
+    "batch normalisation": (
+        {"data": "digits:classes=3,8", "model": ("resnet20:widths=3,blocks=1",)},
+        "use a model without batch normalisation",
+    ),
+    "three classes": ({"data": "digits:classes=3,5,8"}, "bce needs two classes"),
+    "ten classes": ({"data": "digits", "loss": "mse/2"}, "mse needs real targets"),
+}
+
+
+@pytest.mark.parametrize(("fields", "message"), REFUSED.values(), ids=REFUSED)
+def test_runs_that_make_no_sense_are_refused_before_training(fields, message, tmp_path):
     with pytest.raises(InputError, match=message):
-        sweep(experiment, tmp_path)
+        sweep(ComplexityCorruption(**ONE_SEED | fields), tmp_path)
     assert not list((tmp_path / "runs").iterdir())
 
 
@@ -315,13 +316,14 @@ def history_of(**columns):
     return pd.DataFrame(rows)
 
 
-class TestMeasures:
-    TABLE = pd.DataFrame({"run": ["a", "b"], "seed": [0, 1]})
-    RISING = {"a": list(range(15)), "b": [100.0 - i for i in range(15)]}
+TABLE = pd.DataFrame({"run": ["a", "b"], "seed": [0, 1]})
+RISING = {"a": list(range(15)), "b": [100.0 - i for i in range(15)]}
 
+
+class TestMeasures:
     def test_means_and_maxima_are_over_the_last_ten_readings(self):
-        history = history_of(trajectory_mean=self.RISING, phi_max=self.RISING, train_loss=self.RISING)
-        found = measures.measured(self.TABLE, history.sample(frac=1, random_state=0)).set_index("run")
+        history = history_of(trajectory_mean=RISING, phi_max=RISING, train_loss=RISING)
+        found = measures.measured(TABLE, history.sample(frac=1, random_state=0)).set_index("run")
         assert found["trajectory_last10"].to_dict() == {"a": 9.5, "b": 90.5}
         assert found["train_loss_last10"].to_dict() == {"a": 9.5, "b": 90.5}
         assert found["steadiness"].to_dict() == {"a": 14.0, "b": 95.0}
@@ -330,7 +332,7 @@ class TestMeasures:
     def test_fewer_readings_are_all_taken_and_the_first_window_is_empty(self):
         """At step 0 nothing was measured yet: NaN counts for nothing."""
         history = history_of(bias_variance={"a": [math.nan, 1.0, 3.0], "b": [math.nan, math.nan, 8.0]})
-        found = measures.measured(self.TABLE, history)
+        found = measures.measured(TABLE, history)
         assert found["bias_variance_last10"].tolist() == [2.0, 8.0]
 
     def test_runs_are_measured_before_they_are_averaged(self):
@@ -338,13 +340,13 @@ class TestMeasures:
         history = history_of(trajectory_mean={"a": [1.0, -1.0] * 5, "b": [-1.0, 1.0] * 5}, phi_max={
             "a": [5.0, *[0.0] * 9], "b": [*[0.0] * 9, 7.0],
         })  # fmt: skip
-        found = measures.measured(self.TABLE, history)
+        found = measures.measured(TABLE, history)
         assert found["steadiness"].mean() == 6
         assert history.groupby("step")["phi_max"].mean().max() == 3.5
 
     def test_without_a_history_the_table_is_as_it_was(self):
         empty = pd.DataFrame({"run": [], "step": []})
-        pd.testing.assert_frame_equal(measures.measured(self.TABLE, empty), self.TABLE)
+        pd.testing.assert_frame_equal(measures.measured(TABLE, empty), TABLE)
 
     def test_a_level_is_reached_at_the_first_reading_that_is_not_above_it(self):
         history = history_of(
@@ -354,7 +356,7 @@ class TestMeasures:
         at = measures.reached(history.iloc[::-1], 0.5)
         assert at[["run", "step", "test_loss"]].to_numpy().tolist() == [["a", 10, 2.0]]
         assert measures.final(history.iloc[::-1])["test_loss"].tolist() == [4.0, 8.0]
-        epochs = measures.epochs_to(self.TABLE, history, 0.5, 5)["epochs_to_level"]
+        epochs = measures.epochs_to(TABLE, history, 0.5, 5)["epochs_to_level"]
         assert epochs[0] == 2
         assert math.isnan(epochs[1])
 

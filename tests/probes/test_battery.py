@@ -35,6 +35,7 @@ from weightspace.probes import (
     names,
 )
 from weightspace.recipes.losses import BinaryCrossEntropy
+from weightspace.training.block import block_for
 
 PROBES = {
     "activations": Activations(),
@@ -62,8 +63,10 @@ def quick_compilation():
     """Compiling is most of the time of these tests."""
     before = jax.config.read("jax_disable_most_optimizations")
     jax.config.update("jax_disable_most_optimizations", True)
+    block_for.cache_clear()
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+    block_for.cache_clear()  # other tests compare bits with programs that are optimised
 
 
 def one_output_run(seed):

@@ -210,7 +210,10 @@ def _from_factory(given: str) -> "Source | Data":
     from weightspace.data.sources.arrays import from_arrays
 
     target = import_object(given)
-    made = target() if callable(target) else target
+    try:
+        made = target() if callable(target) else target
+    except Exception as error:
+        raise InputError(f"'{given}' raised {type(error).__name__}: {error}") from error
     name = given.partition(":")[2]
     if isinstance(made, Data | Source):
         return made

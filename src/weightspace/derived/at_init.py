@@ -82,8 +82,10 @@ class MasksAtInit(Derived):
         counts = self.counts(layout)
         examples = {split: _examples(self.task, self.seeds, split) for split in ("test", "train")}
         each = map_named(lambda path, _: counts.get(path, np.ones_like(_first(counts))), self.before)
-        with platform.arithmetic("float32", "highest"):
+        # Double precision must not be rounded before it is ranked: weights that differ would tie.
+        with platform.arithmetic(str(np.asarray(_first(flat_dict(self.after))).dtype), "highest"):
             places = self.places(layout)
+        with platform.arithmetic("float32", "highest"):
             found = _measuring(self.model, self.task)(
                 self.kept, self.before, places, each, self.seeds, examples
             )
@@ -127,15 +129,15 @@ class MasksAtInit(Derived):
         return map_named(rank, self.before)
 
     def _scores(self, leaf: Leaf) -> Any:
-        given = (self.before, self.after, self.gradient)
-        before, after, slope = (None if tree is None else flat_dict(tree)[leaf.path] for tree in given)
+        before, after = (flat_dict(tree)[leaf.path] for tree in (self.before, self.after))
+        slope = None if self.gradient is None else flat_dict(self.gradient)[leaf.path]
         if not np.isfinite(np.asarray(after)).all():
             raise InputError(f"'after' is not finite in {leaf.path}; prune a run that did not diverge")
         return criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
 
     def _columns(self, layout: Layout, counts: Any, measured: dict[str, np.ndarray]) -> dict[str, Tree]:
         whole = sum(layout[path].size for path in counts)
-        density = sum(counts.values()) / whole
+        density = np.sum(list(counts.values()), axis=0) / whole
         found: dict[str, float] = {}
         for power in range(len(density)):
             found[f"density_{power}"] = float(density[power])
@@ -148,12 +150,12 @@ class MasksAtInit(Derived):
         return dict(found)
 
 
-def _first(counts: dict[str, np.ndarray]) -> np.ndarray:
-    return next(iter(counts.values()))
+def _first(leaves: dict[str, Any]) -> Any:
+    return next(iter(leaves.values()))
 
 
 def _examples(task: Task, seeds: Seeds, split: str) -> tuple[Any, np.ndarray, np.ndarray]:
-    """How to decode, and raw inputs and targets: the whole test split, or some of the run's training split."""
+    """How to decode, and raw inputs and targets: the whole test split, or some of the run's training."""
     data = task.data
     # As the compiled program draws them, in single precision.
     with platform.arithmetic("float32", "highest"):

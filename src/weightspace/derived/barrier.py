@@ -50,9 +50,9 @@ class Barrier(Derived):
 
     Columns, on the test split: `barrier_loss`, `loss_a`, `loss_b`, and where targets are classes
     `barrier_error`, `error_a`, `error_b` (shares misclassified); the same with `train_` in front, on 5,000
-    training examples spread evenly over those of the run; `distance_ab` = ‖a - b‖. Outputs `alphas`, `losses`,
-    `errors`, `train_losses`, `train_errors`. A network with normalisation is evaluated with the statistics of
-    each batch of up to 1,000 examples, as no run has any for the weights in between.
+    training examples spread evenly over those of the run; `distance_ab` = ‖a - b‖. Outputs `alphas`,
+    `losses`, `errors`, `train_losses`, `train_errors`. A network with normalisation is evaluated with the
+    statistics of each batch of up to 1,000 examples, as no run has any for the weights in between.
 
     Attributes:
       model: The network.

@@ -30,8 +30,8 @@ from weightspace.tree import Tree
 class DropoutBound(OnData):
     """The terms of Theorem 3 and the bound.
 
-    Columns: `steadiness_bound` (ϕ), `beta`, `mu`, `margin` (min |1 - 2f|), `least_active` (p_min, over units
-    that are ever active), `dead_units`, `units`, `radius` (r), `covering` (balls of a greedy cover of the
+    Columns: `steadiness_bound` (ϕ), `beta`, `mu`, `margin` (min |1 - 2f|), `p_min` (over units that
+    are ever active), `dead_units`, `units`, `radius` (r), `covering` (balls of a greedy cover of the
     training points, at least as many as needed), `bound`, `lipschitz_steady` (the intermediate estimate
     ϕ c log(Σ n_l) / 4), `lipschitz_max_data` (σ'λ at the training points). Where no unit is ever active p_min
     has no value, and what follows from it is NaN.
@@ -81,7 +81,7 @@ class DropoutBound(OnData):
             "beta": beta,
             "mu": mu,
             "margin": margin,
-            "least_active": least,
+            "p_min": least,
             "dead_units": int((~alive).sum()),
             "units": int(alive.size),
             "radius": radius,

@@ -1,7 +1,7 @@
 """Measure: a task's metrics at given weights, on the host, batch by batch.
 
-Training evaluates inside its compiled program; derived values have weights that no run ever had (masked before
-training, on a line between two runs) and measure them here, in single precision.
+Training evaluates inside its compiled program; derived values have weights that no run ever had (masked
+before training, on a line between two runs) and measure them here, in single precision.
 """
 
 import dataclasses

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from weightspace.errors import InputError
 
+MOST = 1_000_000
+"""Seeds of one question."""
+
 
 def parse_seeds(given: int | str | Sequence[int | str]) -> tuple[int, ...]:
     """The seeds meant.
@@ -19,7 +22,10 @@ def parse_seeds(given: int | str | Sequence[int | str]) -> tuple[int, ...]:
         if len(items) == 1 and not (isinstance(items[0], int) and not isinstance(given, int)):
             text = str(items[0])
             first, colon, end = text.partition(":")
-            found = tuple(range(int(first), int(end))) if colon else tuple(range(int(text)))
+            numbers = range(int(first), int(end)) if colon else range(int(text))
+            if len(numbers) > MOST:
+                raise InputError(f"seeds are {given}, which is {len(numbers):,}; at most {MOST:,} are taken")
+            found = tuple(numbers)
         else:
             found = tuple(int(item) for item in items)
     except ValueError:

@@ -73,9 +73,9 @@ def _barriers(rows: pd.DataFrame, arms: Sequence[Arm], stable: float) -> Panel:
     legend_below(drawn, panes[0])
     numbers = pd.concat(data, ignore_index=True)
     caption = (
-        f"Largest error on the line between two copies that part at a step of the dense run, less the mean of "
-        f"its ends; means over seeds ({runs_text(numbers['n'], 'pair')} at each step), bands from the least to "
-        f"the greatest. Dotted: {100 * stable:g} %, below which training counts as stable."
+        "Largest error on the line between two copies that part at a step of the dense run, less the mean of "
+        f"its ends; means over seeds ({runs_text(numbers['n'], 'pair')} at each step), bands from the least "
+        f"to the greatest. Dotted: {100 * stable:g} %, below which training counts as stable."
     )
     return Panel("barrier", "Error barrier against the step of the split", caption, drawn, numbers)
 
@@ -116,7 +116,7 @@ def _lines(rows: pd.DataFrame, arms: Sequence[Arm], outputs: Outputs) -> Panel:
     legend_below(drawn, panes[0])
     numbers = pd.concat(data, ignore_index=True)
     caption = (
-        f"Test error of (1 - α) a + α b, a and b the ends of two copies that part at step k; means over seeds "
+        "Test error of (1 - α) a + α b, a and b the ends of two copies that part at step k; means over seeds "
         f"({runs_text(numbers['n'], 'pair')} at each point), bands from the least to the greatest."
     )
     return Panel("line", "Error on the line between two copies", caption, drawn, numbers)

@@ -14,6 +14,7 @@ from weightspace.figures.panel import Panel
 from weightspace.store.schema import FINISHED
 
 _MOST_PANES = 3
+_MARGIN = 1.9
 COLOURS = "viridis"
 
 
@@ -43,22 +44,22 @@ def _has(rows: pd.DataFrame, name: str) -> bool:
 def _criteria(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     levels = sorted(rows["round"].unique())
     shown = [levels[i] for i in np.unique(np.linspace(0, len(levels) - 1, _MOST_PANES).round().astype(int))]
-    side = 0.16 * len(names) + 0.55
-    drawn = style.figure(style.PAGE, min(side, 2.2) + 0.9)
+    side = min(max(0.3 * len(names), 1.1), (style.PAGE - _MARGIN) / len(shown))
+    drawn = style.figure(len(shown) * side + _MARGIN, side + 1.35)
     panes = list(drawn.subplots(1, len(shown), squeeze=False, sharey=True)[0])
     numbers = _means(rows, ["round", "criterion", "other"])
     shade = None
     for axes, level in zip(panes, shown, strict=True):
         mine = numbers[numbers["round"] == level]
         chance = mine["expected_iou"].mean()
-        shade = _map(axes, _matrix(mine, names), f"{int(level)} rounds, by chance {chance:.2f}")
+        shade = _map(axes, _matrix(mine, names), f"{_rounds(level)} ({chance:.2f})")
         axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90)
     panes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     _bar(drawn, shade, panes)
     caption = (
         "Weights that two criteria both keep over those that either keeps, all kernels together; means over "
-        f"{runs_text(numbers['n'], 'seed')}. By chance: of masks drawn independently with as many weights in "
-        "each layer."
+        f"{runs_text(numbers['n'], 'seed')}. In brackets: by chance, of masks drawn independently with as "
+        "many weights in each layer."
     )
     return Panel("overlap-criteria", "Overlap of masks between criteria", caption, drawn, numbers)
 
@@ -66,7 +67,7 @@ def _criteria(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
 def _seeds(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     levels = sorted(rows["round"].unique())
     numbers = _means(rows, ["round", "criterion"])
-    drawn = style.figure(4.4, 0.2 * len(names) + 1.0)
+    drawn = style.figure(4.4, max(0.2 * len(names) + 1.0, 1.9))
     axes = drawn.subplots()
     wide = numbers.pivot_table(index="criterion", columns="round", values="iou").reindex(
         index=list(names), columns=levels
@@ -81,10 +82,14 @@ def _seeds(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     _bar(drawn, shade, [axes])
     caption = (
         "Weights that the masks of two seeds both keep over those that either keeps, by one criterion; means "
-        f"over {runs_text(numbers['n'], 'pair')} of seeds. By chance: of independent masks with as many weights "
-        "in each layer."
+        f"over pairs of seeds ({runs_text(numbers['n'], 'pair')}). By chance: of independent masks with as "
+        "many weights in each layer."
     )
     return Panel("overlap-seeds", "Overlap of masks between seeds", caption, drawn, numbers)
+
+
+def _rounds(level: float) -> str:
+    return "1 round" if level == 1 else f"{int(level)} rounds"
 
 
 def _means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:
@@ -110,7 +115,7 @@ def _map(axes: Axes, values: Float[np.ndarray, "rows columns"], title: str) -> o
     axes.set_title(title, loc="left")
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    size = 7 if max(values.shape) <= 5 else 4.4
+    size = 6.5 if max(values.shape) <= 5 else 4.2
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             ink = style.INK if value > 0.6 else style.PAPER

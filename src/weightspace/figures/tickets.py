@@ -83,9 +83,10 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame
 
 def percent_axis(axes: Axes, densities: Sequence[float]) -> None:
     """A logarithmic axis of the share of weights left, in per cent, falling to the right."""
+    shown = [d for d in densities if d > 0]
     axes.set_xscale("log")
-    axes.invert_xaxis()
-    axes.xaxis.set_major_locator(FixedLocator(thinned([d for d in densities if d > 0], 7)))
+    axes.set_xlim(max(shown) * 1.08, min(shown) / 1.08)
+    axes.xaxis.set_major_locator(FixedLocator(thinned(shown, 7)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
     axes.set_xlabel("weights left (%)")

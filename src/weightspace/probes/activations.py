@@ -1,7 +1,8 @@
 """Activation patterns at the training examples: how many change between readings, and which units are alive.
 
 Assumption 1 of Loukas et al. (2021) holds from the reading on after which no pattern changes any more. A
-unit's frequency is the share of examples at which it is active; the smallest, p_min, enters Theorem 3.
+unit's frequency is the share of examples at which it is active; the smallest over units that are ever active
+is p_min, which enters Theorem 3.
 """
 
 import jax.numpy as jnp
@@ -20,7 +21,7 @@ class Activations(Probe):
 
     Columns `flip_rate` (share of units × examples that changed since the last reading), `flipped_examples`
     (share of examples with any change), `alive` (share of units active at one example or more) and
-    `least_active` (p_min, the smallest frequency of a unit).
+    `least_active` (the smallest frequency of a unit).
 
     Attributes:
       examples: How many of the train split at the most, spread evenly over it.

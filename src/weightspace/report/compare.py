@@ -2,8 +2,8 @@
 
 The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
 statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
-condition is a label of our rows (dim, burn_in, …) or, where
-there is no such label, a setting of the question (epochs, batch_size, …); one that is empty is any.
+condition is a label of our rows (dim, burn_in, …) or, where there is no such label, a setting of the question
+(epochs, batch_size, …); one that is empty is any.
 """
 
 import csv
@@ -23,6 +23,8 @@ from weightspace.store.schema import FINISHED
 TOLERANCE = 0.02
 """The difference of two accuracies that counts as none, whatever their spreads."""
 _FACTS = ("experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "source", "known")
+_SWEPT = ("dim", "frequency", "round")
+"""Labels of which `known` lists the values that there are references for."""
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
     "difference", "within", "source", "known",
@@ -67,13 +69,15 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
 
 def known() -> str:
     """What there are references for, a line each."""
-    lines: dict[str, set[str]] = {}
+    lines: dict[str, dict[str, None]] = {}
     for line in references():
         settings = {name: line[name] for name in ("optimiser", "lr", "epochs", "batch_size") if name in line}
         text = ", ".join(f"{name} {value}" for name, value in settings.items())
-        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}, dims"
-        lines.setdefault(which, set()).add(line.get("dim", ""))
-    return "\n".join(f"{which} {' '.join(sorted(dims, key=float))}" for which, dims in lines.items())
+        swept = next((name for name in _SWEPT if name in line), None)
+        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}"
+        points = lines.setdefault(which + (f", {swept}" if swept else ""), {})
+        points |= {line[swept]: None} if swept else {}
+    return "\n".join(f"{which} {' '.join(points)}".rstrip() for which, points in lines.items())
 
 
 def compared(part: Answered) -> pd.DataFrame:

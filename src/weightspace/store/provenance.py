@@ -6,6 +6,7 @@ kept beside it.
 """
 
 import contextlib
+import datetime as dt
 import hashlib
 import importlib.metadata
 import json
@@ -14,7 +15,6 @@ import platform
 import re
 import subprocess
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,12 +38,12 @@ def collect(command: Sequence[str]) -> dict[str, Any]:
     """
     return {
         "command": list(command),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        # To the millisecond, so that two processes on one folder have records of their own.
+        "started": dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds"),
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
-        "process": os.getpid(),
         "git": git_state(),
     }
 

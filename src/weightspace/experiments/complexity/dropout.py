@@ -46,7 +46,7 @@ class ComplexityDropout(PairSweep):
     swept = (*PairSweep.swept, "dropouts")
     metrics = (
         *PairSweep.metrics, "steadiness", "flip_rate_last10", "gap", "bound", "radius", "covering", "mu",
-        "margin", "least_active", "lipschitz_steady",
+        "margin", "p_min", "lipschitz_steady",
     )  # fmt: skip
     presets: ClassVar = {
         "smoke": {"seeds": ("2",), "epochs": 10.0},

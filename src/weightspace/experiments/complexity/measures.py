@@ -57,12 +57,13 @@ def reached(history: Frame, level: float, column: str = "train_loss") -> Frame:
     Runs that never reach it have no row.
     """
     below = history[history[column] <= level]
-    return below.sort_values("step").groupby("run", as_index=False).first()
+    # The row itself: a value that is missing there must not come from another reading.
+    return below.sort_values(["run", "step"]).drop_duplicates("run", keep="first", ignore_index=True)
 
 
 def final(history: Frame) -> Frame:
     """Each run's last reading."""
-    return history.sort_values("step").groupby("run", as_index=False).last()
+    return history.sort_values(["run", "step"]).drop_duplicates("run", keep="last", ignore_index=True)
 
 
 def epochs_to(table: Frame, history: Frame, level: float, per_epoch: float) -> Frame:

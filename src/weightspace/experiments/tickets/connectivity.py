@@ -14,7 +14,7 @@ from weightspace.derived.barrier import Barrier
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs, Paper
-from weightspace.experiments.tickets.iterative import SMOKE, START
+from weightspace.experiments.tickets.iterative import SMOKE, START, check_moments
 from weightspace.experiments.tickets.protocol import TicketSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -105,6 +105,7 @@ class TicketsConnectivity(TicketSweep):
         rows = []
         for seeds in self.numbered_seeds():
             dense = self.dense(seeds)
+            check_moments(dense, self.scored(dense))
             rows.append(self.row(dense, {"part": "training", "criterion": "dense"}))
             for when in self.rewind:
                 step = self._step(when)
@@ -141,8 +142,8 @@ class TicketsConnectivity(TicketSweep):
     def _mask(self, dense: Run, name: str, number: int) -> Output:
         return Prune(
             self.network, self.shape, name, dense.at(START), self.scored(dense), dense.seeds,
-            self.gradient(dense) if criterion(name).needs_gradient else None, None, self.rates, number, number,
-            rule=self.rule,
+            self.gradient(dense) if criterion(name).needs_gradient else None, None, self.rates, number,
+            number, rule=self.rule,
         ).output("mask")  # fmt: skip
 
     def _copy(self, dense: Run, space: Space, step: int, number: int) -> Run:
@@ -162,8 +163,8 @@ class TicketsConnectivity(TicketSweep):
     def measured(self, table: Frame, history: Frame) -> Frame:
         """One row a pair of copies: its barrier, and what the copies have in common.
 
-        `density` of the mask, `copies_test_accuracy` (their mean, at the end), and `stable`, 1 where the error
-        barrier is below 2 %.
+        `density` of the mask, `copies_test_accuracy` (their mean, at the end), and `stable`, 1 where the
+        error barrier is below 2 %.
         """
         from pandas import Series
 

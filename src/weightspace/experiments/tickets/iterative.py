@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
-from weightspace.errors import InputError, check_number
+from weightspace.errors import InputError, WeightspaceError, check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
 from weightspace.figures.panel import Panel
@@ -18,12 +18,16 @@ from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.pruned import Pruned, Zero, make_pruned
+from weightspace.models.base import layout_of
 from weightspace.node import Output, Row, Run
 from weightspace.recipes.length import Length
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
+from weightspace.tree import flat_dict
 
 START = "0it"
+LEVELS = (0.17, 0.07)
+"""Shares of weights left at which arms are compared in a terminal."""
 VARIANT_2 = "shrunk"
 """Kept weights that shrank restart at zero too; goes with `zero_shrunk`."""
 
@@ -45,7 +49,8 @@ class Rounds(TicketSweep):
     rewind: str = START
     """The step of the dense run that kept weights go back to: 0it, or later."""
     compounding: bool = True
-    """Actions work on what the last round began with (as in the original), not on the first weights."""
+    """Actions work on what the last round began with (as in the original), not on the first weights; rescaled
+    ones on the first weights, and frozen values that are not zero always last."""
 
     by = ("criterion", "kept", "pruned", "round")
     swept = (*TicketSweep.swept, "criteria", "kept", "pruned")
@@ -74,6 +79,7 @@ class Rounds(TicketSweep):
         rows = []
         for seeds in self.numbered_seeds():
             dense = self.dense(seeds)
+            check_moments(dense, dense.at(self.rewind), self.scored(dense))
             rows.append(self.row(dense, {"criterion": "dense", "round": 0}))
             for name in self.criteria:
                 for kept in self.kept:
@@ -102,8 +108,21 @@ class Rounds(TicketSweep):
             space = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
             run = self.training(space, seeds)
             yield number, run
-            if self.compounding and not self.one_shot and not _plain(space):
-                start, before = self._next(run, space), run.at(0)
+            if self.one_shot or _plain(space):
+                continue
+            before = run.at(0)
+            if self._builds_on(space):
+                start = self._next(run, space)
+
+    def _builds_on(self, space: Masked) -> bool:
+        """Whether the next round's actions work on what this one began with.
+
+        Values frozen in earlier rounds must last, whatever is asked; a rescaling starts from the first
+        weights each time, as in the original: else its factors would multiply.
+        """
+        if not isinstance(space.pruned, Zero):
+            return True
+        return self.compounding and not space.kept.rescaled
 
     def _next(self, run: Run, space: Masked) -> Output:
         """What the next round's actions work on."""
@@ -123,7 +142,10 @@ class Rounds(TicketSweep):
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the share of weights left, 1 for the dense network."""
-        return table.assign(density=table["density"].fillna(1.0) if "density" in table else 1.0)
+        from pandas import Series
+
+        density = table["density"] if "density" in table else Series(float("nan"), table.index)
+        return table.assign(density=density.where(table["criterion"] != "dense", 1.0))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """`pairs`: each arm against the dense network and the first arm, seed by seed."""
@@ -132,14 +154,29 @@ class Rounds(TicketSweep):
         return {"pairs": paired(table, self.by[:-1])}
 
     def shown(self, name: str, frame: Frame) -> Frame:
-        """The rounds nearest to 17 % and 7 % left."""
-        return frame.head(30)
+        """Of each arm the round nearest to 17 % left, and the one nearest to 7 %."""
+        arms = [label for label in self.by[:-1] if label in frame]
+        if frame.empty or not arms:
+            return frame
+        kept = []
+        for _, arm in frame.groupby(arms, sort=False):
+            nearest = {(arm["density"] - level).abs().idxmin() for level in LEVELS}
+            kept += list(arm.index[arm["round"].isin(arm.loc[list(nearest), "round"])])
+        return frame.loc[kept]
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Accuracy and early-stopping step against the share of weights left."""
         from weightspace.figures.tickets import panels
 
         return panels(table, self.by[:-1])
+
+
+def check_moments(run: Run, *outputs: Output) -> None:
+    """Raise `InputError` where a run is asked for weights that it cannot give, as after its last step."""
+    layout = layout_of(run.model, tuple(run.task.data.shape), "float32")
+    for output in outputs:
+        if output.probe is not None:
+            output.probe.check(run, layout)
 
 
 def _plain(space: Masked) -> bool:
@@ -168,6 +205,36 @@ class TicketsIterative(Rounds):
         "quick": QUICK | {"rounds": 6},
         "paper": {"seeds": ("5",)},
     }
+
+    def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
+        """Also the plane of weights before and after training, and what each criterion keeps of it."""
+        from weightspace.figures import criteria
+
+        found = super().figures(table, history, outputs)
+        if not criteria.in_plane(self.criteria):
+            return found
+        found.append(criteria.plane(self.criteria))
+        try:
+            layer = self._first_layer(table, outputs)
+        except WeightspaceError:
+            # Without the weights, or the data whose shape says which leaf comes first, the cloud must do.
+            return found
+        return [*found, criteria.layer_plane(*layer, self.criteria)]
+
+    def _first_layer(self, table: Frame, outputs: Outputs) -> tuple[Any, Any, str]:
+        """The first kernel of the first seed's dense run, before and after training, and what it is.
+
+        Raises:
+          WeightspaceError: If it is not at hand.
+        """
+        rows = table[(table["criterion"] == "dense") & (table["status"] == "ok")].sort_values("seed")
+        if rows.empty:
+            raise InputError("no dense run has finished")
+        path = layout_of(self.network, self.shape, "float32").paths("kernel")[0]
+        dense = self.dense(next(self.numbered_seeds()))
+        keys = (dense.at(self.rewind).key, self.scored(dense).key)
+        before, after = (flat_dict(outputs(rows["run"].iloc[0], key))[path] for key in keys)
+        return before, after, f"{path}, seed {rows['seed'].iloc[0]}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,6 +4,7 @@ Differences of the test accuracy at early stopping, with Student's 95 % interval
 paired t-test, and p times the number of comparisons made (Bonferroni), at most 1.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from weightspace.frames import Frame
 
 METRIC = "best_test_accuracy"
 DENSE = "dense"
+_ROUNDING = 1e-6
+"""Accuracies are stored in single precision: differences this much alike are equal, and no t-test holds."""
 
 
 def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
@@ -55,9 +58,36 @@ def difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]
     both = ours.index.intersection(theirs.index)
     apart = (ours.loc[both] - theirs.loc[both]).to_numpy(np.float64)
     n = len(apart)
-    if n < 2 or np.ptp(apart) == 0:
+    if n < 2 or np.ptp(apart) <= _ROUNDING:
         mean = float(apart.mean()) if n else float("nan")
         return mean, float("nan"), float("nan"), float("nan"), n
     test: Any = stats.ttest_1samp(apart, 0.0)
     low, high = test.confidence_interval()
     return float(apart.mean()), float(low), float(high), float(test.pvalue), n
+
+
+def between(table: Frame, arm: str, metrics: Sequence[str]) -> Frame:
+    """Every two arms, metric by metric.
+
+    Args:
+      table: A row a run, with `seed` and the metrics; a metric that an arm lacks is passed over.
+      arm: The column that tells arms apart; of two, the later in its order is compared with the earlier.
+      metrics: The columns compared.
+
+    Returns:
+      Columns `metric`, the arm, `against`, `difference` with its interval, `p`, `n` and `p_corrected`, which
+      counts the comparisons of one metric.
+    """
+    from pandas import DataFrame
+
+    rows = table[table["status"] == "ok"]
+    lines = []
+    for metric in metrics:
+        there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
+        groups = [(k, part.set_index("seed")[metric]) for k, part in there.groupby(arm, observed=True)]
+        pairs = list(itertools.combinations(groups, 2))
+        for (first, theirs), (second, ours) in pairs:
+            apart = difference(ours, theirs)
+            lines.append((metric, second, first, *apart, min(apart[3] * len(pairs), 1.0)))
+    columns = ["difference", "difference_low", "difference_high", "p", "n", "p_corrected"]
+    return DataFrame(lines, columns=["metric", arm, "against", *columns])

@@ -1,0 +1,104 @@
+import jax
+import numpy as np
+import pytest
+
+from tests.builders import small_run
+from tests.training.harness import train
+from weightspace import tree
+from weightspace.errors import InputError
+from weightspace.models.base import layout_of
+from weightspace.node import Row, Watch
+from weightspace.probes import Evaluation
+from weightspace.probes.mask import LearnedMask, MaskEvaluation
+from weightspace.recipes.base import Recipe
+from weightspace.recipes.optimisers import Momentum
+from weightspace.spaces.edge_popup import EdgePopup
+from weightspace.spaces.full import Full
+from weightspace.spaces.supermask import Supermask
+from weightspace.store.base import Store
+from weightspace.sweeps import sweep
+
+
+@pytest.fixture(autouse=True)
+def quick_compilation():
+    """What a program says is asked here, not how fast it runs: compiling is most of the time."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def masked(space, **changes):
+    return small_run(space=space, recipe=Recipe(Momentum(100.0), "30it", batch=64), **changes)
+
+
+def test_samples_are_those_of_the_space_s_points():
+    """What evaluation gives at each point by itself: threshold, mean and deviation of the samples."""
+    names = ("sample0", "sample1", "sample2")
+    runs = [masked(Supermask(rescale="gradient"), seed=seed) for seed in (0, 1)]
+    probes = (MaskEvaluation(3, ("test",)), Evaluation(("test",), names=("", *names)))
+    _, records, _ = train(runs, probes, lanes=2, stretches=[0, 30])
+    for metric in ("test_accuracy", "test_loss"):
+        each = np.stack([records[f"{name}_{metric}"][-1] for name in names])
+        assert np.ptp(each, axis=0).min() > 0
+        np.testing.assert_allclose(records[f"threshold_{metric}"][-1], records[metric][-1], rtol=1e-5)
+        np.testing.assert_allclose(records[f"sampled_{metric}"][-1], each.mean(axis=0), rtol=1e-5)
+        deviation = each.std(axis=0, ddof=1)
+        np.testing.assert_allclose(records[f"sampled_{metric}_sd"][-1], deviation, rtol=1e-3, atol=1e-6)
+        assert np.isnan(records[f"sampled_{metric}"][0]).all()
+
+
+def test_the_learned_mask_is_kept_with_the_share_of_each_input(tmp_path):
+    """Under a mask weights are those the model began with, or zero."""
+    run = masked(Supermask(1.0))
+    rows = [Row({"kind": "plain"}, run, Watch("30it", (LearnedMask(), LearnedMask("sample1"))))]
+    weights = run.final()
+    sweep([*rows, Row({"kind": "twin"}, run, Watch("30it", (weights.probe, LearnedMask())))], tmp_path)
+    store = Store(tmp_path)
+    mask, other = (store.output(run.digest, f"learnedmask({name}).mask") for name in ("", "sample1"))
+    final = store.output(run.digest, weights.key)
+    layout = layout_of(run.model, (8, 8, 1), "float32")
+    for leaf in layout:
+        held = tree.flat_dict(mask)[leaf.path]
+        assert held.dtype == bool
+        if leaf.kind == "kernel":
+            np.testing.assert_array_equal(tree.flat_dict(final)[leaf.path] != 0, held)
+            assert 0 < held.mean() < 1
+        else:
+            assert held.all()
+    assert not tree.equal(mask, other)
+    first = min((leaf for leaf in layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
+    share = store.output(run.digest, "learnedmask().inputs")
+    np.testing.assert_allclose(
+        share, tree.flat_dict(mask)[first.path].mean(axis=1).reshape(8, 8, 1), rtol=1e-6
+    )
+
+
+def test_fixed_masks_are_measured_without_samples():
+    run = masked(EdgePopup(0.5), seed=1)
+    probes = (MaskEvaluation(0, ("test",)), Evaluation(("test",)))
+    _, records, _ = train([run], probes, stretches=[0, 30])
+    assert not any(name.startswith("sampled") for name in records)
+    assert records["threshold_test_loss"][-1, 0] == pytest.approx(records["test_loss"][-1, 0], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("probe", "space", "message"),
+    [
+        (LearnedMask(), Full(), "needs a space with masks"),
+        (MaskEvaluation(), Full(), "needs a space with masks"),
+        (MaskEvaluation(), EdgePopup(0.5), "are not random; give 0"),
+        (MaskEvaluation(), Supermask(1.0, rounding=True), "are not random; give 0"),
+    ],
+)
+def test_spaces_that_do_not_fit_are_refused(probe, space, message):
+    run = masked(space)
+    with pytest.raises(InputError, match=message):
+        probe.check(run, layout_of(run.model, (8, 8, 1), "float32"))
+
+
+def test_one_sample_has_no_spread():
+    with pytest.raises(InputError, match="one mask has no spread"):
+        MaskEvaluation(1)
+    with pytest.raises(InputError, match="unknown split 'tests'"):
+        MaskEvaluation(splits=("tests",))
