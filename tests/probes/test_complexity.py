@@ -449,7 +449,7 @@ class TestLipschitzSet:
         network, drawn = chain_of(run.model, train([run])[0][0], (6,)), jax.device_get(data.drawn(run.seeds))
         each = at_points(network, drawn.test.x.astype(np.float64))
         found = records_of(run, LipschitzSet(split="test"), stretches=[20])
-        assert found["lipschitz_mean"][0] == pytest.approx(each.mean(), rel=1e-4)
+        assert found["test_lipschitz_mean"][0] == pytest.approx(each.mean(), rel=1e-4)
         found = records_of(run, LipschitzSet(examples=3), stretches=[20])
         each = at_points(network, drawn.train.x.astype(np.float64))
         means = np.array([np.mean(three) for three in itertools.combinations(each, 3)])

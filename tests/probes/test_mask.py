@@ -44,7 +44,7 @@ def test_samples_are_those_of_the_space_s_points():
         np.testing.assert_allclose(records[f"threshold_{metric}"][-1], records[metric][-1], rtol=1e-5)
         np.testing.assert_allclose(records[f"sampled_{metric}"][-1], each.mean(axis=0), rtol=1e-5)
         deviation = each.std(axis=0, ddof=1)
-        np.testing.assert_allclose(records[f"sampled_{metric}_sd"][-1], deviation, rtol=1e-3, atol=1e-6)
+        np.testing.assert_allclose(records[f"sampled_sd_{metric}"][-1], deviation, rtol=1e-3, atol=1e-6)
         assert np.isnan(records[f"sampled_{metric}"][0]).all()
 
 

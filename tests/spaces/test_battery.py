@@ -9,12 +9,15 @@ import pytest
 
 from tests.traced import traced_seeds
 from weightspace import tree
+from weightspace.masks.kept import SignedReinit
+from weightspace.masks.pruned import AtInit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.compose import Compose
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
+from weightspace.spaces.masked import Masked
 from weightspace.spaces.supermask import Supermask
 from weightspace.streams import Keys, Seeds, Stream, key, named
 
@@ -26,11 +29,17 @@ LAYOUT = Layout((
 ))  # fmt: skip
 SIZE = 26
 
+MASK = {
+    "a": {"kernel": jnp.arange(12).reshape(3, 4) % 3 > 0, "bias": jnp.ones(4, bool)},
+    "b": {"kernel": jnp.arange(8).reshape(4, 2) % 4 > 0, "bias": jnp.ones(2, bool)},
+}
 SINGLE = {
     "full": (Full(), SIZE),
     "affine": (Affine(Gaussian(5)), 5),
     "affine-orthonormal": (Affine(Gaussian(5, orthonormal=True)), 5),
     "affine-spread": (Affine(Gaussian(5), spread=0.1), 5),
+    "masked": (Masked(MASK), 20),
+    "masked-frozen": (Masked(MASK, SignedReinit(draw="fresh"), AtInit()), 20),
     "supermask": (Supermask(), 20),
     "supermask-rescaled": (
         Supermask(logit=0.5, scale="constant", rescale="gradient", density=0.3),

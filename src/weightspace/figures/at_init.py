@@ -71,8 +71,9 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm) -> pd.DataFrame:
         each["density"], each["least"], each["greatest"], color=arm.colour, alpha=0.1, linewidth=0
     )
     look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker, "markersize": 2.4}
-    axes.plot(each["density"], each["mean"], label=arm.name.replace("_", " "), **look)
-    return each.assign(criterion=arm.name)
+    name = str(arm.labels["criterion"])
+    axes.plot(each["density"], each["mean"], label=name.replace("_", " "), **look)
+    return each.assign(criterion=name)
 
 
 def _best(table: pd.DataFrame, chance: float) -> Panel:

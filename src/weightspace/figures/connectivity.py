@@ -28,8 +28,10 @@ def panels(table: pd.DataFrame, outputs: Outputs, stable: float) -> list[Panel]:
       outputs: Where the lines are.
       stable: The barrier below which a pair counts as stable.
     """
-    rows = table[table["status"].isin(FINISHED)] if len(table) else table
-    if rows.empty or "barrier_error" not in rows:
+    if "barrier_error" not in table:
+        return []
+    rows = table[table["status"].isin(FINISHED)].dropna(subset=["barrier_error"])
+    if rows.empty:
         return []
     arms = _arms(rows)
     with style.style():
@@ -40,7 +42,7 @@ def _arms(rows: pd.DataFrame) -> list[Arm]:
     """One for each mask: the sparser the later its colour, a dash for each criterion."""
     keys = rows.groupby(["criterion", "round"])["density"].mean().reset_index()
     keys = keys.sort_values(["round", "criterion"])
-    levels = sorted(keys["round"].unique())
+    levels = sorted(keys["round"].unique().tolist())
     criteria = [name for name in keys["criterion"].unique() if name != "dense"]
     colours = dict(zip(levels, style.ordered(len(levels)), strict=True))
     found = []
@@ -67,7 +69,7 @@ def _barriers(rows: pd.DataFrame, arms: Sequence[Arm], stable: float) -> Panel:
             look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker}
             axes.plot(each["rewind"], 100 * each["mean"], label=arm.name, **look)
             data.append(each.assign(arm=arm.name, metric=metric))
-        _step_axis(axes, sorted(rows["rewind"].unique()))
+        _step_axis(axes, sorted(rows["rewind"].unique().tolist()))
         axes.set_ylabel(BARRIERS[metric])
         axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     legend_below(drawn, panes[0])
@@ -99,16 +101,17 @@ def _step_axis(axes: Axes, steps: Sequence[float]) -> None:
 def _lines(rows: pd.DataFrame, arms: Sequence[Arm], outputs: Outputs) -> Panel:
     shown = _thinned(arms)
     drawn, panes = panes_of(len(shown), 2.6)
-    steps = sorted(rows["rewind"].unique())
+    steps = sorted(rows["rewind"].unique().tolist())
     colours = dict(zip(steps, style.ordered(len(steps)), strict=True))
     data = []
     for axes, arm in zip(panes, shown, strict=True):
         found = _points(arm.of(rows), outputs)
-        for step, part in found.groupby("rewind"):
+        for step in steps:
+            part = found[found["rewind"] == step]
             each = _over_seeds(part, ["alpha"], "error")
             low, high = 100 * each["least"], 100 * each["greatest"]
             axes.fill_between(each["alpha"], low, high, color=colours[step], alpha=0.13, linewidth=0)
-            axes.plot(each["alpha"], 100 * each["mean"], color=colours[step], label=f"k = {number(step)}")  # pyright: ignore[reportArgumentType]
+            axes.plot(each["alpha"], 100 * each["mean"], color=colours[step], label=f"k = {number(step)}")
             data.append(each.assign(arm=arm.name, rewind=step))
         axes.set_title(arm.name, loc="left")
         axes.set(xticks=(0, 0.5, 1), xlabel="α")
@@ -136,6 +139,6 @@ def _points(rows: pd.DataFrame, outputs: Outputs) -> pd.DataFrame:
             "alpha": np.asarray(outputs(row["run"], "alphas")),
             "error": np.asarray(outputs(row["run"], "errors")),
         })
-        for _, row in rows.dropna(subset=["barrier_error"]).iterrows()
+        for _, row in rows.iterrows()
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)

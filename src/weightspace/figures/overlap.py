@@ -25,9 +25,9 @@ def panels(table: pd.DataFrame, criteria: Sequence[str]) -> list[Panel]:
       table: A row a pair of masks: `part`, `criterion`, `other`, `round`, `iou`, `expected_iou`.
       criteria: In the order of rows and columns.
     """
-    rows = table[table["status"].isin(FINISHED)] if len(table) else table
-    if rows.empty or "iou" not in rows:
+    if "iou" not in table:
         return []
+    rows = table[table["status"].isin(FINISHED)]
     found = []
     with style.style():
         for part, draw in (("criteria", _criteria), ("seeds", _seeds)):
@@ -52,7 +52,7 @@ def _criteria(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     for axes, level in zip(panes, shown, strict=True):
         mine = numbers[numbers["round"] == level]
         chance = mine["expected_iou"].mean()
-        shade = _map(axes, _matrix(mine, names), f"{_rounds(level)} ({chance:.2f})")
+        shade = _map(axes, _matrix(mine, names), f"{_rounds(int(level))} ({chance:.2f})")
         axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90)
     panes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     _bar(drawn, shade, panes)
@@ -88,8 +88,8 @@ def _seeds(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     return Panel("overlap-seeds", "Overlap of masks between seeds", caption, drawn, numbers)
 
 
-def _rounds(level: float) -> str:
-    return "1 round" if level == 1 else f"{int(level)} rounds"
+def _rounds(level: int) -> str:
+    return "1 round" if level == 1 else f"{level} rounds"
 
 
 def _means(rows: pd.DataFrame, by: list[str]) -> pd.DataFrame:

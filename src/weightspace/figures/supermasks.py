@@ -135,9 +135,9 @@ def _against_density(rows: pd.DataFrame) -> Panel:
             greatest=("value", "max"), n=("value", "count"),
         ).reset_index().sort_values("density")  # fmt: skip
         look: dict[str, Any] = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker}
-        axes.plot(each["density"], each["mean"], label=arm.name.replace("_", " "), **look)
+        axes.plot(each["density"], each["mean"], label=str(arm.labels["arm"]).replace("_", " "), **look)
         axes.vlines(each["density"], each["least"], each["greatest"], color=arm.colour, linewidth=0.9)
-        data.append(each.assign(arm=arm.name))
+        data.append(each.assign(arm=arm.labels["arm"]))
     axes.set(xlabel="share of weights kept at the end", ylabel="test accuracy")
     legend_below(drawn, axes)
     numbers = pd.concat(data, ignore_index=True)

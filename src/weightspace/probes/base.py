@@ -120,8 +120,11 @@ class Probe(Spec, abc.ABC):
 
     @property
     def key(self) -> str:
-        """The probe's name in the store; two probes of one run must differ in it."""
-        return type(self).__name__.lower()
+        """The probe's name in the store, with the options that are not the default's."""
+        fields = dataclasses.fields(self)  # pyright: ignore[reportArgumentType]
+        given = [(field.name, getattr(self, field.name), field.default) for field in fields]
+        changed = [f"{name}={value}" for name, value, default in given if value != default]
+        return type(self).__name__.lower() + (f"({','.join(changed)})" if changed else "")
 
     def check(self, run: "Run", layout: Layout) -> None:
         """Raise `InputError` where the run cannot give what the probe needs; says what that is."""

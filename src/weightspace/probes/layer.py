@@ -35,7 +35,9 @@ def with_leaf(weights: Tree, path: str, value: Array) -> Tree:
 
 @spec
 class LayerProbe(Probe):
-    """A probe of one layer; columns of layers other than the first begin with `layer<number>_`.
+    """A probe of one layer.
+
+    Columns of layers other than the first begin with `layer<n>_` or, counted from the end, `last<n>_`.
 
     Attributes:
       layer: Which of the layers that have a bias, from 0, in forward order; negative numbers count from the
@@ -45,15 +47,11 @@ class LayerProbe(Probe):
     layer: int = static(default=0)
 
     @property
-    def key(self) -> str:
-        """The class's name, with the layer if it is not the first."""
-        name = type(self).__name__.lower()
-        return name if self.layer == 0 else f"{name}({self.layer})"
-
-    @property
     def prefix(self) -> str:
         """What columns begin with."""
-        return "" if self.layer == 0 else f"layer{self.layer}_"
+        if self.layer == 0:
+            return ""
+        return f"layer{self.layer}_" if self.layer > 0 else f"last{-self.layer}_"
 
     def check(self, run: Run, layout: Layout) -> None:
         """There is such a layer, and examples do not see each other."""

@@ -75,7 +75,8 @@ class LipschitzSet(Probe):
 
     Columns `lipschitz_mean`, `lipschitz_max`; where the data know their plane (or `plane` gives one) also
     `lipschitz_inside` and `lipschitz_outside`, the mean norms of the two parts of the gradient, and
-    `lipschitz_inside_share`, the share of the squared norm that lies inside.
+    `lipschitz_inside_share`, the share of the squared norm that lies inside. Columns of another split than
+    the training one begin with its name.
 
     Attributes:
       split: `train`, `validation` or `test`.
@@ -113,7 +114,9 @@ class LipschitzSet(Probe):
         each = jax.lax.map(gradient, x, batch_size=min(BATCH, len(x)))
         record = {"lipschitz_mean": jnp.mean(norms(each)), "lipschitz_max": jnp.max(norms(each))}
         plane = self._plane(at)
-        return record | ({} if plane is None else _parts(each, plane.astype(each.dtype))), carry
+        record |= {} if plane is None else _parts(each, plane.astype(each.dtype))
+        prefix = "" if self.split == "train" else f"{self.split}_"
+        return {prefix + name: value for name, value in record.items()}, carry
 
     def _plane(self, at: At) -> Array | None:
         if self.plane is not None:

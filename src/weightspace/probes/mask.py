@@ -68,7 +68,7 @@ class MaskEvaluation(Probe):
 
     Columns `threshold_<split>_<metric>` of the space's default point, where a mask is thresholded. With
     samples also `sampled_<split>_<metric>`, the mean over that many draws of the mask (the space's points
-    `sample0`, `sample1`, …), and `sampled_<split>_<metric>_sd`, their standard deviation (n - 1).
+    `sample0`, `sample1`, …), and `sampled_sd_<split>_<metric>`, their standard deviation (n - 1).
 
     Source: Zhou et al., 2019, who report the mean over ten samples.
 
@@ -115,7 +115,7 @@ class MaskEvaluation(Probe):
         found = jax.lax.map(lambda number: self._at(at, jax.lax.switch(number, drawn)), numbers)
         for name, values in found.items():
             record[f"sampled_{name}"] = jnp.mean(values)
-            record[f"sampled_{name}_sd"] = jnp.std(values, ddof=1)
+            record[f"sampled_sd_{name}"] = jnp.std(values, ddof=1)
         return record
 
     def _at(self, at: At, point: Any) -> dict[str, Scalar]:

@@ -69,7 +69,7 @@ class Block:
 
     def feed(self, run: Any) -> Feed:
         """The data of a run's task on the devices."""
-        return _device_feed(run.task.data, self.key.devices)
+        return _device_feed(run.task.data, self.key.devices, self.key.dtype == "float64")
 
     def put(self, tree: Any) -> Any:
         """Arrays with a first axis of runs on the devices, runs apart."""
@@ -162,9 +162,10 @@ def _mesh(devices: int) -> Mesh:
 
 
 @functools.lru_cache(maxsize=4)
-def _device_feed(data: Any, devices: int) -> Feed:
+def _device_feed(data: Any, devices: int, wide: bool) -> Feed:
     feed = Feed(data.arrays(), spread_order(data.size))
-    return jax.device_put(feed, NamedSharding(_mesh(devices), EVERYWHERE))
+    with jax.enable_x64(wide):  # else double precision would be cut on the way
+        return jax.device_put(feed, NamedSharding(_mesh(devices), EVERYWHERE))
 
 
 def rebuild_run(key: BlockKey, leaves: Any) -> Any:

@@ -5,7 +5,6 @@ setting), whole groups are redrawn, because runs of a group are alike.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -27,8 +26,7 @@ def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
     """Spearman's ρ; NaN where there are fewer than three pairs, or one side is constant."""
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
-    found: Any = stats.spearmanr(a, b)
-    return float(found.statistic)
+    return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
 
 
 def correlation(

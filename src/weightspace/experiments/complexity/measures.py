@@ -40,7 +40,8 @@ def measured(table: Frame, history: Frame, window: int = WINDOW) -> Frame:
     """
     if history.empty:
         return table
-    last = history.sort_values("step").groupby("run").tail(window).groupby("run")
+    trained = history[history["step"] > 0]  # the start belongs to no window
+    last = trained.sort_values("step").groupby("run").tail(window).groupby("run")
     found = table.copy()
     for column, name in AVERAGED.items():
         if column in history:

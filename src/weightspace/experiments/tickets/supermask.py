@@ -65,7 +65,7 @@ class TicketsSupermask(TicketTraining):
     density: tuple[float, ...] = ()
     """Densities that a penalty aims at; none leaves it to training."""
     strength: float = STRENGTH
-    """Of that penalty."""
+    """Of that penalty, which is spread over all weights: a larger network needs a larger one."""
     rounding: bool = False
     """The variant without samples: probabilities are rounded for a random half of the weights."""
     popup: tuple[float, ...] = ()
@@ -85,7 +85,7 @@ class TicketsSupermask(TicketTraining):
     )
     by = LABELS
     metrics = (
-        "sampled_test_accuracy", "sampled_test_accuracy_sd", "threshold_test_accuracy",
+        "sampled_test_accuracy", "sampled_sd_test_accuracy", "threshold_test_accuracy",
         "threshold_train_accuracy", "expected_density", "sample0_density", "density",
     )  # fmt: skip
     swept = (*TicketTraining.swept, "scale", "rescale", "logit", "density", "popup")

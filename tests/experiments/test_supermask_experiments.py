@@ -1,0 +1,269 @@
+"""Dense networks, masks at init, learned masks and what is trained under them, as a user runs them, small."""
+
+import itertools
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+
+from weightspace.errors import InputError
+from weightspace.experiments import experiment_class
+from weightspace.experiments.answered import asked_exactly
+from weightspace.experiments.tickets.at_init import TicketsAtInit, curves, tidy
+from weightspace.experiments.tickets.dense import TicketsDense
+from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
+from weightspace.experiments.tickets.paired import between
+from weightspace.experiments.tickets.supermask import TicketsSupermask, densities, with_settings
+from weightspace.node import Run
+from weightspace.spaces.edge_popup import EdgePopup
+from weightspace.spaces.masked import Masked
+from weightspace.store.base import Store
+from weightspace.sweeps import sweep
+
+SMALL = {
+    "model": "fc:widths=12,initialiser=glorot_normal", "data": "digits", "validation": 200, "seeds": ("1",),
+    "epochs": 2.0,
+}  # fmt: skip
+MASK = SMALL | {"batch_size": 50}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_compilation():
+    """What the experiments say is asked here, not how fast they run: compiling is most of the time."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
+
+
+def rows_of(experiment):
+    return [(dict(row.labels), row.node) for row in next(experiment.ask())]
+
+
+def answered(experiment, out):
+    sweep(experiment, out)
+    return asked_exactly(Store(out), experiment)
+
+
+@pytest.mark.parametrize("name", ["dense", "at-init", "supermask", "from-supermask"])
+def test_every_preset_can_be_asked(name):
+    cls = experiment_class(f"tickets.{name}")
+    for preset in cls.presets.values():
+        small = {"data": "digits", "validation": 100, "model": "fc:widths=4", "batch_size": 20}
+        small |= {"mask_batch_size": 20} if name == "from-supermask" else {}
+        assert rows_of(cls(**preset | small))
+
+
+def test_every_curve_is_of_the_dense_run_of_its_seed():
+    experiment = TicketsAtInit(**SMALL | {"seeds": ("2",)}, criteria=("large_final", "random"), powers=3)
+    rows = rows_of(experiment)
+    dense = {labels["seed"]: run for labels, run in rows if labels["criterion"] == "dense"}
+    made = [(labels, node) for labels, node in rows if labels["criterion"] != "dense"]
+    assert len(made) == 2 * 2 * 2
+    for labels, node in made:
+        assert node.parents == (dense[labels["seed"]],)
+        assert (node.criterion, node.kept.name, node.powers) == (labels["criterion"], labels["kept"], 4)
+
+
+@pytest.mark.parametrize(
+    ("when", "key"), [("end", "snapshot(end)"), ("early-stop", "best"), ("7it", "(7it)")]
+)
+def test_masks_may_be_made_from_any_step(when, key):
+    experiment = TicketsAtInit(**SMALL, criteria=("large_final",), score_at=when)
+    (_, node), *_ = [row for row in rows_of(experiment) if row[0]["criterion"] != "dense"]
+    assert key in node.after.key
+    assert "snapshot(0it)" in node.before.key
+
+
+def test_masks_at_init_from_the_dense_run_to_the_figures(tmp_path):
+    changes = {"seeds": ("2",), "criteria": ("large_final_same_sign", "snip"), "powers": 4, "epochs": 4.0}
+    experiment = TicketsAtInit(**SMALL | changes, lr=0.02)
+    part = answered(experiment, tmp_path)
+    assert (part.table["status"] == "ok").all()
+    summary = experiment.summary(part.measured).dropna(subset=["curve_peak"])
+    assert len(summary) == 4
+    # The mean of maxima is never below the maximum of means.
+    assert (summary["test_accuracy_max"] >= summary["curve_peak"] - 1e-9).all()
+    found = part.analyses["curves"]
+    assert len(found) == 4 * 5
+    assert set(found["n"]) == {2}
+    # Without pruning all criteria see one network.
+    assert found[found["power"] == 0].groupby("kept")["test_loss"].nunique().tolist() == [1, 1]
+    assert [panel.name for panel in part.panels] == ["accuracy", "best"]
+
+
+TABLE = pd.DataFrame({
+    "run": ["d", "a", "b"], "seed": [0, 0, 1], "status": "ok", "criterion": ["dense", "random", "random"],
+    "kept": [None, "rewind", "rewind"], "density_0": [np.nan, 1, 1], "test_accuracy_0": [np.nan, 0.1, 0.3],
+    "density_1": [np.nan, 0.5, 0.5], "test_accuracy_1": [np.nan, 0.6, 0.1],
+    "test_accuracy_max": [np.nan, 0.6, 0.3], "density_at_max": [np.nan, 0.5, 1.0],
+    "chance": [np.nan, 0.1, 0.1],
+})  # fmt: skip
+
+
+def test_curves_are_means_over_seeds_and_rows_are_runs():
+    rows = tidy(TABLE)
+    assert rows[["run", "power"]].to_numpy().tolist() == [["a", 0], ["b", 0], ["a", 1], ["b", 1]]
+    found = curves(TABLE).set_index("power")
+    assert found["test_accuracy"].tolist() == pytest.approx([0.2, 0.35])
+    assert found["test_accuracy_least"].tolist() == [0.1, 0.1]
+    assert found["density"].tolist() == [1, 0.5]
+    line = TicketsAtInit(**SMALL).summary(TABLE).dropna(subset=["curve_peak"]).iloc[0]
+    assert line["test_accuracy_max"] == pytest.approx(0.45)
+    assert line["curve_peak"] == pytest.approx(0.35)
+    assert line["density_at_peak"] == 0.5
+
+
+def test_the_dense_network_and_its_figure(tmp_path):
+    part = answered(TicketsDense(**SMALL), tmp_path)
+    (panel,) = part.panels
+    row = part.table.iloc[0]
+    losses = part.history.set_index("step")["validation_loss"]
+    assert row["best_step"] == losses.idxmin()
+    stop = panel.data[(panel.data["metric"] == "validation_loss") & panel.data["value"].notna()]
+    assert stop["value"].tolist() == [losses.min()]
+
+
+def test_arms_are_the_products_of_what_is_swept():
+    experiment = TicketsSupermask(**MASK, logit=(0.0, 2.0), density=(0.2,), popup=(0.3,), popup_lr=0.5)
+    rows = rows_of(experiment)
+    supermasks = [(labels, run.space) for labels, run in rows if "logit" in labels]
+    assert [labels["arm"] for labels, _ in supermasks[::2]] == ["plain", "rescaled", "signed", "both"]
+    for labels, space in supermasks:
+        assert (space.logit, space.density) == (labels["logit"], 0.2)
+        assert (space.scale == "constant") == (labels["arm"] in ("signed", "both"))
+        assert (space.rescale == "gradient") == (labels["arm"] in ("rescaled", "both"))
+    popups = [(labels["arm"], run) for labels, run in rows if "keep" in labels]
+    assert [arm for arm, _ in popups] == ["popup", "popup_signed"]
+    assert {(run.space.keep, run.recipe.optimiser.lr) for _, run in popups} == {(0.3, 0.5)}
+    assert {run.recipe.optimiser.lr for labels, run in rows if "logit" in labels} == {100.0}
+
+
+def test_learned_masks_to_the_figures(tmp_path):
+    """One random mask, and one of edge-popup with a share that is kept exactly."""
+    experiment = TicketsSupermask(
+        **MASK | {"epochs": 4.0}, scale=("none",), rescale=("gradient",), popup=(0.25,), samples=3
+    )  # fmt: skip
+    part = answered(experiment, tmp_path)
+    assert (part.table["status"] == "ok").all()
+    learned, popup = (part.table[part.table["arm"] == arm].iloc[0] for arm in ("rescaled", "popup"))
+    assert learned["sampled_test_accuracy"] > 0.3
+    assert learned["sampled_sd_test_accuracy"] > 0
+    assert np.isnan(popup["sampled_test_accuracy"])
+    assert popup["density"] == pytest.approx(0.25, abs=1e-3)
+    frame = part.analyses["densities"].set_index(["setting", "layer", "kind"])["mean"]
+    sizes = {"hidden_0": 64 * 12, "output": 120}
+    whole = sum(frame["rescaled", layer, "expected"] * size for layer, size in sizes.items())
+    assert frame["rescaled", "all", "expected"] == pytest.approx(whole / sum(sizes.values()), rel=1e-5)
+    pairs = part.analyses["pairs"]
+    assert pairs["metric"].tolist() == ["threshold_test_accuracy"]
+    panels = {panel.name: panel for panel in part.panels}
+    assert list(panels) == ["accuracy", "density", "inputs"]
+    assert len(panels["inputs"].data) == 2 * 64
+
+
+def test_what_is_trained_under_a_learned_mask_and_beside_it(tmp_path):
+    options = {"mask_epochs": 4.0, "mask_batch_size": 50, "kept": ("rewind",)}
+    experiment = TicketsFromSupermask(**SMALL, **options)
+    part = answered(experiment, tmp_path)
+    assert (part.table["status"] == "ok").all()
+    rows = part.measured.set_index("mask")
+    assert rows["density"][["untrained", "learned", "random", "large_final"]].nunique() == 1
+    assert rows["accuracy"]["learned"] == rows["best_test_accuracy"]["learned"]
+    assert rows["accuracy"]["untrained"] == rows["threshold_test_accuracy"]["untrained"]
+    store = Store(tmp_path)
+    runs = {labels["mask"]: run for labels, run in rows_of(experiment)}
+    masks = [runs[name].space.mask for name in ("learned", "random", "large_final")]
+    kernels = [store.output(m.of.digest, m.key)["hidden"]["0"]["kernel"] for m in masks]
+    assert len({int(kernel.sum()) for kernel in kernels}) == 1
+    for one, other in itertools.combinations(kernels, 2):
+        assert (one != other).any()
+    (panel,) = part.panels
+    assert panel.data["setting"].tolist() == [
+        "dense",
+        "learned, untrained",
+        "learned",
+        "random",
+        "large final",
+    ]
+
+
+def test_tickets_start_where_their_mask_was_learned():
+    experiment = TicketsFromSupermask(**SMALL, point="sample0", mask_batch_size=50)
+    for labels, run in rows_of(experiment):
+        assert isinstance(run, Run)
+        if labels["mask"] == "learned":
+            assert isinstance(run.space, Masked)
+            assert run.space.mask.of.seeds == run.seeds
+            assert run.space.mask.key == "learnedmask(sample0).mask"
+            assert run.space.kept.rescaled == ("rescaled" in labels["kept"])
+
+
+def test_every_two_arms_are_compared_and_p_counts_them():
+    rows = pd.DataFrame(
+        [
+            {"arm": arm, "logit": 0.0, "seed": seed, "status": "ok", "x": base + 0.01 * seed * (1 + i)}
+            for i, (arm, base) in enumerate((("both", 0.9), ("plain", 0.5), ("signed", 0.7)))
+            for seed in range(3)
+        ]
+    )
+    found = between(with_settings(rows), "setting", ("x", "missing"))
+    pairs = found[["setting", "against"]].astype(str).to_numpy().tolist()
+    assert pairs == [["signed", "plain"], ["both", "plain"], ["both", "signed"]]
+    seeds = np.arange(3)
+    assert found["difference"].iloc[0] == pytest.approx(np.mean(0.2 + 0.01 * seeds * (3 - 2)))
+    np.testing.assert_allclose(found["p_corrected"], np.minimum(3 * found["p"], 1))
+
+
+def test_settings_say_only_what_differs_and_densities_average_seeds():
+    rows = pd.DataFrame({
+        "arm": ["both", "plain", "plain"], "logit": [1.0, 2.0, -1.0], "status": ["ok"] * 3,
+        "density": [0.1, 0.2, 0.3], "density_output": [0.5, 0.6, 0.7],
+    })  # fmt: skip
+    found = with_settings(rows)
+    assert list(found["setting"].cat.categories) == ["plain, logit -1", "plain, logit 2", "both, logit 1"]
+    means = densities(found).set_index(["setting", "layer"])["mean"]
+    assert means["plain, logit 2", "output"] == 0.6
+    assert means["both, logit 1", "all"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("cls", "changes", "message"),
+    [
+        (TicketsAtInit, {"criteria": ("large_finl",)}, "did you mean 'large_final'"),
+        (TicketsAtInit, {"values": ("rewnd",)}, "did you mean 'rewind'"),
+        (TicketsAtInit, {"powers": 0}, "powers is 0"),
+        (TicketsAtInit, {"criteria": ()}, "no criteria to sweep"),
+        (TicketsAtInit, {"dense_rate": 1.0}, "must lie in"),
+        (TicketsAtInit, {"score_at": "soon"}, "soon"),
+        (TicketsDense, {"epochs": 0.0}, "epochs is 0"),
+        (TicketsSupermask, {"density": (1.5,)}, "density is 1.5"),
+        (TicketsSupermask, {"popup": (0.0,)}, "keep is 0"),
+        (TicketsSupermask, {"logit": ()}, "no logit to sweep"),
+        (TicketsSupermask, {"logit": (), "popup": (0.5,), "rounding": True}, "which need a logit"),
+        (TicketsSupermask, {"scale": ("constnt",)}, "did you mean 'constant'"),
+        (TicketsSupermask, {"scale": ("kaiming",)}, "unknown scale 'kaiming'"),
+        (TicketsSupermask, {"rescale": ("gradiant",)}, "did you mean 'gradient'"),
+        (TicketsSupermask, {"rescale": ()}, "no rescale to sweep"),
+        (TicketsSupermask, {"strength": 2.0}, "there is no target"),
+        (TicketsSupermask, {"scale": ("none",), "multiplier": 2.0}, "no scale uses it"),
+        (TicketsSupermask, {"samples": 1}, "samples is 1"),
+        (TicketsFromSupermask, {"masks": ("learnt",)}, "unknown criterion 'learnt'"),
+        (TicketsFromSupermask, {"masks": ("snip",)}, "not 'snip'"),
+        (TicketsFromSupermask, {"kept": ("shrunk",)}, "no weights after training"),
+        (TicketsFromSupermask, {"point": "middle"}, "point is 'middle'"),
+        (TicketsFromSupermask, {"scale": "constnt"}, "did you mean 'constant'"),
+        (TicketsFromSupermask, {"mask_epochs": 0.0}, "mask_epochs is 0"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_trained(cls, changes, message):
+    with pytest.raises(InputError, match=message):
+        cls(**SMALL | changes)
+
+
+def test_edge_popup_alone_needs_no_logit():
+    experiment = TicketsSupermask(**MASK, logit=(), popup=(0.5,), scale=("kaiming",))
+    ((labels, run),) = rows_of(experiment)
+    assert labels["arm"] == "popup_kaiming"
+    assert isinstance(run.space, EdgePopup)

@@ -1,0 +1,123 @@
+"""Figures of learned masks and of masks at init, from made-up runs."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from weightspace.errors import StoreError
+from weightspace.experiments.tickets.at_init import tidy
+from weightspace.experiments.tickets.supermask import densities, with_settings
+from weightspace.figures import at_init, dense
+from weightspace.figures.supermasks import panels, ticket_panels
+
+
+def masks(logits=(0.0,)):
+    """Two arms, two seeds: the accuracy is the arm's, plus 0.02 for seed 1; the density rises by logit."""
+    rows = [
+        {
+            "run": f"{arm}{logit:g}{seed}", "arm": arm, "logit": logit, "seed": seed, "status": "ok",
+            "sampled_test_accuracy": base + 0.02 * seed, "threshold_test_accuracy": base + 0.05,
+            "expected_density": 0.5 + 0.1 * logit, "expected_density_output": 0.8, "density": 0.4,
+        }
+        for arm, base in (("plain", 0.6), ("both", 0.8)) for logit in logits for seed in (0, 1)
+    ]  # fmt: skip
+    return with_settings(pd.DataFrame(rows))
+
+
+def no_outputs(run, name):
+    raise StoreError("none")
+
+
+def drawn(rows, outputs=no_outputs):
+    return {panel.name: panel for panel in panels(rows, densities(rows), outputs)}
+
+
+def test_accuracies_are_means_and_ranges_of_each_arm():
+    found = drawn(masks())["accuracy"]
+    data = found.data.set_index(["metric", "setting"])
+    assert data.loc[("sampled_test_accuracy", "both"), ["mean", "least", "greatest", "n"]].tolist() == [
+        pytest.approx(0.81), 0.8, pytest.approx(0.82), 2,
+    ]  # fmt: skip
+    (axes,) = found.figure.axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["plain", "both"]
+    dots = {line.get_label(): line for line in axes.lines}
+    # Sampled ones stand left of their arm, thresholded ones right of it.
+    assert dots["mean over sampled masks"].get_xdata().tolist() == pytest.approx([-0.2, -0.2, 0.8, 0.8])
+    assert dots["thresholded mask"].get_ydata().tolist() == pytest.approx([0.65, 0.65, 0.85, 0.85])
+    assert "n = 2 runs" in found.caption
+
+
+def test_densities_stand_by_layer_with_all_first():
+    axes = drawn(masks())["density"].figure.axes[0]
+    assert axes.get_title(loc="left") == "expected"
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["all", "output"]
+    assert sorted({round(bar.get_height(), 6) for bar in axes.patches}) == [0.5, 0.8]
+
+
+def test_accuracy_against_density_only_where_it_was_swept():
+    assert "accuracy-density" not in drawn(masks())
+    data = drawn(masks((0.0, 2.0)))["accuracy-density"].data
+    both = data[data["arm"] == "both"]
+    assert both["density"].tolist() == pytest.approx([0.5, 0.7])
+    assert both["mean"].tolist() == pytest.approx([0.81, 0.81])
+
+
+def test_pictures_show_the_first_seed_of_each_arm_with_channels_averaged():
+    asked = []
+
+    def outputs(run, name):
+        asked.append((run, name))
+        return np.arange(12.0).reshape(2, 2, 3) / 12
+
+    data = drawn(masks(), outputs)["inputs"].data
+    assert asked == [("plain00", "learnedmask().inputs"), ("both00", "learnedmask().inputs")]
+    plain = data[data["setting"] == "plain"]
+    assert plain["share"].tolist() == pytest.approx([1 / 12, 4 / 12, 7 / 12, 10 / 12])
+    assert "inputs" not in drawn(masks())
+
+
+def test_nothing_finished_gives_no_figure():
+    waiting = masks().assign(status="waiting")
+    assert panels(waiting, densities(waiting), no_outputs) == []
+    assert ticket_panels(waiting.assign(accuracy=0.5)) == []
+
+
+def test_trainings_under_masks():
+    (panel,) = ticket_panels(masks().assign(accuracy=[0.5, 0.7, 0.8, 0.9]))
+    assert panel.data["mean"].tolist() == pytest.approx([0.6, 0.85])
+
+
+def curves():
+    rows = [
+        {
+            "run": f"{kept}{seed}", "seed": seed, "status": "ok", "criterion": "large_final", "kept": kept,
+            "density_0": 1.0, "test_accuracy_0": 0.1, "density_1": 0.5, "test_accuracy_1": 0.4 + 0.2 * seed,
+            "test_accuracy_max": 0.4 + 0.2 * seed, "chance": 0.1,
+        }
+        for kept in ("rewind", "signed_constant") for seed in (0, 1)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_curves_at_init_have_a_pane_for_each_value_and_a_line_at_chance():
+    table = curves()
+    accuracy, best = at_init.panels(table, tidy(table))
+    panes = accuracy.figure.axes
+    assert [pane.get_title(loc="left") for pane in panes] == ["initial weights", "signed constants"]
+    lines = {line.get_label(): line for line in panes[0].lines}
+    assert list(lines["chance"].get_ydata()) == [0.1, 0.1]
+    assert lines["large final"].get_xdata().tolist() == [1.0, 0.5]
+    assert lines["large final"].get_ydata().tolist() == pytest.approx([0.1, 0.5])
+    assert best.data["mean"].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_each_dense_run_is_marked_where_its_loss_is_least():
+    table = pd.DataFrame({"run": ["a", "b"], "seed": [0, 1], "status": "ok", "best_step": [20.0, 10.0]})
+    history = pd.DataFrame({
+        "run": ["a"] * 3 + ["b"] * 3, "step": [0, 10, 20] * 2,
+        "validation_loss": [2.0, 1.0, 0.5, 2.0, 0.8, 0.9],
+    })  # fmt: skip
+    (panel,) = dense.panels(table, history)
+    (axes,) = panel.figure.axes
+    stops = next(line for line in axes.lines if line.get_label() == "early stopping")
+    assert (list(stops.get_xdata()), list(stops.get_ydata())) == ([20.0, 10.0], [0.5, 0.8])

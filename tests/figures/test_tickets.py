@@ -1,0 +1,230 @@
+"""Figures of tickets, from made-up tables: which numbers they draw, and what they leave out."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from weightspace.errors import StoreError
+from weightspace.experiments.tickets.iterative import TicketsIterative
+from weightspace.figures import connectivity, criteria, overlap
+from weightspace.figures.tickets import panels
+from weightspace.masks.criteria import MAIN
+
+ARMS = ("criterion", "kept", "pruned")
+DENSITY = (0.64, 0.41, 0.26)
+NO_HISTORY = pd.DataFrame({"run": [], "step": []})
+
+
+def line(criterion, number, seed, accuracy, **more):
+    return {
+        "run": f"{criterion}{number}{seed}", "criterion": criterion, "kept": "rewind" if number else None,
+        "pruned": "zero" if number else None, "round": number, "seed": seed, "status": "ok",
+        "density": DENSITY[number - 1] if number else 1.0, "best_test_accuracy": accuracy,
+        "test_accuracy": accuracy - 0.01, "best_step": 100.0 * (number + 1), **more,
+    }  # fmt: skip
+
+
+def lines():
+    dense = [line("dense", 0, seed, 0.9 + 0.02 * seed) for seed in (0, 1)]
+    arms = itertools.product((("large_final", 0.9), ("random", 0.7)), (1, 2, 3), (0, 1))
+    return dense + [line(name, n, seed, top - 0.1 * n + 0.02 * seed) for (name, top), n, seed in arms]
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return {panel.name: panel for panel in panels(pd.DataFrame(lines()), ARMS)}
+
+
+def test_the_numbers_are_means_ranges_and_runs(drawn):
+    data = drawn["accuracy"].data
+    best = data[data["metric"] == "best_test_accuracy"].set_index(["arm", "round"])
+    for name, top in (("large_final", 0.9), ("random", 0.7)):
+        assert best.loc[name, "mean"].tolist() == pytest.approx([top - 0.1 * n + 0.01 for n in (1, 2, 3)])
+        assert best.loc[name, "least"].tolist() == pytest.approx([top - 0.1 * n for n in (1, 2, 3)])
+        assert best.loc[name, "greatest"].tolist() == pytest.approx([top - 0.1 * n + 0.02 for n in (1, 2, 3)])
+    assert set(best["n"]) == {2}
+    assert "n = 2 runs at each point" in drawn["accuracy"].caption
+    speed = drawn["speed"].data
+    assert speed.groupby("round")["mean"].first().tolist() == [200, 300, 400]
+
+
+def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
+    pane = drawn["accuracy"].figure.axes[0]
+    left, right = pane.get_xlim()
+    assert left > 1 > 0.26 > right
+    curve = next(one for one in pane.lines if one.get_label() == "large_final")
+    assert curve.get_xdata().tolist() == list(DENSITY)
+    dense = next(one for one in pane.lines if one.get_label() == "dense")
+    assert list(dense.get_ydata()) == pytest.approx([0.91, 0.91])
+
+
+def test_rounds_that_did_not_finish_are_left_out(drawn):
+    gone = [line("random", 3, 2, None, status=s, best_step=None) for s in ("failed", "blocked", "waiting")]
+    found = {panel.name: panel for panel in panels(pd.DataFrame(lines() + gone), ARMS)}
+    for name, panel in drawn.items():
+        pd.testing.assert_frame_equal(found[name].data, panel.data)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_little_is_enough(count):
+    """The dense run alone, or one with a round."""
+    found = panels(pd.DataFrame([line("dense", 0, 0, 0.9), line("random", 1, 0, 0.8)][:count]), ARMS)
+    assert all(panel.svg.startswith(b"<?xml") for panel in found)
+
+
+def test_without_the_weights_the_plane_is_that_of_the_cloud():
+    def outputs(run, key):
+        raise StoreError("gone")
+
+    experiment = TicketsIterative(data="digits", criteria=("large_final", "random", "snip"), validation=100)
+    found = experiment.figures(pd.DataFrame(lines()), NO_HISTORY, outputs)
+    assert [panel.name for panel in found] == ["accuracy", "speed", "criteria"]
+    assert {"large_final", "random"} <= set(found[-1].data)
+    assert "snip" not in found[-1].data
+
+
+@pytest.fixture(scope="module")
+def plane():
+    return criteria.plane(MAIN)
+
+
+@pytest.mark.parametrize("name", MAIN)
+def test_each_criterion_keeps_the_same_share_of_the_cloud(plane, name):
+    data = plane.data
+    assert data[name].sum() == round((1 - criteria.REMOVED) * len(data))
+
+
+def test_the_regions_are_those_of_the_paper_s_figure(plane):
+    before, after = plane.data["before"].abs(), plane.data["after"].abs()
+    moved = (plane.data["after"] - plane.data["before"]).abs()
+    scores = {
+        "large_final": after, "small_final": -after, "large_init": before, "small_init": -before,
+        "magnitude_increase": after - before, "movement": moved,
+    }  # fmt: skip
+    for name, score in scores.items():
+        kept = plane.data[name]
+        assert score[kept].min() >= score[~kept].max() - 1e-6
+    assert np.corrcoef(plane.data["random"], after)[0, 1] == pytest.approx(0, abs=0.05)
+    # Both joint criteria cut rectangles: nothing kept lies inside, or outside, the kept ones' corner.
+    large, small = (plane.data[name] for name in ("large_init_large_final", "small_init_small_final"))
+    inside = (before >= before[large].min()) & (after >= after[large].min())
+    assert large.equals(inside)
+    assert small.equals((before <= before[small].max()) & (after <= after[small].max()))
+
+
+def test_the_cloud_is_correlated_and_always_the_same():
+    one, other = criteria.cloud(), criteria.cloud()
+    np.testing.assert_array_equal(one, other)
+    assert np.corrcoef(one.T)[0, 1] == pytest.approx(criteria.CORRELATION, abs=0.03)
+
+
+def test_a_layer_s_own_weights():
+    rng = np.random.default_rng(0)
+    before = rng.standard_normal((40, 30)).astype(np.float32)
+    panel = criteria.layer_plane(before, before + 0.5, "first/kernel, seed 3", ("large_final", "random"))
+    assert "The 1,200 weights of first/kernel, seed 3" in panel.caption
+    assert panel.data["large_final"].sum() == panel.data["random"].sum() == 480
+    maps = [axes for axes in panel.figure.axes if axes.get_title(loc="left")]
+    assert [axes.get_title(loc="left") for axes in maps] == ["large final", "random"]
+
+
+def pair(criterion, number, step, seed, barrier, **more):
+    return {
+        "run": f"{criterion}-{number}-{step}-{seed}", "criterion": criterion, "round": number,
+        "rewind": step, "seed": seed, "status": "ok", "density": 0.8**number, "barrier_error": barrier,
+        "train_barrier_error": barrier / 2, **more,
+    }  # fmt: skip
+
+
+def connected(*more):
+    arms = (("dense", 0, 0.1), ("large_final", 4, 0.3), ("random", 4, 0.5))
+    found = [
+        pair(name, number, step, seed, top / (1 + step) + 0.02 * seed)
+        for name, number, top in arms
+        for step in (0, 9)
+        for seed in (0, 1)
+    ]
+    table = pd.DataFrame([*found, *more])
+
+    def outputs(run, key):
+        height = table.set_index("run").loc[run, "barrier_error"]
+        return np.array([0.0, 0.5, 1.0]) if key == "alphas" else np.array([0.1, 0.1 + height, 0.1])
+
+    return {panel.name: panel for panel in connectivity.panels(table, outputs, 0.02)}
+
+
+def test_barriers_are_drawn_in_per_cent_against_the_step_one_line_a_mask():
+    panel = connected()["barrier"]
+    panes = panel.figure.axes
+    assert [axes.get_ylabel() for axes in panes] == [
+        "error barrier, test (%)", "error barrier, training (%)",
+    ]  # fmt: skip
+    curves = {one.get_label(): one for one in panes[0].lines}
+    assert set(curves) == {"stable", "dense", "41 % left, large_final", "41 % left, random"}
+    assert curves["dense"].get_xdata().tolist() == [0, 9]
+    assert curves["dense"].get_ydata().tolist() == pytest.approx([11, 2])
+    assert list(curves["stable"].get_ydata()) == [2, 2]
+    first = panel.data[(panel.data["metric"] == "barrier_error") & (panel.data["arm"] == "dense")].iloc[0]
+    assert first[["mean", "least", "greatest", "n"]].tolist() == pytest.approx([0.11, 0.1, 0.12, 2])
+
+
+def test_the_error_along_the_line_is_a_map_a_mask():
+    panel = connected()["line"]
+    assert len(panel.figure.axes) == 3
+    data = panel.data[(panel.data["arm"] == "dense") & (panel.data["rewind"] == 0)]
+    assert data["alpha"].tolist() == [0, 0.5, 1]
+    assert data["mean"].tolist() == pytest.approx([0.1, 0.21, 0.1])
+
+
+def test_a_pair_without_a_barrier_changes_nothing():
+    blocked = pair("dense", 0, 0, 7, None, status="blocked")
+    for name, panel in connected().items():
+        pd.testing.assert_frame_equal(connected(blocked)[name].data, panel.data)
+    assert connectivity.panels(pd.DataFrame([blocked]), None, 0.02) == []
+    assert connectivity.panels(pd.DataFrame([blocked]).drop(columns="barrier_error"), None, 0.02) == []
+
+
+def masks(part, a, b, number, iou, seed=0):
+    return {
+        "part": part, "criterion": a, "other": b, "round": number, "seed": seed, "status": "ok", "iou": iou,
+        "expected_iou": 0.2, "sign_agreement": 0.5 if part == "seeds" else None,
+    }  # fmt: skip
+
+
+def overlaps(*more):
+    names = ("large_final", "movement", "random")
+    pairs = itertools.combinations(names, 2)
+    shares = dict(zip(pairs, (0.6, 0.3, 0.1), strict=True))
+    rows = [
+        masks("criteria", a, b, n, share + 0.1 * seed, seed)
+        for (a, b), share in shares.items()
+        for n in (2, 4)
+        for seed in (0, 1)
+    ]
+    rows += [masks("seeds", name, name, n, 0.2 + 0.1 * i) for i, name in enumerate(names) for n in (2, 4)]
+    return {panel.name: panel for panel in overlap.panels(pd.DataFrame([*rows, *more]), names)}
+
+
+def test_the_map_of_criteria_is_symmetric_with_ones_on_the_diagonal():
+    panel = overlaps()["overlap-criteria"]
+    maps = [axes for axes in panel.figure.axes if axes.images]
+    assert [axes.get_title(loc="left") for axes in maps] == ["2 rounds (0.20)", "4 rounds (0.20)"]
+    shown = np.asarray(maps[0].images[0].get_array())
+    expected = [[1, 0.65, 0.35], [0.65, 1, 0.15], [0.35, 0.15, 1]]
+    np.testing.assert_allclose(shown, expected)
+    assert set(panel.data["n"]) == {2}
+
+
+def test_the_map_of_seeds_has_a_row_a_criterion_and_a_column_a_level():
+    panel = overlaps()["overlap-seeds"]
+    shown = np.asarray(panel.figure.axes[0].images[0].get_array())
+    np.testing.assert_allclose(shown, [[0.2, 0.2], [0.3, 0.3], [0.4, 0.4]])
+    assert set(panel.data["sign_agreement"]) == {0.5}
+
+
+def test_of_one_seed_there_is_no_map_between_seeds():
+    table = pd.DataFrame([masks("criteria", "random", "movement", 1, 0.5)])
+    assert [panel.name for panel in overlap.panels(table, ("random", "movement"))] == ["overlap-criteria"]
+    assert overlap.panels(table.drop(columns="iou"), ("random", "movement")) == []
