@@ -14,7 +14,10 @@ ABOVE = ("training", "sweeps", "store", "experiments", "figures", "report", "cli
 MAY_NOT = {
     **dict.fromkeys(GROUND, (*PLUGINS, *ABOVE)),
     "models": ("spaces", "masks", "recipes", "probes", "edits", "data", "derived", *ABOVE),
-    "masks": ("spaces", "recipes", "probes", "edits", "data", "derived", "models.zoo", "models.adapters", *ABOVE),
+    "masks": (
+        *("spaces", "recipes", "probes", "edits", "data", "derived", "models.zoo", "models.adapters"),
+        *ABOVE,
+    ),
     "spaces": ("recipes", "probes", "edits", "data", "derived", "models.zoo", "models.adapters", *ABOVE),
     "recipes": ("spaces", "masks", "probes", "edits", "derived", *ABOVE),
     "probes": ("masks", "recipes.optimisers", "edits", "derived", "models.zoo", "models.adapters", *ABOVE),

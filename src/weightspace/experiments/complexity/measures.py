@@ -62,6 +62,11 @@ def reached(history: Frame, level: float, column: str = "train_loss") -> Frame:
     return below.sort_values(["run", "step"]).drop_duplicates("run", keep="first", ignore_index=True)
 
 
+def common_level(history: Frame, column: str = "train_loss") -> float:
+    """The least loss that every run reaches: the greatest of the runs' least losses."""
+    return float(history.groupby("run")[column].min().max())
+
+
 def final(history: Frame) -> Frame:
     """Each run's last reading."""
     return history.sort_values(["run", "step"]).drop_duplicates("run", keep="last", ignore_index=True)

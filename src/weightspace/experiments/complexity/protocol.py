@@ -15,6 +15,7 @@ from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.experiments.base import Outputs, Paper
 from weightspace.experiments.complexity import measures
+from weightspace.experiments.summary import over_seeds
 from weightspace.experiments.training import TrainingSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -52,6 +53,10 @@ PROBES = ("trajectory", "bias-variance", "bias-distance", "lipschitz")
 METRICS = (
     "train_loss_last10", "test_loss", "trajectory_last10", "trajectory_total_mean",
     "bias_variance_normalised_last10", "bias_distance", "lipschitz_last10", "lipschitz_max", "test_accuracy",
+)  # fmt: skip
+MATCHED = (
+    "steps", "train_loss", "trajectory_mean", "lipschitz_sampled", "bias_variance_normalised",
+    "bias_distance", "test_loss",
 )  # fmt: skip
 LOSSES = {"mse/2": SquaredError(0.5), "bce/2": BinaryCrossEntropy(0.5)}
 
@@ -140,10 +145,23 @@ class ComplexitySweep(TrainingSweep):
         return measures.measured(table, history)
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
-        """`ordering`: rank correlation of each measure with what is swept and with the test loss."""
+        """`ordering`: rank correlation of each measure with what is swept and with the test loss.
+
+        And `matched`: the measures where each run's training loss first falls to the least level that all
+        runs reach, so that runs which have not fitted yet do not look simple.
+        """
         from weightspace.experiments.complexity.correlation import ordering
 
-        return {"ordering": ordering(table, self.by)}
+        return {"ordering": ordering(table, self.by), "matched": self.matched(table, history)}
+
+    def matched(self, table: Frame, history: Frame) -> Frame:
+        """Means and spreads over seeds at the common training loss."""
+        if history.empty or "train_loss" not in history:
+            return table.iloc[:0]
+        at = measures.reached(history, measures.common_level(history)).rename(columns={"step": "steps"})
+        labels = [name for name in self.by if name in table]
+        rows = table[["run", "status", *labels]].drop_duplicates("run").merge(at, on="run")
+        return over_seeds(rows, labels, list(MATCHED))
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Losses and trajectory, totals, and the bias's variance and distance, by what is swept."""
