@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.answered import answered

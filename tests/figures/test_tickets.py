@@ -61,7 +61,9 @@ def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
 
 
 def test_rounds_that_did_not_finish_are_left_out(drawn):
-    gone = [line("random", 3, 2, np.nan, status=s, best_step=np.nan) for s in ("failed", "blocked", "waiting")]
+    gone = [
+        line("random", 3, 2, np.nan, status=s, best_step=np.nan) for s in ("failed", "blocked", "waiting")
+    ]
     found = {panel.name: panel for panel in panels(pd.DataFrame(lines() + gone), ARMS)}
     for name, panel in drawn.items():
         pd.testing.assert_frame_equal(found[name].data, panel.data)
@@ -182,8 +184,8 @@ def test_a_pair_without_a_barrier_changes_nothing():
     blocked = pair("dense", 0, 0, 7, np.nan, status="blocked")
     for name, panel in connected().items():
         pd.testing.assert_frame_equal(connected(blocked)[name].data, panel.data)
-    assert connectivity.panels(pd.DataFrame([blocked]), None, 0.02) == []
-    assert connectivity.panels(pd.DataFrame([blocked]).drop(columns="barrier_error"), None, 0.02) == []
+    assert connectivity.panels(pd.DataFrame([blocked]), dict.get, 0.02) == []
+    assert connectivity.panels(pd.DataFrame([blocked]).drop(columns="barrier_error"), dict.get, 0.02) == []
 
 
 def masks(part, a, b, number, iou, seed=0):

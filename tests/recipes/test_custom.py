@@ -6,8 +6,7 @@ import pytest
 from weightspace.code import Code
 from weightspace.data import Data, from_arrays
 from weightspace.errors import InputError
-from weightspace.recipes.custom import check_per_example
-from weightspace.recipes.custom import custom_loss
+from weightspace.recipes.custom import check_per_example, custom_loss
 from weightspace.recipes.losses import make_loss
 
 X, Y = np.zeros((20, 2), np.float32), np.arange(20) % 4

@@ -170,14 +170,15 @@ class Driver:
 
     def answer(self, rows: list[Row]) -> None:
         """Compute what the rows need and the store lacks, wave after wave."""
-        for row in rows:
-            if isinstance(row.node, Run):
-                check_run(missing([row], lambda _: False)[row.node.digest])
+        for request in missing(rows, lambda _: False).values():
+            if isinstance(request.node, Run):
+                check_run(request)
         while True:
             wanted = missing(rows, self._satisfied)
             if not wanted:
                 return
-            self._block_children(wanted)
+            while self._block_children(wanted):
+                pass  # what waits for a blocked node is blocked in its turn
             wave = [r for r in ready(wanted, self._satisfied) if r.node.digest in wanted]
             wave = [r for r in wave if not self._satisfied(r)]
             if not wave:
@@ -191,10 +192,12 @@ class Driver:
             return self.tried.get(request.node.digest, 0) > 0
         return satisfied(request, record)
 
-    def _block_children(self, wanted: Mapping[str, Request]) -> None:
-        """Record as blocked what depends on a run that diverged or failed."""
+    def _block_children(self, wanted: Mapping[str, Request]) -> int:
+        """Record as blocked what depends on a node that diverged, failed or is blocked; gives how many."""
         rows = []
         for digest, request in wanted.items():
+            if self._satisfied(request):
+                continue
             for parent in request_for(outputs_in(request.node)).values():
                 record = self.store.records().get(parent.node.digest)
                 if record is not None and self._satisfied(parent) and record.status != "ok":
@@ -204,6 +207,7 @@ class Driver:
                     break
         if rows:
             self.store.write_derived(f"blocked-{rows[0].digest[:16]}", rows, {})
+        return len(rows)
 
     def _carry_out(self, wave: list[Request]) -> None:
         records = self.store.records()

@@ -48,6 +48,7 @@ class ComplexityDropout(PairSweep):
         *PairSweep.metrics, "steadiness", "flip_rate_last10", "gap", "bound", "radius", "covering", "mu",
         "margin", "p_min", "lipschitz_steady",
     )  # fmt: skip
+    minutes: ClassVar = {"quick": "1 on 2 shared cores"}
     presets: ClassVar = {
         "smoke": {"seeds": ("2",), "epochs": 10.0},
         "quick": {"seeds": ("5",)},

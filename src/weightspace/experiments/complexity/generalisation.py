@@ -34,6 +34,7 @@ class ComplexityGeneralisation(CosineSweep):
         "Spearman's ρ of each measure with the test loss over all runs, with 90 % intervals from redrawing "
         "whole settings. At matched loss only runs that reach the level count."
     )
+    minutes: ClassVar = {"quick": "3.5 on 2 shared cores"}
     presets: ClassVar = {
         "smoke": {
             "frequencies": (0.25, 1.0), "examples": (50,), "lr": (0.001, 0.002), "seeds": ("2",),

@@ -59,6 +59,7 @@ class ComplexityCorruption(PairSweep):
 
     name = "complexity.corruption"
     question = "Does the bias travel farther when labels are corrupted?"
+    minutes: ClassVar = {"quick": "28 on 2 shared cores", "paper": "a GPU's work"}
     paper = dataclasses.replace(PAPER, figure="Figures 1d-f, 2c: CIFAR-10 with label corruption")
     presets: ClassVar = {
         "smoke": {
@@ -88,6 +89,7 @@ class ComplexityArchitectures(PairSweep):
 
     name = "complexity.architectures"
     question = "Does the architecture that generalises better also travel less?"
+    minutes: ClassVar = {"quick": "1.2 on 2 shared cores"}
     paper = dataclasses.replace(PAPER, figure="supplement: MNIST 3 and 6, fully connected and convolutional")
     presets: ClassVar = {
         "smoke": {

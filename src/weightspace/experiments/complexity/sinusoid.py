@@ -57,6 +57,7 @@ class ComplexitySinusoid(CosineSweep):
     question = "Does the bias travel farther when the target is more complex?"
     paper = dataclasses.replace(PAPER, figure="Figures 1a-c, 2a, 2b: regression of a product of cosines")
     metrics = (*ComplexitySweep.metrics, "epochs_to_level")
+    minutes: ClassVar = {"smoke": "0.1 on 2 cores", "quick": "0.2 on 2 cores", "paper": "0.3 on 2 cores"}
     presets: ClassVar = {
         "smoke": {"frequencies": (0.25, 1.0), "seeds": ("2",), "epochs": 100.0},
         "quick": {"seeds": ("5",), "epochs": 1000.0},
@@ -87,6 +88,7 @@ class ComplexityBatchSize(CosineSweep):
     question = "Does the path still tell complexity apart when steps average several examples?"
     paper = dataclasses.replace(PAPER, figure="supplement: batch sizes 16 and 32 at two frequencies")
     metrics = (*ComplexitySweep.metrics, "phi_batch_last10")
+    minutes: ClassVar = {"smoke": "0.3 on 2 cores", "quick": "1.2 on 2 shared cores"}
     presets: ClassVar = {
         "smoke": {"batch_size": (1, 16), "seeds": ("2",), "epochs": 50.0},
         "quick": {"seeds": ("3",), "epochs": 1000.0},

@@ -81,8 +81,7 @@ class TicketsConnectivity(TicketSweep):
     presets: ClassVar = {
         "smoke": SMOKE | {"rewind": ("0it", "20it", "100it"), "rounds": (0, 2)},
         "quick": {
-            "epochs": 12.0, "rewind": ("0it", "100it", "500it", "2000it"), "rounds": (0, 4, 8),
-            "seeds": ("5",),
+            "epochs": 6.0, "rewind": ("0it", "100it", "1000it"), "rounds": (0, 8), "seeds": ("3",),
         },
         "paper": {"seeds": ("5",)},
     }  # fmt: skip
