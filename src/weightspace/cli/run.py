@@ -32,7 +32,7 @@ class Options:
     lanes: int | None = None
     """Runs a device works on at once; the table's number by default."""
     engine: str = "local"
-    """Where runs are carried out."""
+    """Where runs are carried out: local, or ray (a cluster)."""
     format: tuple[str, ...] = ("png", "svg")
     """Formats of the figures."""
 

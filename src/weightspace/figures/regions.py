@@ -15,8 +15,10 @@ from matplotlib.figure import Figure
 from weightspace.experiments.base import Outputs
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
+from weightspace.figures.axes import legend_below
 from weightspace.figures.panel import Panel
 
+_BOUNDED = ("bound", "lipschitz", "atoms")
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"
 
 
@@ -36,7 +38,45 @@ def panels(table: pd.DataFrame, outputs: Outputs, by: Sequence[str]) -> list[Pan
         if len(rows):
             with style.style():
                 found.append(_maps(rows.iloc[0], arm, outputs))
-    return found
+    with style.style():
+        return found + _bounds(table, outputs, by)
+
+
+def _bounds(table: pd.DataFrame, outputs: Outputs, by: Sequence[str]) -> list[Panel]:
+    """The bound of Theorem 2 against the truth, a dot for each empty region where it is feasible."""
+    if "run_empty" not in table or "feasible_share" not in table:
+        return []
+    data = []
+    for arm in arms_of(table, tuple(by)):
+        for row in arm.of(table).dropna(subset=["run_empty", "feasible_share"]).to_dict("records"):
+            found = {name: np.asarray(outputs(row["run_empty"], f"region_{name}")) for name in _BOUNDED}
+            rows = pd.DataFrame(found).assign(arm=arm.name, seed=row["seed"])
+            data.append(rows.iloc[int(row["training_regions"]) :].query("atoms >= 0 and lipschitz > 0"))
+    numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame()
+    if numbers.empty:
+        return []
+    drawn = style.figure(3.6, 3.2)
+    axes = drawn.subplots()
+    for arm in arms_of(table, tuple(by)):
+        rows = numbers[numbers["arm"] == arm.name]
+        look = {
+            "linestyle": "none",
+            "marker": arm.marker,
+            "markersize": 2,
+            "markeredgewidth": 0,
+            "alpha": 0.5,
+        }
+        axes.plot(rows["lipschitz"], rows["bound"], color=arm.colour, label=arm.name, **look)
+    ends = [numbers["lipschitz"].min(), numbers["bound"].max()]
+    axes.plot(ends, ends, color=style.MUTED, linewidth=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="λ of the region", ylabel="bound of Theorem 2")
+    legend_below(drawn, axes)
+    caption = (
+        f"The bound of Theorem 2 against the true local Lipschitz constant, in the {len(numbers)} regions "
+        f"without training points where it is feasible, of {len(data)} trained networks. On the line they "
+        "would be equal."
+    )
+    return [Panel("bound", "Bound against truth", caption, drawn, numbers)]
 
 
 def _maps(row: pd.Series, arm: Arm, outputs: Outputs) -> Panel:

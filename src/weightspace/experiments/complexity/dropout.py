@@ -8,7 +8,7 @@ from weightspace.derived.dropout_bound import DropoutBound
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.experiments.complexity.images import PairSweep
 from weightspace.experiments.complexity.measures import with_parts
-from weightspace.experiments.complexity.protocol import PAPER, PROBES, check_values
+from weightspace.experiments.complexity.protocol import PAPER, check_values
 from weightspace.frames import Frame
 from weightspace.node import Row, Run
 from weightspace.probes.trajectory import Trajectory
@@ -67,7 +67,7 @@ class ComplexityDropout(PairSweep):
     @property
     def own_probes(self) -> tuple[str, ...]:
         """The paper's quantities, and the activations."""
-        return (*PROBES, "activations")
+        return (*super().own_probes, "activations")
 
     def networks(self) -> Iterator[tuple[dict[str, Any], str]]:
         """Each network with each rate of dropout."""

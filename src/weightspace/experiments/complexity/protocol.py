@@ -22,7 +22,7 @@ from weightspace.frames import Frame
 from weightspace.models.zoo import make
 from weightspace.node import Row, Run
 from weightspace.recipes.base import Recipe
-from weightspace.recipes.losses import BinaryCrossEntropy, Loss, SquaredError
+from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.recipes.schedules import Constant, Exponential
 from weightspace.spaces.full import Full
@@ -58,7 +58,11 @@ MATCHED = (
     "steps", "train_loss", "trajectory_mean", "lipschitz_sampled", "bias_variance_normalised",
     "bias_distance", "test_loss",
 )  # fmt: skip
-LOSSES = {"mse/2": SquaredError(0.5), "bce/2": BinaryCrossEntropy(0.5)}
+LOSSES = {
+    "mse/2": SquaredError(0.5), "bce/2": BinaryCrossEntropy(0.5), "cross-entropy": CrossEntropy(),
+}  # fmt: skip
+ONE_OUTPUT = ("lipschitz",)
+"""Probes that cross-entropy, with an output for each class, leaves out."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +88,7 @@ class ComplexitySweep(TrainingSweep):
     batch_size: tuple[int, ...] = (1,)
     """Examples of a step."""
     loss: str = "mse/2"
-    """mse/2 or bce/2."""
+    """mse/2, bce/2 or cross-entropy (an output for each class, so that λ is not recorded)."""
 
     def __post_init__(self) -> None:
         check_number("epochs", self.epochs, above=0)
@@ -124,6 +128,8 @@ class ComplexitySweep(TrainingSweep):
     @property
     def own_probes(self) -> tuple[str, ...]:
         """The quantities of the paper."""
+        if self.loss == "cross-entropy":
+            return tuple(name for name in PROBES if name not in ONE_OUTPUT)
         return PROBES
 
     def training(self, data: Examples, name: str, batch: int, lr: float, seeds: Seeds) -> Run:

@@ -4,7 +4,7 @@ from weightspace.errors import unknown
 from weightspace.sweeps.engines.base import Engine
 from weightspace.sweeps.engines.local import Local
 
-NAMES = ("local",)
+NAMES = ("local", "ray")
 
 
 def engine_named(engine: "str | Engine") -> Engine:
@@ -17,4 +17,8 @@ def engine_named(engine: "str | Engine") -> Engine:
         return engine
     if engine == "local":
         return Local()
+    if engine == "ray":
+        from weightspace.sweeps.engines.ray import Ray
+
+        return Ray()
     raise unknown("engine", engine, NAMES)
