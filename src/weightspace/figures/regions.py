@@ -55,18 +55,12 @@ def _bounds(table: pd.DataFrame, outputs: Outputs, by: Sequence[str]) -> list[Pa
     numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame()
     if numbers.empty:
         return []
-    drawn = style.figure(3.6, 3.2)
+    drawn = style.figure(5.0, 3.4)
     axes = drawn.subplots()
     for arm in arms_of(table, tuple(by)):
         rows = numbers[numbers["arm"] == arm.name]
-        look = {
-            "linestyle": "none",
-            "marker": arm.marker,
-            "markersize": 2,
-            "markeredgewidth": 0,
-            "alpha": 0.5,
-        }
-        axes.plot(rows["lipschitz"], rows["bound"], color=arm.colour, label=arm.name, **look)
+        look = {"linestyle": "none", "marker": arm.marker, "markersize": 2, "markeredgewidth": 0}
+        axes.plot(rows["lipschitz"], rows["bound"], color=arm.colour, alpha=0.5, label=arm.name, **look)
     ends = [numbers["lipschitz"].min(), numbers["bound"].max()]
     axes.plot(ends, ends, color=style.MUTED, linewidth=0.8)
     axes.set(xscale="log", yscale="log", xlabel="λ of the region", ylabel="bound of Theorem 2")
