@@ -335,10 +335,14 @@ class TestMeasures:
         found = measures.measured(TABLE, history)
         assert found["bias_variance_last10"].tolist() == [2.0, 8.0]
 
+    def test_the_start_belongs_to_no_window(self):
+        history = history_of(train_loss={"a": [100.0, 1.0, 3.0], "b": [100.0, 4.0, 4.0]})
+        assert measures.measured(TABLE, history)["train_loss_last10"].tolist() == [2.0, 4.0]
+
     def test_runs_are_measured_before_they_are_averaged(self):
         """Two runs whose readings cancel: the path of the mean run has no length, the mean path has."""
         history = history_of(trajectory_mean={"a": [1.0, -1.0] * 5, "b": [-1.0, 1.0] * 5}, phi_max={
-            "a": [5.0, *[0.0] * 9], "b": [*[0.0] * 9, 7.0],
+            "a": [0.0, 5.0, *[0.0] * 8], "b": [*[0.0] * 9, 7.0],
         })  # fmt: skip
         found = measures.measured(TABLE, history)
         assert found["steadiness"].mean() == 6

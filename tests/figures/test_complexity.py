@@ -262,7 +262,13 @@ OUTPUTS = {
         "points": np.array([[-0.9, 0.9], [0.6, -0.1]]),
         "outputs": np.linspace(-1, 2, GRID * GRID).reshape(GRID, GRID, 1),
     },
-    "empty": {"bound": 2.0 * IDS, "ids": IDS},
+    "empty": {
+        "bound": 2.0 * IDS,
+        "ids": IDS,
+        "region_bound": 2.0 * np.arange(16),
+        "region_lipschitz": 1.0 * np.arange(16),
+        "region_atoms": np.where(np.arange(16) < 12, 3, -1),
+    },
 }
 
 
@@ -280,7 +286,7 @@ def of(digest, name):
 
 class TestRegions:
     def test_four_maps_with_the_second_coordinate_upwards(self):
-        (panel,) = region_panels(region_table(), of, BY)
+        panel, _ = region_panels(region_table(), of, BY)
         images = [axes.images[0] for axes in panel.figure.axes if axes.images and axes.get_xlabel() == ""]
         maps = [image for image in images if image.get_array().shape == (GRID, GRID)]
         assert len(maps) == 4
@@ -292,7 +298,7 @@ class TestRegions:
         assert dots.get_ydata().tolist() == [0.9, -0.1]
 
     def test_the_numbers_have_the_coordinates_of_their_cells(self):
-        (panel,) = region_panels(region_table(), of, BY)
+        panel, _ = region_panels(region_table(), of, BY)
         data = panel.data.set_index("region")
         # Region 1 is the second cell of the first row: second from the left, lowest.
         assert data.loc[1, ["z1", "z2"]].tolist() == [-0.25, -0.75]
@@ -312,14 +318,22 @@ class TestRegions:
     def test_one_figure_a_setting_of_its_first_seed(self):
         table = pd.concat([region_table(seed=seed, frequency=f) for f in (0.5, 1.0) for seed in (3, 1)])
         found = region_panels(table, of, BY)
-        assert [panel.name for panel in found] == ["regions-frequency0.5", "regions-frequency1.0"]
-        assert all("seed 1" in panel.caption for panel in found)
+        names = [panel.name for panel in found]
+        assert names == ["regions-frequency0.5", "regions-frequency1.0", "bound"]
+        assert all("seed 1" in panel.caption for panel in found[:2])
+
+    def test_the_bound_stands_beside_the_truth_where_it_is_feasible_and_no_data_lie(self):
+        *_, panel = region_panels(region_table(), of, BY)
+        assert panel.data["lipschitz"].tolist() == [5, 6, 7, 8, 9, 10, 11]
+        assert (panel.data["bound"] == 2 * panel.data["lipschitz"]).all()
+        assert "7 regions" in panel.caption
 
     def test_where_nothing_was_mapped_there_is_no_figure(self):
         assert region_panels(region_table().drop(columns="run_slice"), of, BY) == []
         assert region_panels(region_table(regions=np.nan), of, BY) == []
 
     def test_where_no_region_has_a_bound_the_map_is_white(self):
-        outputs = OUTPUTS | {"empty": OUTPUTS["empty"] | {"bound": np.full((GRID, GRID), np.nan)}}
+        none = {"bound": np.full((GRID, GRID), np.nan), "region_atoms": np.full(16, -1)}
+        outputs = OUTPUTS | {"empty": OUTPUTS["empty"] | none}
         (panel,) = region_panels(region_table(), lambda digest, name: outputs[digest][name], BY)
         assert panel.svg.startswith(b"<?xml")

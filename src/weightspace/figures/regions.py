@@ -48,7 +48,7 @@ def _bounds(table: pd.DataFrame, outputs: Outputs, by: Sequence[str]) -> list[Pa
         return []
     data = []
     for arm in arms_of(table, tuple(by)):
-        for row in arm.of(table).dropna(subset=["run_empty", "feasible_share"]).to_dict("records"):
+        for row in arm.of(table).dropna(subset=["run_empty", "feasible_share", "regions"]).to_dict("records"):
             found = {name: np.asarray(outputs(row["run_empty"], f"region_{name}")) for name in _BOUNDED}
             rows = pd.DataFrame(found).assign(arm=arm.name, seed=row["seed"])
             data.append(rows.iloc[int(row["training_regions"]) :].query("atoms >= 0 and lipschitz > 0"))
