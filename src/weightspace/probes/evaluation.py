@@ -4,6 +4,7 @@ from weightspace.errors import check_choice
 from weightspace.probes.base import At, Carry, Probe, Scalar, at_the_end
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
+from weightspace.tree import Tree
 
 SPLITS = ("train", "validation", "test")
 STATISTICS = ("running", "batch", "recalibrated")
@@ -47,13 +48,17 @@ class Evaluation(Probe):
                 limit = self.train_examples if split == "train" else None
                 measured = at.evaluate(split, point, limit, self.statistics)
                 record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
-        return record | (at_the_end(at, lambda: self._whole(at)) if self.last else {}), carry
+        if self.last:
+            # Read here: what is computed first within a branch must not be shared outside of it.
+            weights = {point: at.weights(point) for point in self.names}
+            record |= at_the_end(at, lambda: self._whole(at, weights))
+        return record, carry
 
-    def _whole(self, at: At) -> dict[str, Scalar]:
+    def _whole(self, at: At, weights: dict[str, Tree]) -> dict[str, Scalar]:
         record: dict[str, Scalar] = {}
         for point in self.names:
             for split in self.last:
-                measured = at.measure(at.weights(point), at.state, split)
+                measured = at.measure(weights[point], at.state, split)
                 prefix = f"{point}_{split}" if point else split
                 record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
         return record
