@@ -14,7 +14,7 @@ from weightspace.derived.barrier import Barrier
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs, Paper
-from weightspace.experiments.tickets.iterative import SMOKE, START, check_moments
+from weightspace.experiments.tickets.iterative import SMOKE, START
 from weightspace.experiments.tickets.protocol import TicketSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -104,7 +104,6 @@ class TicketsConnectivity(TicketSweep):
         rows = []
         for seeds in self.numbered_seeds():
             dense = self.dense(seeds)
-            check_moments(dense, self.scored(dense))
             rows.append(self.row(dense, {"part": "training", "criterion": "dense"}))
             for when in self.rewind:
                 step = self._step(when)

@@ -79,7 +79,6 @@ class Rounds(TicketSweep):
         rows = []
         for seeds in self.numbered_seeds():
             dense = self.dense(seeds)
-            check_moments(dense, dense.at(self.rewind), self.scored(dense))
             rows.append(self.row(dense, {"criterion": "dense", "round": 0}))
             for name in self.criteria:
                 for kept in self.kept:
@@ -169,14 +168,6 @@ class Rounds(TicketSweep):
         from weightspace.figures.tickets import panels
 
         return panels(table, self.by[:-1])
-
-
-def check_moments(run: Run, *outputs: Output) -> None:
-    """Raise `InputError` where a run is asked for weights that it cannot give, as after its last step."""
-    layout = layout_of(run.model, tuple(run.task.data.shape), "float32")
-    for output in outputs:
-        if output.probe is not None:
-            output.probe.check(run, layout)
 
 
 def _plain(space: Masked) -> bool:

@@ -13,7 +13,7 @@ from weightspace.derived.overlap import Overlap
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.iterative import SMOKE, START, check_moments
+from weightspace.experiments.tickets.iterative import SMOKE, START
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -64,7 +64,6 @@ class TicketsOverlap(TicketSweep):
     def ask(self) -> Generator[list[Row], Frame, None]:
         """The dense runs, and every two masks that differ in criterion or seed alone."""
         dense = [self.dense(seeds) for seeds in self.numbered_seeds()]
-        check_moments(dense[0], self.scored(dense[0]))
         rows = [self.row(run, {"part": "training"}) for run in dense]
         for number in self.rounds:
             for run in dense:
