@@ -55,7 +55,7 @@ def main(options: Options) -> None:
         if options.only not in workload.name:
             continue
         theirs = loop(workload, options.device)
-        per_step = _rate(theirs, options.seconds)
+        per_step = rate(theirs, options.seconds)
         weights = layout_of_run(workload.run(0)).size
         for count in counts:
             timer = Timer(workload.run, count)
@@ -80,7 +80,7 @@ def main(options: Options) -> None:
     summary = {
         "command": "python -m benchmarks.against_torch",
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{os.cpu_count()} cores, {_processor()}",
+        "hardware": f"{os.cpu_count()} cores, {processor()}",
         "jax_devices": f"{jax.local_device_count()} × {jax.devices()[0].device_kind}",
         "versions": {"jax": jax.__version__, "torch": torch.__version__, "python": machine.python_version()},
         "torch_threads": torch.get_num_threads(),
@@ -110,14 +110,16 @@ def workloads(options: Options):
     yield Workload("conv2", images, 128, "adam", 0.05, dim=1024), options.runs
 
 
-def _rate(advance, seconds: float) -> int:
+def rate(advance, seconds: float) -> int:
+    """Steps of a loop in so many seconds."""
     advance(3)
     began = time.perf_counter()
     advance(10)
     return max(10, int(seconds / ((time.perf_counter() - began) / 10)))
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The CPU's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))

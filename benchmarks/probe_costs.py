@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.against_torch import _processor
+from benchmarks.against_torch import processor
 from weightspace import platform
 
 PAPER = ("evaluation", "trajectory", "bias-variance", "bias-distance", "lipschitz")
@@ -83,7 +83,7 @@ def main(options: Options) -> None:
     summary = {
         "command": "python -m benchmarks.probe_costs" + (" --torch" if options.torch else ""),
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{os.cpu_count()} cores, {_processor()}",
+        "hardware": f"{os.cpu_count()} cores, {processor()}",
         "versions": {"jax": jax.__version__},
         "task": f"mlp on the product of cosines, batch 1, {options.runs} runs, read every 100 steps",
         "rows": rows,

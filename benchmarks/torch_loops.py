@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils import prune
 
 from weightspace.bench import Workload
 from weightspace.data import make_data
@@ -70,11 +71,21 @@ def tensors(workload: Workload) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(np.array(x)), torch.from_numpy(np.array(arrays.train.y))
 
 
-def loop(workload: Workload, device: str = "cpu") -> Callable[[int], None]:
-    """One run's training loop."""
+def pruned(model: nn.Module, share: float) -> nn.Module:
+    """The network under random masks that keep a share of each weight matrix, by PyTorch's own pruning."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            prune.random_unstructured(layer, "weight", amount=1 - share)
+    return model
+
+
+def loop(
+    workload: Workload, device: str = "cpu", change: Callable[[nn.Module], nn.Module] = lambda model: model
+) -> Callable[[int], None]:
+    """One run's training loop; `change` is applied to the network before."""
     torch.manual_seed(0)
     x, y = (t.to(device) for t in tensors(workload))
-    model = network(workload).to(device)
+    model = change(network(workload).to(device))
     y = y if workload.loss == "cross-entropy" else y.float().reshape(-1, 1)
     y = y.long() if workload.loss == "cross-entropy" else y
     loss_of = nn.CrossEntropyLoss() if workload.loss == "cross-entropy" else nn.MSELoss()

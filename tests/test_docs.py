@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from weightspace.cli.run import read, run
+from weightspace.experiments import experiment_class
 from weightspace.store.base import Store
 
 ROOT = Path(__file__).parent.parent
@@ -43,3 +45,40 @@ def test_models_of_every_library(here, library):
     record = Store(here / "out" / "own").record(made.run.digest)
     assert record.status == "ok"
     assert {"train_accuracy", "test_accuracy"} <= record.metrics
+
+
+def commands(file):
+    """The commands of a page's last column, with what they are said to equal."""
+    lines = [line.split("|") for line in (ROOT / file).read_text().splitlines() if line.startswith("| ")]
+    found = [(cells[1].strip(), cells[-2].strip().strip("`")) for cells in lines]
+    return [(theirs, ours.split()[2:]) for theirs, ours in found if ours.startswith("weightspace run ")]
+
+
+TICKETS = commands("docs/tickets.md")
+
+
+@pytest.mark.parametrize(("theirs", "ours"), TICKETS, ids=[" ".join(ours) for _, ours in TICKETS])
+def test_every_command_of_the_original_has_its_equal(theirs, ours):
+    name, *arguments = ours
+    small = ["--data", "digits", "--validation", "100", "--model", "fc:widths=8"]
+    small += ["--rounds", "2"] if name in ("tickets.iterative", "tickets.kept-values") else []
+    experiment, _ = read(experiment_class(name), [*arguments, *small])
+    rows = next(experiment.ask())
+    assert {row.labels["seed"] for row in rows} == {0}
+    assert all(row.node.digest for row in rows)
+
+
+def test_the_table_of_tickets_is_whole():
+    """The seventeen examples of the original's README and options, and a plan of one of them."""
+    assert len(TICKETS) == 19
+    assert {ours[0] for _, ours in TICKETS} >= {f"tickets.{name}" for name in (
+        "dense", "iterative", "kept-values", "pruned-values", "at-init", "supermask", "from-supermask"
+    )}  # fmt: skip
+
+
+def test_an_equal_can_be_tried_without_doing_anything(here, capsys):
+    _, ours = TICKETS[1]
+    small = ["--data", "digits", "--validation", "100", "--model", "fc:widths=8", "--rounds", "2"]
+    assert run([*ours, *small, "--dry-run", "--out", "out"]) == 0
+    assert "run-steps" in capsys.readouterr().out
+    assert not (here / "out").exists()

@@ -11,6 +11,7 @@ from weightspace.errors import InputError
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import asked_exactly
 from weightspace.experiments.tickets.at_init import TicketsAtInit, curves, tidy
+from weightspace.experiments.tickets.best_masks import TRAINED, WAYS, TicketsBestMasks
 from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
 from weightspace.experiments.tickets.paired import between
@@ -46,12 +47,12 @@ def answered(experiment, out):
     return asked_exactly(Store(out), experiment)
 
 
-@pytest.mark.parametrize("name", ["dense", "at-init", "supermask", "from-supermask"])
+@pytest.mark.parametrize("name", ["dense", "at-init", "supermask", "from-supermask", "best-masks"])
 def test_every_preset_can_be_asked(name):
     cls = experiment_class(f"tickets.{name}")
     for preset in cls.presets.values():
         small = {"data": "digits", "validation": 100, "model": "fc:widths=4", "batch_size": 20}
-        small |= {"mask_batch_size": 20} if name == "from-supermask" else {}
+        small |= {"mask_batch_size": 20} if name in ("from-supermask", "best-masks") else {}
         assert rows_of(cls(**preset | small))
 
 
@@ -267,3 +268,42 @@ def test_edge_popup_alone_needs_no_logit():
     ((labels, run),) = rows_of(experiment)
     assert labels["arm"] == "popup_kaiming"
     assert isinstance(run.space, EdgePopup)
+
+
+WAYS_SMALL = MASK | {"mask_epochs": 2.0, "mask_batch_size": 50, "powers": 4}
+
+
+def test_the_best_masks_are_the_runs_of_three_other_experiments():
+    experiment = TicketsBestMasks(**WAYS_SMALL)
+    asked = {labels["way"]: node.digest for labels, node in rows_of(experiment)}
+    assert tuple(way for way in WAYS if way in asked) == WAYS
+    found = TicketsAtInit(**MASK, criteria=("large_final_same_sign",), powers=4)
+    masks = TicketsSupermask(**MASK)
+    theirs = [node.digest for part in (found, masks) for _, node in rows_of(part)]
+    assert list(asked.values()) == theirs
+    assert asked[TRAINED] == rows_of(TicketsDense(**MASK))[0][1].digest
+
+
+def test_the_best_masks_are_compared_in_one_column(tmp_path):
+    experiment = TicketsBestMasks(**WAYS_SMALL | {"seeds": ("2",)})
+    sweep(experiment, tmp_path / "ways")
+    found = asked_exactly(Store(tmp_path / "ways"), experiment)
+    rows = found.measured.set_index(["way", "seed"])
+    for way, column in ((WAYS[0], "test_accuracy_max"), (WAYS[2], "sampled_test_accuracy"),
+                        (TRAINED, "best_test_accuracy")):  # fmt: skip
+        assert rows.loc[way, "accuracy"].tolist() == rows.loc[way, column].tolist()
+        assert rows.loc[way, "accuracy"].between(0.01, 1).all()
+    assert (rows.loc[TRAINED, "share_kept"] == 1).all()
+    assert (rows.drop(TRAINED, level="way")["share_kept"] <= 1).all()
+    answers = experiment.analyse(found.measured, found.history)
+    assert answers["ranges"]["way"].tolist() == list(WAYS)
+    assert (answers["ranges"]["n"] == 2).all()
+    assert len(answers["pairs"]) == 7 * 6 / 2
+    assert [panel.name for panel in experiment.figures(found.measured, found.history, lambda *_: None)] == [
+        "accuracy"
+    ]
+
+
+def test_the_best_masks_need_a_criterion_of_weights():
+    with pytest.raises(InputError, match="needs a gradient"):
+        TicketsBestMasks(**WAYS_SMALL, criterion="snip")

@@ -1,8 +1,13 @@
+import dataclasses
+
+import pandas as pd
 import pytest
 
 from tests.figures.builders import fill, line, random_experiment
+from weightspace.experiments.answered import Answered
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
-from weightspace.report.compare import compare, references
+from weightspace.experiments.tickets.iterative import TicketsIterative
+from weightspace.report.compare import compare, compared, references
 from weightspace.store.base import Store
 
 LEGACY = {"optimiser": "adam-legacy", "lr": 0.05}
@@ -91,6 +96,31 @@ def test_references_are_whole():
     assert {line["metric"] for line in freedom} == {"test_accuracy"}
     assert all(0 < float(line["value"]) < 1 for line in freedom)
     assert len([line for line in lines if line["experiment"] == "complexity.sinusoid"]) == 32
+    tickets = [line for line in lines if line["experiment"].startswith("tickets")]
+    assert len(tickets) == 142
+    rounds = [line for line in tickets if line["experiment"] == "tickets.iterative"]
+    assert len(rounds) == 1 + 11 * 8 + 1
+    assert all(float(line["value"]) <= 1 for line in tickets)
     assert all(float(line["value"]) > 0 and line["source"] and line["known"] for line in lines)
     keys = [tuple(sorted((k, v) for k, v in line.items() if k != "value")) for line in lines]
     assert len(set(keys)) == len(keys)
+
+
+def test_a_reference_may_bring_its_own_tolerance(store):
+    """0.02 is wide where three thousandths decide between criteria."""
+    experiment = TicketsIterative(criteria=("large_final",), rounds=2, seeds=("2",))
+    dense = {"criterion": "dense", "round": 0, "status": "ok", "best_test_accuracy": [0.980, 0.982]}
+    ticket = {
+        "criterion": "large_final", "kept": "rewind", "pruned": "zero", "round": 2, "status": "ok",
+        "best_test_accuracy": [0.985, 0.985],
+    }  # fmt: skip
+    table = pd.concat([pd.DataFrame(dense), pd.DataFrame(ticket)], ignore_index=True)
+
+    def found(experiment):
+        part = Answered(store, experiment.name, experiment, table, experiment.model, "mnist")
+        part.__dict__["measured"] = table
+        return compared(part)
+
+    assert found(experiment)["reference"].tolist() == [0.9792, 0.9806]
+    assert found(experiment)["within"].tolist() == [True, False]
+    assert found(dataclasses.replace(experiment, epochs=12.0)).empty

@@ -22,7 +22,7 @@ class Options:
     """How to run, whatever the experiment."""
 
     preset: str = "quick"
-    """Defaults of the fields: smoke, quick or paper."""
+    """Defaults of the fields: smoke, quick, paper; `list experiments` names all of an experiment's."""
     out: Path = Path("out")
     """Folder of results; the same folder again resumes."""
     dry_run: bool = False

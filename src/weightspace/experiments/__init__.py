@@ -21,6 +21,7 @@ _BY_NAME = {
     "tickets.pruned-values": f"{_TICKETS}.iterative:TicketsPrunedValues",
     "tickets.at-init": f"{_TICKETS}.at_init:TicketsAtInit",
     "tickets.supermask": f"{_TICKETS}.supermask:TicketsSupermask",
+    "tickets.best-masks": f"{_TICKETS}.best_masks:TicketsBestMasks",
     "tickets.from-supermask": f"{_TICKETS}.from_supermask:TicketsFromSupermask",
     "tickets.connectivity": f"{_TICKETS}.connectivity:TicketsConnectivity",
     "tickets.overlap": f"{_TICKETS}.overlap:TicketsOverlap",

@@ -66,8 +66,33 @@ def ticket_panels(table: pd.DataFrame) -> list[Panel]:
     return [Panel("accuracy", "Training under masks", caption, drawn, numbers)]
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
-    return [str(name) for name in rows["setting"].cat.categories if (rows["setting"] == name).any()]
+def way_panels(rows: pd.DataFrame) -> list[Panel]:
+    """Accuracies of found masks, learned masks and trained weights.
+
+    Args:
+      rows: A row a run, with an ordered `way` and `accuracy`.
+    """
+    names = _names(rows, "way")
+    if not names or rows["accuracy"].isna().all():
+        return []
+    with style.style():
+        drawn = style.figure(style.PAGE, 3.0)
+        axes = drawn.subplots()
+        data = draw_dots(axes, rows, "way", (("accuracy", "runs"),), names)
+        lines = [name.replace(", ", ",\n").replace("rescaled signed", "rescaled\nsigned") for name in names]
+        axes.set_xticks(range(len(names)), lines, rotation=0, ha="center")
+        axes.set_ylabel("test accuracy")
+    numbers = pd.concat(data, ignore_index=True)
+    caption = (
+        f"Test accuracy of untrained weights under the best masks, and of trained weights "
+        f"({runs_text(numbers['n'])}): dots are runs, bars means, lines ranges. Found masks were picked on "
+        "test data among all levels of pruning; learned ones are means over sampled masks."
+    )
+    return [Panel("accuracy", "The best masks", caption, drawn, numbers)]
+
+
+def _names(rows: pd.DataFrame, column: str = "setting") -> list[str]:
+    return [str(name) for name in rows[column].cat.categories if (rows[column] == name).any()]
 
 
 def _accuracy(rows: pd.DataFrame) -> Panel:

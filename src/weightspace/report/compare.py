@@ -3,7 +3,7 @@
 The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
 statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
 condition is a label of our rows (dim, burn_in, …) or, where there is no such label, a setting of the question
-(epochs, batch_size, …); one that is empty is any.
+(epochs, batch_size, …); one that is empty is any. A line may bring its own `tolerance`.
 """
 
 import csv
@@ -21,9 +21,12 @@ from weightspace.store.base import Store
 from weightspace.store.schema import FINISHED
 
 TOLERANCE = 0.02
-"""The difference of two accuracies that counts as none, whatever their spreads."""
-_FACTS = ("experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "source", "known")
-_SWEPT = ("dim", "frequency", "round")
+"""The difference of two accuracies that counts as none, whatever their spreads, where a line has no own."""
+_FACTS = (
+    "experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "tolerance", "source",
+    "known",
+)  # fmt: skip
+_SWEPT = ("dim", "frequency", "round", "arm", "criterion")
 """Labels of which `known` lists the values that there are references for."""
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
@@ -47,8 +50,8 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
     """Every reference number that some of a store's runs answer to, beside ours.
 
     `difference` is ours less the reference's; both are means, or medians, over runs.
-    `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most 0.02 for accuracies;
-    a spread that is not known counts as zero.
+    `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most the reference's
+    tolerance (0.02 for accuracies where it has none); a spread that is not known counts as zero.
 
     Args:
       store: The store.
@@ -133,7 +136,8 @@ def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:
     mean = float(values.median() if line.get("statistic") == "median" else values.mean())
     sd = float(values.std()) if len(values) > 1 else math.nan
     joint = math.hypot(*(0.0 if math.isnan(each) else each for each in (sd, spread)))
-    allowed = max(joint, TOLERANCE if line["metric"].endswith("accuracy") else 0.0)
+    usual = TOLERANCE if "accuracy" in line["metric"] else 0.0
+    allowed = max(joint, float(line.get("tolerance", usual)))
     return {
         "metric": line["metric"],
         "ours": mean,

@@ -8,7 +8,7 @@ from weightspace.derived.at_init import MasksAtInit
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
-from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
+from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
@@ -56,7 +56,7 @@ class TicketsAtInit(TicketSweep):
             "criteria": ("large_final", "large_final_same_sign", "random"), "powers": 12, "dense_rate": 0.3,
         },
         "quick": {"epochs": 12.0, "seeds": ("3",)},
-        "paper": {"seeds": ("5",)},
+        **published(),
     }  # fmt: skip
 
     def __post_init__(self) -> None:

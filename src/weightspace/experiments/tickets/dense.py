@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar
 
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
+from weightspace.experiments.tickets.protocol import PAPER, TicketTraining, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.node import Row
@@ -38,7 +38,7 @@ class TicketsDense(TicketTraining):
     presets: ClassVar = {
         "smoke": SMOKE,
         "quick": {"epochs": 12.0, "seeds": ("3",)},
-        "paper": {"seeds": ("5",)},
+        **published(pruning=False),
     }
 
     def ask(self) -> Generator[list[Row], Frame, None]:

@@ -12,7 +12,7 @@ from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, WeightspaceError, check_number
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
+from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
@@ -194,7 +194,7 @@ class TicketsIterative(Rounds):
     presets: ClassVar = {
         "smoke": SMOKE | {"criteria": ("large_final", "random", "small_final")},
         "quick": QUICK | {"rounds": 6},
-        "paper": {"seeds": ("5",)},
+        **published(),
     }
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
@@ -242,7 +242,7 @@ class TicketsKeptValues(Rounds):
     presets: ClassVar = {
         "smoke": SMOKE | {"kept": ("rewind", "constant", "signed_constant")},
         "quick": QUICK | {"rounds": 6},
-        "paper": {"seeds": ("5",)},
+        **published(),
     }
 
 
@@ -258,5 +258,5 @@ class TicketsPrunedValues(Rounds):
     presets: ClassVar = {
         "smoke": SMOKE | {"pruned": ("zero", "at_init", "zero_shrunk")},
         "quick": QUICK | {"rounds": 6},
-        "paper": {"seeds": ("5",), "model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},
+        **published(),
     }

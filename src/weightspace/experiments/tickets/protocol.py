@@ -41,11 +41,31 @@ PAPER = Paper(
     ),
     figure="Figures 3 to 5: accuracy against the share of weights left",
 )
+_NETWORKS: dict[str, dict[str, Any]] = {
+    "conv2": {"model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},
+    "conv4": {"model": "lth_conv4", "data": "cifar10", "epochs": 34.0, "lr": 3e-4},
+    "conv6": {"model": "lth_conv6", "data": "cifar10", "epochs": 40.0, "lr": 3e-4},
+}
 END, EARLY = "end", "early-stop"
 METRICS = (
     "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
     "density",
 )  # fmt: skip
+
+
+def published(*, pruning: bool = True) -> dict[str, dict[str, Any]]:
+    """Presets as published: `paper` is `fc` on MNIST, the others are its convolutional networks.
+
+    Args:
+      pruning: Whether the experiment prunes, so that the rate of convolutions is a setting.
+    """
+    found = {"paper": {}} | {f"paper-{name}": settings for name, settings in _NETWORKS.items()}
+    rates = {"paper-conv6": {"conv_rate": 0.15}} if pruning else {}
+    return {name: {"seeds": ("5",)} | settings | rates.get(name, {}) for name, settings in found.items()}
+
+
+GPU = dict.fromkeys((f"paper-{name}" for name in _NETWORKS), "a GPU's work")
+"""What is said of the time of presets that were not run on a CPU."""
 
 
 @dataclasses.dataclass(frozen=True)
