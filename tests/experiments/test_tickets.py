@@ -1,6 +1,7 @@
 """Rounds of pruning, copies and overlaps as a user runs them, small."""
 
 import dataclasses
+import shutil
 
 import jax
 import numpy as np
@@ -114,6 +115,28 @@ def test_a_second_sweep_trains_nothing(criteria, monkeypatch):
     monkeypatch.setattr(Driver, "_train", never)
     monkeypatch.setattr(Driver, "_derive", never)
     pd.testing.assert_frame_equal(sweep(experiment, out), table)
+
+
+def test_a_changed_question_in_the_same_folder_loses_nothing(criteria, tmp_path, monkeypatch):
+    """Another rate is another question: the dense runs serve both, and the old answer stays as it was."""
+    experiment, table, out = criteria
+    shutil.copytree(out, tmp_path / "out")
+    trained: list[int] = []
+    train = Driver._train
+
+    def counted(self, cohorts, *rest):
+        trained.extend(len(cohort.runs) for cohort in cohorts)
+        return train(self, cohorts, *rest)
+
+    monkeypatch.setattr(Driver, "_train", counted)
+    changed = dataclasses.replace(experiment, dense_rate=0.5, criteria=("random",), rounds=1)
+    found = sweep(changed, tmp_path / "out")
+    assert set(found["status"]) == {"ok"}
+    assert sum(trained) == 2
+    first, second = answered(Store(tmp_path / "out"))
+    assert {part.settings["dense_rate"] for part in (first, second)} == {0.6, 0.5}
+    (old,) = (part for part in (first, second) if part.settings["dense_rate"] == 0.6)
+    assert sorted(old.table["run"]) == sorted(table["run"])
 
 
 def test_the_answer_of_the_store(criteria):

@@ -15,6 +15,7 @@ import numpy as np
 
 from weightspace import platform
 from weightspace.data.task import Task
+from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
 from weightspace.masks.criteria import criterion
@@ -28,9 +29,6 @@ from weightspace.spaces.masked import Masked
 from weightspace.spec import spec, static
 from weightspace.streams import Keys, Seeds, Stream, key, named
 from weightspace.tree import Tree, flat_dict, map_named
-
-BATCH = 1_000
-TRAIN_EXAMPLES = 5_000
 
 
 @spec
@@ -58,6 +56,8 @@ class MasksAtInit(Derived):
       rule: How shares become counts: `round`, or the original's `legacy`.
     """
 
+    version = 2  # training examples are spread as `Measure` spreads them
+
     model: Any
     task: Task
     criterion: str = static()
@@ -80,7 +80,7 @@ class MasksAtInit(Derived):
         """All masks in one program."""
         layout = layout_of(self.model, tuple(self.task.data.shape), "float32")
         counts = self.counts(layout)
-        examples = {split: _examples(self.task, self.seeds, split) for split in ("test", "train")}
+        examples = self._examples()
         each = map_named(lambda path, _: counts.get(path, np.ones_like(_first(counts))), self.before)
         # Double precision must not be rounded before it is ranked: weights that differ would tie.
         with platform.arithmetic(str(np.asarray(_first(flat_dict(self.after))).dtype), "highest"):
@@ -91,6 +91,17 @@ class MasksAtInit(Derived):
             )
         measured = {name: np.asarray(values) for name, values in found.items()}
         return self._columns(layout, counts, measured)
+
+    def _examples(self) -> dict[str, Any]:
+        """For each split how to decode, raw inputs and targets: all of the test's, some of the training's."""
+        measure = Measure(self.model, self.task, self.seeds)
+        found = {}
+        with platform.arithmetic("float32", "highest"):
+            fit = (measure.arrays.shift, measure.arrays.scale)
+            for split, limit in (("test", None), ("train", TRAIN_EXAMPLES)):
+                x, y, rows = measure.examples(split, limit)
+                found[split] = (fit, x[rows], y[rows])
+        return found
 
     def counts(self, layout: Layout) -> dict[str, np.ndarray]:
         """How many weights of each kernel are kept, for each power that leaves some of all of them."""
@@ -152,24 +163,6 @@ class MasksAtInit(Derived):
 
 def _first(leaves: dict[str, Any]) -> Any:
     return next(iter(leaves.values()))
-
-
-def _examples(task: Task, seeds: Seeds, split: str) -> tuple[Any, np.ndarray, np.ndarray]:
-    """How to decode, and raw inputs and targets: the whole test split, or some of the run's training."""
-    data = task.data
-    # As the compiled program draws them, in single precision.
-    with platform.arithmetic("float32", "highest"):
-        drawn = data.drawn(seeds)
-        arrays = data.arrays() if drawn is None else drawn
-        part = getattr(arrays, split)
-        x, y = np.asarray(part.x), np.asarray(part.y)
-        if split == "train":
-            labels, rows = data.labels(arrays, seeds), data.partition(seeds).train
-            y = y if labels is None else np.asarray(labels)
-            chosen = np.arange(len(y)) if rows is None else np.asarray(rows)
-            chosen = chosen[np.linspace(0, len(chosen) - 1, min(TRAIN_EXAMPLES, len(chosen))).astype(int)]
-            x, y = x[chosen], y[chosen]
-    return (arrays.shift, arrays.scale), x, y
 
 
 @functools.lru_cache(maxsize=8)

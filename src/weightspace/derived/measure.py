@@ -54,17 +54,16 @@ class Measure:
         forward = _forward(self.model, self.task.loss)
         total: dict[str, float] = {}
         with platform.arithmetic("float32", "highest"):
-            x_all, y_all, rows = self._examples(split)
-            if limit is not None and limit < len(rows):
-                rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+            x_all, y_all, rows = self.examples(split, limit)
             for here in np.array_split(rows, -(-len(rows) // BATCH)):
-                x = self.task.data.decode(self._arrays, x_all[here], "float32")
+                x = self.task.data.decode(self.arrays, x_all[here], "float32")
                 sums = forward(weights, self._state, x, y_all[here])
                 total = {name: total.get(name, 0.0) + float(value) for name, value in sums.items()}
         return {name: value / len(rows) for name, value in total.items()}
 
     @functools.cached_property
-    def _arrays(self) -> Any:
+    def arrays(self) -> Any:
+        """The data, as the run itself drew it where runs draw their own."""
         drawn = self.task.data.drawn(self.seeds)
         return self.task.data.arrays() if drawn is None else drawn
 
@@ -73,9 +72,20 @@ class Measure:
         blank = jnp.zeros((1, *self.task.data.shape), jnp.float32)
         return self.model.init(Keys(self.seeds)(Stream.INIT), blank)[1]
 
-    def _examples(self, split: str) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " n"]]:
-        """Raw inputs, targets, and the rows of the split."""
-        data, arrays = self.task.data, self._arrays
+    def examples(
+        self, split: str, limit: int | None = None
+    ) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " n"]]:
+        """Raw inputs, targets, and the rows of both that are the split, or `limit` of them, evenly spread.
+
+        To be called in single precision, as the compiled program draws data.
+        """
+        x, y, rows = self._split(split)
+        if limit is not None and limit < len(rows):
+            rows = rows[np.linspace(0, len(rows) - 1, limit).round().astype(int)]
+        return x, y, rows
+
+    def _split(self, split: str) -> tuple[np.ndarray, np.ndarray, Int[np.ndarray, " n"]]:
+        data, arrays = self.task.data, self.arrays
         if split == "test":
             return np.asarray(arrays.test.x), np.asarray(arrays.test.y), np.arange(len(arrays.test.y))
         parts = data.partition(self.seeds)
