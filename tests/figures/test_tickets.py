@@ -69,6 +69,21 @@ def test_rounds_that_did_not_finish_are_left_out(drawn):
         pd.testing.assert_frame_equal(found[name].data, panel.data)
 
 
+def test_arms_that_fail_do_not_press_the_others_into_one_line():
+    near = [line("dense", 0, seed, 0.97) for seed in (0, 1)] + [line("random", 1, 0, 0.98)]
+    (close,), (far,) = (
+        [panel for panel in panels(pd.DataFrame(rows), ARMS) if panel.name == "accuracy"]
+        for rows in (near, [*near, line("small_final", 1, 0, 0.3)])
+    )
+    assert {pane.get_yscale() for pane in close.figure.axes} == {"linear"}
+    assert {pane.get_yscale() for pane in far.figure.axes} == {"logit"}
+    low, high = far.figure.axes[0].get_ylim()
+    assert 0 < low < 0.29
+    assert 0.98 < high < 1
+    assert "logistic" in far.caption
+    assert "logistic" not in close.caption
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_little_is_enough(count):
     """The dense run alone, or one with a round."""

@@ -14,6 +14,9 @@ from weightspace.figures.panel import Panel
 from weightspace.store.schema import FINISHED
 
 DENSE = "dense"
+WIDE = (0.9, 0.96)
+"""Accuracies from below the first to above the second are drawn on a logistic axis."""
+TICKS = (0.02, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
 LABELS = {
     "best_test_accuracy": "test accuracy at early stopping",
     "test_accuracy": "test accuracy at the end",
@@ -45,11 +48,12 @@ def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, la
     pruned, dense = rows[rows["criterion"] != DENSE], rows[rows["criterion"] == DENSE]
     arms = arms_of(pruned, tuple(labels))
     drawn, panes = panes_of(len(metrics), 3.4)
-    data = []
+    data, stretched = [], False
     for axes, metric in zip(panes, metrics, strict=True):
         _dense(axes, dense[metric])
         data += [_line(axes, arm.of(pruned), arm, metric) for arm in arms]
         percent_axis(axes, [1.0, *pruned["density"].dropna()])
+        stretched |= metric != "best_step" and stretch(axes, rows[metric].dropna())
         axes.set_ylabel(LABELS[metric])
     legend_below(drawn, panes[0])
     numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame(columns=["n"])
@@ -57,7 +61,7 @@ def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, la
     caption = (
         f"Means over seeds ({counts} at each point), bands from the least to the greatest. Grey: the dense "
         "network, mean and range. Early stopping takes the step of least validation loss."
-    )
+    ) + (" The axis is logistic: it stretches what lies near 1." if stretched else "")
     return Panel(name, title, caption, drawn, numbers)
 
 
@@ -79,6 +83,19 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame
     look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker}
     axes.plot(each["density"], each["mean"], label=arm.name, **look)
     return each.assign(arm=arm.name, metric=metric)
+
+
+def stretch(axes: Axes, accuracies: pd.Series) -> bool:
+    """A logistic axis where failing arms would press the good ones into one line; whether it is one."""
+    low, high = (float(accuracies.min()), float(accuracies.max())) if len(accuracies) else (0.0, 0.0)
+    if not (0 < low < WIDE[0] and WIDE[1] < high < 1):
+        return False
+    axes.set_yscale("logit")
+    axes.set_ylim(low / 1.15, 1 - (1 - high) / 1.3)
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low / 1.15 < tick]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    return True
 
 
 def percent_axis(axes: Axes, densities: Sequence[float]) -> None:
