@@ -48,13 +48,17 @@ def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, la
     pruned, dense = rows[rows["criterion"] != DENSE], rows[rows["criterion"] == DENSE]
     arms = arms_of(pruned, tuple(labels))
     drawn, panes = panes_of(len(metrics), 3.4)
-    data, stretched = [], False
+    data = []
     for axes, metric in zip(panes, metrics, strict=True):
         _dense(axes, dense[metric])
         data += [_line(axes, arm.of(pruned), arm, metric) for arm in arms]
         percent_axis(axes, [1.0, *pruned["density"].dropna()])
-        stretched |= metric != "best_step" and stretch(axes, rows[metric].dropna())
         axes.set_ylabel(LABELS[metric])
+    # Panes share their axis.
+    accuracies = pd.concat(
+        [rows[metric].dropna() for metric in metrics if metric != "best_step"] or [pd.Series()]
+    )
+    stretched = stretch(panes[0], accuracies)
     legend_below(drawn, panes[0])
     numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame(columns=["n"])
     counts = runs_text(numbers["n"]) if len(numbers) else "no runs"
