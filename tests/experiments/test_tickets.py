@@ -218,6 +218,15 @@ def test_scores_are_read_where_they_are_asked_for():
         assert (second.space.mask.of.after.of, second.space.mask.of.after.key) == (first, key)
 
 
+def test_over_all_layers_at_once_the_share_left_is_the_rate_s():
+    layered, over_all = (
+        rounds(TicketsIterative(criteria=("random",), scope=scope, **SMALL)) for scope in ("layer", "global")
+    )
+    assert [run.space.mask.of.rates for run in over_all] == [SMALL["dense_rate"]] * 2
+    assert [run.space.mask.of.scope for run in layered + over_all] == ["layer"] * 2 + ["global"] * 2
+    assert layered[0].space.mask.of.rates == TicketsIterative(**SMALL).rates
+
+
 def test_one_shot_is_the_first_round_of_an_iterative_one():
     fields = {"criteria": ("large_final", "random"), "seeds": ("1",), **SMALL, "rounds": 3}
     step, at_once = TicketsIterative(**fields), TicketsIterative(one_shot=True, **fields)
@@ -320,6 +329,7 @@ def test_the_cost_counts_runs_masks_and_programs():
         ({"rewind": "soon"}, "length 'soon' is not understood"),
         ({"score_at": "late"}, "length 'late' is not understood"),
         ({"rule": "legasy"}, "did you mean 'legacy'"),
+        ({"scope": "globl"}, "did you mean 'global'"),
     ],
     ids=str,
 )

@@ -10,13 +10,14 @@ from typing import Any, ClassVar
 
 from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
-from weightspace.errors import InputError, WeightspaceError, check_number
+from weightspace.errors import InputError, WeightspaceError, check_choice, check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.kept import Kept, Rewind, make_kept
+from weightspace.masks.prune import SCOPES
 from weightspace.masks.pruned import Pruned, Zero, make_pruned
 from weightspace.models.base import layout_of
 from weightspace.node import Output, Row, Run
@@ -46,6 +47,8 @@ class Rounds(TicketSweep):
     """Rounds of pruning; each begins where the last one ended."""
     one_shot: bool = False
     """Prune from the dense network to the level of each round at once."""
+    scope: str = "layer"
+    """Weights are ranked within each layer, or over all of them together (global, at the dense rate)."""
     rewind: str = START
     """The step of the dense run that kept weights go back to: 0it, or later."""
     compounding: bool = True
@@ -63,6 +66,7 @@ class Rounds(TicketSweep):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_number("rounds", self.rounds, least=1)
+        check_choice("pruning scope", self.scope, SCOPES)
         Length.parse(self.rewind)
         for name in self.criteria:
             criterion(name)
@@ -93,6 +97,7 @@ class Rounds(TicketSweep):
     ) -> Iterator[tuple[int, Run]]:
         """The rounds of one arm."""
         run, mask = dense, None
+        rates = self.rates if self.scope == "layer" else self.dense_rate
         start = None if Length.parse(self.rewind) == Length.parse(START) else dense.at(self.rewind)
         before = dense.at(self.rewind)
         for number in range(1, self.rounds + 1):
@@ -100,8 +105,8 @@ class Rounds(TicketSweep):
             after = self.scored(last)
             made = Prune(
                 self.network, self.shape, name, before, after, seeds, self._slope(name, dense),
-                None if self.one_shot else mask, self.rates, number if self.one_shot else 1, number,
-                rule=self.rule,
+                None if self.one_shot else mask, rates, number if self.one_shot else 1, number,
+                scope=self.scope, rule=self.rule,
             )  # fmt: skip
             mask = made.output("mask")
             space = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
