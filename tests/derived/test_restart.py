@@ -8,7 +8,8 @@ import pytest
 from tests.derived.test_prune import AFTER, BEFORE, MODEL, SHAPE, made
 from weightspace import tree
 from weightspace.derived.restart import Restart
-from weightspace.masks.kept import make_kept
+from weightspace.experiments.tickets.iterative import carried_out
+from weightspace.masks.kept import Rewind, make_kept
 from weightspace.masks.pruned import make_pruned
 from weightspace.models.base import layout_of
 from weightspace.spaces.masked import Masked
@@ -45,6 +46,17 @@ def test_kept_weights_are_those_that_training_started_from(kept, pruned, start):
     jax.tree.map(lambda m, a, b: np.testing.assert_array_equal(a[m], b[m]), MASK, found, first)
     if pruned != "zero":
         assert tree.equal(found, first)
+
+
+@pytest.mark.parametrize("pruned", PRUNED)
+@pytest.mark.parametrize("kept", KEPT)
+def test_actions_done_beforehand_are_the_same_ticket(kept, pruned):
+    """So that all actions train in one program: the weights at the start do not differ."""
+    space = Masked(MASK, KEPT[kept], PRUNED[pruned], BEFORE)
+    done = carried_out(space, restarted(space))
+    assert tree.equal(begun(done), begun(space))
+    assert isinstance(done.kept, Rewind)
+    assert done.mask is space.mask
 
 
 def test_where_pruned_weights_are_zero_the_next_round_still_has_their_values():

@@ -1,4 +1,8 @@
-"""Restart: the weights that a ticket's actions leave to the next round's, where they build on each other."""
+"""Restart: what a ticket's actions give to kept and pruned weights, as a node of its own.
+
+Training then begins from given weights, whatever the action, so that all arms of a round are one program;
+and the actions of the next round can build on it.
+"""
 
 from typing import Any
 

@@ -18,7 +18,7 @@ from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
-from weightspace.masks.pruned import Pruned, Zero, make_pruned
+from weightspace.masks.pruned import AtInit, Pruned, Zero, make_pruned
 from weightspace.models.base import layout_of
 from weightspace.node import Output, Row, Run
 from weightspace.recipes.length import Length
@@ -109,30 +109,29 @@ class Rounds(TicketSweep):
                 scope=self.scope, rule=self.rule,
             )  # fmt: skip
             mask = made.output("mask")
-            space = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
-            run = self.training(space, seeds)
+            ticket = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
+            if _plain(ticket):
+                run = self.training(ticket, seeds)
+                yield number, run
+                continue
+            restart = Restart(self.network, self.shape, ticket, seeds).output("weights")
+            run = self.training(carried_out(ticket, restart), seeds)
             yield number, run
-            if self.one_shot or _plain(space):
+            if self.one_shot:
                 continue
             before = run.at(0)
-            if self._builds_on(space):
-                start = self._next(run, space)
+            if self._builds_on(ticket):
+                start = restart
 
-    def _builds_on(self, space: Masked) -> bool:
+    def _builds_on(self, ticket: Masked) -> bool:
         """Whether the next round's actions work on what this one began with.
 
         Values frozen in earlier rounds must last, whatever is asked; a rescaling starts from the first
         weights each time, as in the original: else its factors would multiply.
         """
-        if not isinstance(space.pruned, Zero):
+        if not isinstance(ticket.pruned, Zero):
             return True
-        return self.compounding and not space.kept.rescaled
-
-    def _next(self, run: Run, space: Masked) -> Output:
-        """What the next round's actions work on."""
-        if isinstance(space.pruned, Zero):
-            return Restart(self.network, self.shape, space, run.seeds).output("weights")
-        return run.at(0)
+        return self.compounding and not ticket.kept.rescaled
 
     def _slope(self, name: str, dense: Run) -> Output | None:
         return self.gradient(dense) if criterion(name).needs_gradient else None
@@ -175,9 +174,14 @@ class Rounds(TicketSweep):
         return panels(table, self.by[:-1])
 
 
-def _plain(space: Masked) -> bool:
+def _plain(ticket: Masked) -> bool:
     """Whether every round restarts from the same weights."""
-    return isinstance(space.kept, Rewind) and not space.kept.rescaled and isinstance(space.pruned, Zero)
+    return isinstance(ticket.kept, Rewind) and not ticket.kept.rescaled and isinstance(ticket.pruned, Zero)
+
+
+def carried_out(ticket: Masked, restart: Any) -> Masked:
+    """The ticket with its actions done beforehand, so that all actions train in one program."""
+    return Masked(ticket.mask, pruned=Zero() if isinstance(ticket.pruned, Zero) else AtInit(), start=restart)
 
 
 SMOKE: dict[str, Any] = {
