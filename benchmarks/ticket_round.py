@@ -3,7 +3,8 @@
     python -m benchmarks.ticket_round --out benchmarks/results/ticket-round.json
 
 Beside it one run alone, and a PyTorch loop with `torch.nn.utils.prune`, which trains one run after another.
-All three alternate (A B C A B C) in one process; medians and their ratios are quoted, compilation apart.
+All three alternate (A B C A B C) in one process; medians and their ratios are quoted, compilation apart. The
+cohort uses all cores, a run alone one of them, PyTorch as many threads as it takes. MNIST is needed.
 Masks keep 17 % of each kernel at random: which weights they keep changes nothing in the time.
 """
 
@@ -81,6 +82,7 @@ def main(options: Options) -> None:
     medians = {name: float(np.median(values)) for name, values in taken.items()}
     summary = {
         "command": "python -m benchmarks.ticket_round",
+        "options": {k: v for k, v in dataclasses.asdict(options).items() if k != "out"},
         "date": time.strftime("%Y-%m-%d"),
         "hardware": f"{os.cpu_count()} cores, {processor()}",
         "versions": {"jax": jax.__version__, "torch": torch.__version__, "python": machine.python_version()},

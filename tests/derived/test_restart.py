@@ -76,6 +76,23 @@ def test_a_permutation_that_builds_on_itself_keeps_the_numbers():
     assert not tree.equal(once, twice)
 
 
+@pytest.mark.parametrize("kept", ["reinit", "reinit:draw=fresh", "reshuffle", "constant"])
+def test_permutations_and_draws_fall_anew_in_each_round(kept):
+    space = Masked(MASK, make_kept(kept), start=BEFORE)
+    first, again, second = (
+        Restart(MODEL, SHAPE, space, Seeds(0), before).compute()["weights"] for before in (0, 0, 1)
+    )
+    assert tree.equal(first, again)
+    assert not tree.equal(first, second)
+
+
+def test_the_first_weights_are_the_same_in_each_round():
+    first, second = (
+        Restart(MODEL, SHAPE, Masked(MASK), Seeds(0), before).compute()["weights"] for before in (0, 1)
+    )
+    assert tree.equal(first, second)
+
+
 def test_a_blank_has_the_weights_shapes():
     node = Restart(MODEL, SHAPE, Masked(MASK), Seeds(0))
     blank, full = node.blank()["weights"], node.compute()["weights"]

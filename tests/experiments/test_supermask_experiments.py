@@ -304,6 +304,15 @@ def test_the_best_masks_are_compared_in_one_column(tmp_path):
     ]
 
 
-def test_the_best_masks_need_a_criterion_of_weights():
-    with pytest.raises(InputError, match="needs a gradient"):
-        TicketsBestMasks(**WAYS_SMALL, criterion="snip")
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"mask_epochs": 0.0}, "mask_epochs is 0"),
+        ({"criterion": "large"}, "did you mean"),
+        ({"mask_batch_size": 0}, "mask_batch_size is 0"),
+    ],
+    ids=str,
+)
+def test_best_masks_that_make_no_sense(fields, message):
+    with pytest.raises(InputError, match=message):
+        TicketsBestMasks(**WAYS_SMALL | fields)

@@ -143,11 +143,14 @@ def test_single_masks_are_the_signs_whatever_the_rest(which):
     name = f"large_final_{which}_sign_single"
     start = jax.tree.map(np.copy, BEFORE)
     start["dense"]["bias"][:] = 0
-    mask = cut(name, random_mask(), before=start, rates=0.9, scope="global", power=7)
+    mask = cut(name, before=start, rates=0.9, scope="global", power=7)
     for path in KERNELS:
         b, a, m = (tree.flat_dict(t)[path] for t in (start, AFTER, mask))
         np.testing.assert_array_equal(m, (b * a > 0) == (which == "same"))
     assert mask["dense"]["bias"].all()
+    earlier = random_mask()
+    nested = cut(name, earlier, before=start)
+    jax.tree.map(lambda m, e, n: np.testing.assert_array_equal(n, m & e), mask, earlier, nested)
     with_biases = cut(name, before=start, select="kernel|bias")
     assert np.all(with_biases["dense"]["bias"] == (which == "diff"))
 

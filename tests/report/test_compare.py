@@ -7,7 +7,8 @@ from tests.figures.builders import fill, line, random_experiment
 from weightspace.experiments.answered import Answered
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.tickets.iterative import TicketsIterative
-from weightspace.report.compare import compare, compared, references
+from weightspace.experiments.tickets.supermask import TicketsSupermask
+from weightspace.report.compare import compare, compared, known, references
 from weightspace.store.base import Store
 
 LEGACY = {"optimiser": "adam-legacy", "lr": 0.05}
@@ -97,9 +98,10 @@ def test_references_are_whole():
     assert all(0 < float(line["value"]) < 1 for line in freedom)
     assert len([line for line in lines if line["experiment"] == "complexity.sinusoid"]) == 32
     tickets = [line for line in lines if line["experiment"].startswith("tickets")]
-    assert len(tickets) == 142
+    assert len(tickets) == 192
     rounds = [line for line in tickets if line["experiment"] == "tickets.iterative"]
     assert len(rounds) == 1 + 11 * 8 + 1
+    assert all(line.get("eval_every") == "100it" for line in rounds)
     assert all(float(line["value"]) <= 1 for line in tickets)
     assert all(float(line["value"]) > 0 and line["source"] and line["known"] for line in lines)
     keys = [tuple(sorted((k, v) for k, v in line.items() if k != "value")) for line in lines]
@@ -124,3 +126,40 @@ def test_a_reference_may_bring_its_own_tolerance(store):
     assert found(experiment)["reference"].tolist() == [0.9792, 0.9806]
     assert found(experiment)["within"].tolist() == [True, False]
     assert found(dataclasses.replace(experiment, epochs=12.0)).empty
+
+
+def test_another_plan_is_not_the_published_one(store):
+    """One shot, other weights scored, another cadence of early stopping: none of them is compared."""
+    table = pd.DataFrame({
+        "criterion": ["large_final"], "kept": ["rewind"], "pruned": ["zero"], "round": [8], "status": ["ok"],
+        "best_test_accuracy": [0.98],
+    })  # fmt: skip
+    same = TicketsIterative()
+    changes = (
+        {}, {"one_shot": True}, {"scope": "global"}, {"score_at": "early-stop"}, {"rewind": "1000it"},
+        {"eval_every": "1ep"}, {"validation": 1000}, {"dense_rate": 0.3},
+    )  # fmt: skip
+    found = []
+    for change in changes:
+        experiment = dataclasses.replace(same, **change)
+        part = Answered(store, experiment.name, experiment, table, experiment.model, "mnist")
+        part.__dict__["measured"] = table
+        found.append(len(compared(part)))
+    assert found == [1] + [0] * 7
+
+
+@pytest.mark.parametrize(("target", "count"), [(None, 2), (0.3, 0), (..., 2)])
+def test_a_label_may_have_to_be_absent(store, target, count):
+    experiment = TicketsSupermask()
+    row = {
+        "arm": "plain",
+        "logit": 0.0,
+        "status": "ok",
+        "sampled_test_accuracy": 0.9,
+        "expected_density": 0.5,
+    }
+    table = pd.DataFrame([row | ({} if target is ... else {"target": target})])
+    part = Answered(store, experiment.name, experiment, table, experiment.model, "mnist")
+    part.__dict__["measured"] = table
+    assert len(compared(part)) == count
+    assert known().count("tickets.supermask") == 6

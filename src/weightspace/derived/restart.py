@@ -25,13 +25,15 @@ class Restart(Derived):
       model: Whose weights they are.
       shape: Of one input of the model.
       space: The ticket.
-      seeds: Of the run that trained it.
+      seeds: Of the run that trains it.
+      before: Rounds before this one, so that permutations and draws fall anew in each.
     """
 
     model: Any
     shape: tuple[int, ...] = static()
     space: Masked
     seeds: Seeds
+    before: int = 0
 
     def blank(self) -> dict[str, Tree]:
         """As the weights."""
@@ -47,4 +49,4 @@ class Restart(Derived):
             return cast(self.model.init(keys(Stream.INIT), blank)[0], jnp.float32)
 
         layout = layout_of(self.model, self.shape, "float32")
-        return {"weights": self.space.next_start(Keys(self.seeds), sample, layout)}
+        return {"weights": self.space.next_start(Keys(self.seeds), sample, layout, int(self.before))}

@@ -79,7 +79,7 @@ def way_panels(rows: pd.DataFrame) -> list[Panel]:
         drawn = style.figure(style.PAGE, 3.0)
         axes = drawn.subplots()
         data = draw_dots(axes, rows, "way", (("accuracy", "runs"),), names)
-        lines = [name.replace(", ", ",\n").replace("rescaled signed", "rescaled\nsigned") for name in names]
+        lines = [name.replace(", ", ",\n").replace("rescaled ", "rescaled\n") for name in names]
         axes.set_xticks(range(len(names)), lines, rotation=0, ha="center")
         axes.set_ylabel("test accuracy")
     numbers = pd.concat(data, ignore_index=True)

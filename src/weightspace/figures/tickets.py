@@ -55,10 +55,8 @@ def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, la
         percent_axis(axes, [1.0, *pruned["density"].dropna()])
         axes.set_ylabel(LABELS[metric])
     # Panes share their axis.
-    accuracies = pd.concat(
-        [rows[metric].dropna() for metric in metrics if metric != "best_step"] or [pd.Series()]
-    )
-    stretched = stretch(panes[0], accuracies)
+    shared = pd.concat([rows[metric].dropna() for metric in metrics])
+    stretched = stretch(panes[0], shared)
     legend_below(drawn, panes[0])
     numbers = pd.concat(data, ignore_index=True) if data else pd.DataFrame(columns=["n"])
     counts = runs_text(numbers["n"]) if len(numbers) else "no runs"
@@ -90,7 +88,15 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame
 
 
 def stretch(axes: Axes, accuracies: pd.Series) -> bool:
-    """A logistic axis where failing arms would press the good ones into one line; whether it is one."""
+    """A logistic axis where failing arms would press the good ones into one line.
+
+    Args:
+      axes: Where; axes that share theirs follow.
+      accuracies: What is drawn; steps, which are above 1, leave the axis as it is.
+
+    Returns:
+      Whether it is logistic now.
+    """
     low, high = (float(accuracies.min()), float(accuracies.max())) if len(accuracies) else (0.0, 0.0)
     if not (0 < low < WIDE[0] and WIDE[1] < high < 1):
         return False
@@ -103,7 +109,12 @@ def stretch(axes: Axes, accuracies: pd.Series) -> bool:
 
 
 def percent_axis(axes: Axes, densities: Sequence[float]) -> None:
-    """A logarithmic axis of the share of weights left, in per cent, falling to the right."""
+    """A logarithmic axis of the share of weights left, in per cent, falling to the right.
+
+    Args:
+      axes: Where.
+      densities: Shares that are drawn.
+    """
     shown = [d for d in densities if d > 0]
     axes.set_xscale("log")
     axes.set_xlim(max(shown) * 1.08, min(shown) / 1.08)

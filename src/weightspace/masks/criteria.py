@@ -62,7 +62,7 @@ class Criterion:
       inverse: The criterion set against it in the paper, where there is one.
       text: What it keeps, in a line.
       needs_gradient: Whether it reads the gradient at the start.
-      fixed: Whether its scores, ones and zeros, are the mask itself, whatever the rate and the last mask.
+      fixed: Whether its scores, ones and zeros, are the mask itself, whatever the rate.
     """
 
     name: str

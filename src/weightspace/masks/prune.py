@@ -99,7 +99,7 @@ def prune(
       mask: The mask of the round before, None for a full one.
       layout: What each leaf of the weights is.
       criterion_name: One of `criteria.names()`. The `_single` ones are the mask themselves: they take no
-        notice of rates, scope and the last mask.
+        notice of rates and scope, and of the last mask only that what it prunes stays pruned.
       key: Breaks ties; each leaf has a key by its path.
       rates: Shares removed, by kind of layer; or one for all, as scope `global` needs it.
       power: Rounds in one, see `drop_count`.
@@ -185,7 +185,7 @@ def _chosen(
     with jax.enable_x64(after.dtype == np.float64):
         scores = np.asarray(by.scores(before, after, values.get("gradient"), there))
     if by.fixed:
-        return scores > 0
+        return (scores > 0) & there
     left = int(np.count_nonzero(there))
     return keep(scores, there, left - drop_count(left, rate, rule, power), key)
 

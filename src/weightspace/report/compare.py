@@ -3,7 +3,8 @@
 The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
 statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
 condition is a label of our rows (dim, burn_in, …) or, where there is no such label, a setting of the question
-(epochs, batch_size, …); one that is empty is any. A line may bring its own `tolerance`.
+(epochs, batch_size, …); one that is empty is any, and `absent` a label that a row must lack. A line may bring
+its own `tolerance`.
 """
 
 import csv
@@ -26,8 +27,9 @@ _FACTS = (
     "experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "tolerance", "source",
     "known",
 )  # fmt: skip
-_SWEPT = ("dim", "frequency", "round", "arm", "criterion")
+_SWEPT = ("dim", "frequency", "criterion", "round", "arm", "way")
 """Labels of which `known` lists the values that there are references for."""
+ABSENT = "absent"
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
     "difference", "within", "source", "known",
@@ -72,15 +74,18 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
 
 def known() -> str:
     """What there are references for, a line each."""
-    lines: dict[str, dict[str, None]] = {}
+    lines: dict[str, dict[str, dict[str, None]]] = {}
     for line in references():
         settings = {name: line[name] for name in ("optimiser", "lr", "epochs", "batch_size") if name in line}
         text = ", ".join(f"{name} {value}" for name, value in settings.items())
-        swept = next((name for name in _SWEPT if name in line), None)
-        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}"
-        points = lines.setdefault(which + (f", {swept}" if swept else ""), {})
-        points |= {line[swept]: None} if swept else {}
-    return "\n".join(f"{which} {' '.join(points)}".rstrip() for which, points in lines.items())
+        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}".rstrip(" ,")
+        points = lines.setdefault(which, {})
+        for name in (name for name in _SWEPT if name in line):
+            points.setdefault(name, {})[line[name]] = None
+    return "\n".join(
+        ", ".join((which, *(f"{name} {' '.join(values)}" for name, values in points.items())))
+        for which, points in lines.items()
+    )
 
 
 def compared(part: Answered) -> pd.DataFrame:
@@ -106,7 +111,9 @@ def _values(
     if metric not in rows:
         return pd.Series(dtype=float)
     for name, wanted in conditions.items():
-        if name in rows:
+        if wanted == ABSENT:
+            rows = rows[rows[name].isna()] if name in rows else rows
+        elif name in rows:
             rows = rows[np.array([_same(value, wanted) for value in rows[name]], bool)]
         elif name not in settings or not _same(settings[name], wanted):
             return pd.Series(dtype=float)
@@ -116,7 +123,7 @@ def _values(
 def _same(value: Any, wanted: str) -> bool:
     """Whether a label or setting is what a reference says; a list is where all its members are."""
     if isinstance(value, list):
-        return all(_same(item, wanted) for item in value)
+        return bool(value) and all(_same(item, wanted) for item in value)
     given = _number(wanted)
     if isinstance(given, str) or isinstance(value, str | None) or pd.isna(value):
         return str(value) == wanted
@@ -128,7 +135,7 @@ def _number(text: str) -> Any:
         number = float(text)
     except ValueError:
         return text
-    return int(number) if number == int(number) else number
+    return int(number) if number.is_integer() else number
 
 
 def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:

@@ -85,24 +85,31 @@ class Masked(Space):
         """The mask, at every point."""
         return fixed[0]
 
-    def next_start(self, keys: Keys, sample: Sample, layout: Layout) -> Tree:
+    def next_start(self, keys: Keys, sample: Sample, layout: Layout, before: int = 0) -> Tree:
         """The `start` of the next round, where the actions of successive rounds build on each other.
 
         It is what training starts from, except where pruned weights are frozen at `Zero`: there it holds what
         the action on kept weights gives to them, as permutations and standard deviations of the next round
         are taken over all entries, and zeros among them would wander in.
+
+        Args:
+          keys: Of the run.
+          sample: Draws the model's weights.
+          layout: What each leaf is.
+          before: Rounds before this one, so that permutations and draws fall anew in each.
         """
-        restarted, frozen = self._act(keys, sample, layout)
+        restarted, frozen = self._act(keys, sample, layout, before)
         return restarted if isinstance(self.pruned, Zero) else _chosen(self.mask, restarted, frozen)
 
-    def _act(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Tree, Tree]:
+    def _act(self, keys: Keys, sample: Sample, layout: Layout, before: int = 0) -> tuple[Tree, Tree]:
         """What each action gives to all entries; they draw by keys of their own."""
         weights = sample(keys) if self.start is None else self.start
 
         def fresh(number: int) -> Tree:
-            return sample(keys.child(_FRESH + number))
+            own = keys.child(_FRESH + number)
+            return sample(own.child(before) if before else own)
 
-        kept_key, pruned_key = (keys.child(part)(Stream.MASK) for part in (_KEPT, _PRUNED))
+        kept_key, pruned_key = (keys.child(part)(Stream.MASK, before) for part in (_KEPT, _PRUNED))
         restarted = self.kept.values(weights, self.mask, layout, kept_key, fresh)
         return restarted, self.pruned.values(weights, self.mask, layout, pruned_key)
 

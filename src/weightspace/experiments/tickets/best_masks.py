@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-from weightspace.errors import InputError
+from weightspace.errors import check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.at_init import TicketsAtInit
 from weightspace.experiments.tickets.dense import SMOKE
@@ -16,7 +16,6 @@ from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, TicketT
 from weightspace.experiments.tickets.supermask import TicketsSupermask
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import criterion
 from weightspace.node import Row
 from weightspace.store.schema import FINISHED
 
@@ -24,7 +23,7 @@ _FOUND = {"rewind": "found, initial weights", "signed_constant": "found, signed 
 _LEARNED = {
     "plain": "learned, initial weights",
     "signed": "learned, signed constants",
-    "rescaled": "learned, rescaled",
+    "rescaled": "learned, rescaled initial weights",
     "both": "learned, rescaled signed constants",
 }
 TRAINED = "trained weights"
@@ -63,14 +62,14 @@ class TicketsBestMasks(TicketSweep):
     question = "How far do masks on untrained weights go, found or learned, beside trained weights?"
     paper = dataclasses.replace(PAPER, figure="Table 1: the best supermasks")
     reading = (
-        "Accuracies rise from masks that a training left behind to masks that are learned; on small networks "
-        "learned ones come near to trained weights. A found mask's accuracy is the greatest over all levels "
-        "of pruning, picked on test data as in the paper, and flatters; a learned one's is the mean over "
-        "sampled masks, and a trained network's is taken at the step of least validation loss."
+        "A found mask's accuracy is the greatest over all levels of pruning, picked on test data as in the "
+        "paper, and flatters; a learned one's is the mean over sampled masks, and a trained network's is at "
+        "the step of least validation loss. In the paper learned masks do better than found ones, and on "
+        "MNIST come up to trained weights."
     )
     by = ("way",)
     metrics = ("accuracy", "share_kept")
-    passing = (*TicketSweep.passing, "mask_eval_every")
+    passing = ("mask_eval_every",)
     presets: ClassVar = {
         "smoke": SMOKE | {"mask_epochs": 30.0, "mask_batch_size": 50, "mask_eval_every": "5ep"},
         "quick": {"epochs": 12.0, "mask_epochs": 10.0, "seeds": ("3",)},
@@ -79,8 +78,9 @@ class TicketsBestMasks(TicketSweep):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if criterion(self.criterion).needs_gradient:
-            raise InputError(f"'{self.criterion}' needs a gradient; give a criterion of weights at both ends")
+        for name in ("mask_epochs", "mask_lr"):
+            check_number(name, getattr(self, name), above=0)
+        check_number("mask_batch_size", self.mask_batch_size, least=1)
         _ = self.found, self.learned
 
     @property
@@ -113,7 +113,8 @@ class TicketsBestMasks(TicketSweep):
         """The table with `accuracy` and `share_kept`, whichever columns a row has them in."""
         from pandas import Series
 
-        found = {"accuracy": Series(float("nan"), table.index), "share_kept": Series(1.0, table.index)}
+        blank = Series(float("nan"), table.index)
+        found = {"accuracy": blank, "share_kept": blank.where(table["way"] != TRAINED, 1.0)}
         for accuracy, share in _READ:
             for name, column in (("accuracy", accuracy), ("share_kept", share)):
                 if column in table:

@@ -48,7 +48,7 @@ class Rounds(TicketSweep):
     one_shot: bool = False
     """Prune from the dense network to the level of each round at once."""
     scope: str = "layer"
-    """Weights are ranked within each layer, or over all of them together (global, at the dense rate)."""
+    """Weights are ranked within each layer, or over all together (global: all go by the dense rate)."""
     rewind: str = START
     """The step of the dense run that kept weights go back to: 0it, or later."""
     compounding: bool = True
@@ -114,7 +114,7 @@ class Rounds(TicketSweep):
                 run = self.training(ticket, seeds)
                 yield number, run
                 continue
-            restart = Restart(self.network, self.shape, ticket, seeds).output("weights")
+            restart = Restart(self.network, self.shape, ticket, seeds, number - 1).output("weights")
             run = self.training(carried_out(ticket, restart), seeds)
             yield number, run
             if self.one_shot:

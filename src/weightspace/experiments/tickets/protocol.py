@@ -73,8 +73,8 @@ class TicketTraining(TrainingSweep):
     """Fields of all experiments on tickets and masks: what is trained, and how."""
 
     metrics = METRICS
+    # The cadence is no passing matter here: early stopping takes the best of the points it is given.
     swept = ("seeds", "probes")
-    passing = ("eval_every",)
 
     model: str = "fc:initialiser=glorot_normal"
     """Network: a name of `list models`, such as lth_conv2:width=16, or package.module:factory."""

@@ -89,6 +89,7 @@ class TicketsSupermask(TicketTraining):
         "threshold_train_accuracy", "expected_density", "sample0_density", "density",
     )  # fmt: skip
     swept = (*TicketTraining.swept, "scale", "rescale", "logit", "density", "popup")
+    passing = ("eval_every",)
     presets: ClassVar = {
         "smoke": MASK_SMOKE,
         "quick": {"epochs": 10.0, "seeds": ("3",)},
