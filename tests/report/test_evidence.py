@@ -50,11 +50,31 @@ def test_every_comparison_is_with_a_reference_of_today(tickets):
 @pytest.mark.parametrize(("criterion", "rounds"), [("dense", [0]), ("large_final", [2, 4, 6, 8])])
 def test_rounds_of_the_paper_s_length_are_the_re_run_s(tickets, criterion, rounds):
     own = tickets[(tickets["experiment"] == "tickets.iterative") & (tickets["criterion"] == criterion)]
-    assert own["round"].tolist() == rounds
+    assert set(rounds) <= set(own["round"])
     assert (own["ours_n"] == 5).all()
     assert own["within"].all()
 
 
-def test_a_ticket_does_better_than_the_dense_network_near_a_sixth_of_the_weights(tickets):
-    own = tickets[tickets["experiment"] == "tickets.iterative"].set_index(["criterion", "round"])["ours"]
-    assert own["large_final", 8] - own["dense", 0] > 0.002
+def test_learned_masks_are_those_of_the_independent_run(tickets):
+    own = tickets[(tickets["experiment"] == "tickets.supermask") & (tickets["ours_n"] == 5)]
+    accuracy = own[own["metric"] == "sampled_test_accuracy"].set_index("arm")
+    assert set(accuracy.index) == {"plain", "signed", "rescaled", "both"}
+    assert (accuracy["difference"].abs() < 0.007).all()
+    assert own["within"].all()
+
+
+def test_what_misses_its_published_value_is_known_by_name(tickets):
+    """All at init; see docs/reproduction/tickets.md."""
+    missed = tickets[~tickets["within"]]
+    assert set(zip(missed["experiment"], missed["criterion"], missed["kept"], strict=True)) == {
+        ("tickets.at-init", "large_final", "rewind"),
+        ("tickets.at-init", "large_final_same_sign", "rewind"),
+        ("tickets.at-init", "large_final_same_sign", "signed_constant"),
+        ("tickets.at-init", "magnitude_increase", "rewind"),
+    }
+
+
+def test_a_ticket_does_better_than_the_dense_network_near_a_sixth_of_the_weights():
+    pairs = pd.read_csv(RESULTS / "tickets-iterative-paper-pairs.csv").set_index("round")
+    assert set(pairs["against"]) == {"dense"}
+    assert (pairs.loc[[3, 4, 5, 6, 7, 8], "difference_low"] > 0).all()
