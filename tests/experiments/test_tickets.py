@@ -385,6 +385,16 @@ def test_comparisons_are_those_of_a_paired_t_test():
     assert np.isnan(against.loc[("random", "dense"), "p"])
 
 
+def test_the_first_arm_is_the_one_that_was_named_first():
+    lines = [("rewind", seed, 0.9 + 0.01 * seed) for seed in (0, 1)]
+    lines += [("constant", seed, 0.8 + 0.02 * seed) for seed in (0, 1)]
+    table = pd.DataFrame(lines, columns=["kept", "seed", "best_test_accuracy"])
+    found = paired(table.assign(criterion="large_final", round=1, status="ok", density=0.5), ("kept",))
+    (line,) = found[found["against"] != "dense"].to_dict("records")
+    assert (line["kept"], line["against"]) == ("constant", "rewind")
+    assert line["difference"] == pytest.approx(-0.095)
+
+
 def test_seeds_that_one_arm_lacks_are_left_out_of_a_comparison():
     lines = [("dense", 0, seed, 0.9, "ok") for seed in range(4)]
     lines += [("random", 1, 0, 0.8, "ok"), ("random", 1, 2, 0.7, "ok"), ("random", 1, 3, 0.1, "diverged")]

@@ -38,7 +38,8 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
     groups: dict[Any, Frame] = {
         key: part.set_index("seed")
-        for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"])
+        # In the order of the question, so that the first arm is the one that was named first.
+        for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"], sort=False)
     }
     lines = []
     first: dict[Any, Any] = {}
