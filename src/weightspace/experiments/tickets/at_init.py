@@ -8,7 +8,7 @@ from weightspace.derived.at_init import MasksAtInit
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
-from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, published
+from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
@@ -51,6 +51,7 @@ class TicketsAtInit(TicketSweep):
     by = LABELS
     metrics = ("test_accuracy_max", "density_at_max", "best_test_accuracy", "test_accuracy")
     swept = (*TicketSweep.swept, "criteria", "values")
+    minutes: ClassVar = {"paper": "5.2 on 2 cores", **GPU}
     presets: ClassVar = {
         "smoke": SMOKE | {
             "criteria": ("large_final", "large_final_same_sign", "random"), "powers": 12, "dense_rate": 0.3,

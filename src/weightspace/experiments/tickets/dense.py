@@ -5,7 +5,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar
 
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.protocol import PAPER, TicketTraining, published
+from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketTraining, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.node import Row
@@ -35,6 +35,7 @@ class TicketsDense(TicketTraining):
         "best_test_accuracy", "test_accuracy", "best_step", "best_validation_loss", "best_train_accuracy",
         "train_accuracy",
     )  # fmt: skip
+    minutes: ClassVar = {"paper": "2.8 on 2 cores", **GPU}
     presets: ClassVar = {
         "smoke": SMOKE,
         "quick": {"epochs": 12.0, "seeds": ("3",)},

@@ -52,6 +52,8 @@ class TicketsFromSupermask(TicketTraining):
     """Learning rate of the mask (momentum 0.9)."""
     mask_batch_size: int = 250
     """Examples of a step while the mask is learned."""
+    mask_eval_every: str = "1ep"
+    """Evaluation cadence of the mask's training."""
 
     name = "tickets.from-supermask"
     question = "Do weights train well under a mask that was learned without training them?"
@@ -64,10 +66,12 @@ class TicketsFromSupermask(TicketTraining):
     by = ("mask", "kept")
     metrics = (ACCURACY, "best_test_accuracy", "test_accuracy", "best_step", "density")
     swept = (*TicketTraining.swept, "masks", "kept")
+    passing = ("mask_eval_every",)
     presets: ClassVar = {
         "smoke": SMOKE | {"mask_epochs": 30.0, "mask_batch_size": 50},
         "quick": {"epochs": 6.0, "mask_epochs": 10.0, "seeds": ("3",)},
-        "paper": {"mask_epochs": 2000.0, "seeds": ("5",)},
+        # The cadence of tickets.supermask, so that its masks serve here.
+        "paper": {"mask_epochs": 2000.0, "mask_eval_every": "20ep", "seeds": ("5",)},
     }
 
     def __post_init__(self) -> None:
@@ -104,7 +108,7 @@ class TicketsFromSupermask(TicketTraining):
         for seeds in self.numbered_seeds():
             dense = self.dense(seeds)
             found = Run(self.network, self.task, self._space, self._recipe, seeds, precision=self.precision)
-            watch = mask_watch(found, "1ep", SAMPLES, self.probes)
+            watch = mask_watch(found, self.mask_eval_every, SAMPLES, self.probes)
             rows.append(self.row(dense, {"mask": DENSE}))
             labels = dict(rows[-1].labels) | {"mask": UNTRAINED}
             rows.append(Row(labels, found, watch))

@@ -12,7 +12,7 @@ from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, WeightspaceError, check_choice, check_number
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, published
+from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
@@ -200,6 +200,7 @@ class TicketsIterative(Rounds):
     name = "tickets.iterative"
     question = "By which criterion must weights be kept for a sparse network to train well?"
     paper = dataclasses.replace(PAPER, figure="Figure 3: mask criteria")
+    minutes: ClassVar = {"quick": "40 on 2 cores", **GPU}
     presets: ClassVar = {
         "smoke": SMOKE | {"criteria": ("large_final", "random", "small_final")},
         "quick": QUICK | {"rounds": 6},
@@ -248,6 +249,7 @@ class TicketsKeptValues(Rounds):
     name = "tickets.kept-values"
     question = "Must kept weights restart from their initial values, or only from their initial signs?"
     paper = dataclasses.replace(PAPER, figure="Figure 4: mask-1 actions")
+    minutes: ClassVar = {"quick": "25 on 2 cores", **GPU}
     presets: ClassVar = {
         "smoke": SMOKE | {"kept": ("rewind", "constant", "signed_constant")},
         "quick": QUICK | {"rounds": 6},
@@ -264,6 +266,7 @@ class TicketsPrunedValues(Rounds):
     name = "tickets.pruned-values"
     question = "Does it matter that pruned weights are frozen at zero?"
     paper = dataclasses.replace(PAPER, figure="Figure 5: mask-0 actions")
+    minutes: ClassVar = GPU
     presets: ClassVar = {
         "smoke": SMOKE | {"pruned": ("zero", "at_init", "zero_shrunk")},
         "quick": QUICK | {"rounds": 6},
