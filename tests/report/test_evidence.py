@@ -78,3 +78,31 @@ def test_a_ticket_does_better_than_the_dense_network_near_a_sixth_of_the_weights
     pairs = pd.read_csv(RESULTS / "tickets-iterative-paper-pairs.csv").set_index("round")
     assert set(pairs["against"]) == {"dense"}
     assert (pairs.loc[[3, 4, 5, 6, 7, 8], "difference_low"] > 0).all()
+
+
+def test_signs_are_what_kept_weights_need():
+    rows = pd.read_csv(RESULTS / "tickets-kept-values.csv").dropna(subset=["kept"])
+    last = rows[rows["round"] == 6].set_index("kept")["best_test_accuracy"]
+    below = last["rewind"] - last
+    assert (below[["signed_reinit", "signed_reshuffle", "signed_constant"]] < 0.003).all()
+    assert (below[["reinit", "reshuffle", "constant"]] > 0.008).all()
+    pairs = pd.read_csv(RESULTS / "tickets-kept-values-pairs.csv")
+    free = pairs[
+        (pairs["round"] == 6)
+        & (pairs["against"] != "dense")
+        & pairs["kept"].isin(["reinit", "reshuffle", "constant"])
+    ]
+    assert len(free) == 3
+    assert (free["p_corrected"] < 0.05).all()
+
+
+def test_large_weights_are_better_kept_than_any_and_small_ones_fail():
+    rows = pd.read_csv(RESULTS / "tickets-iterative.csv")
+    mean = rows.set_index(["criterion", "round"])["best_test_accuracy"]
+    for number in range(4, 11):
+        assert mean["large_final", number] > mean["random", number] + 0.005 > mean["small_final", number]
+    assert mean["large_final", 4] > mean["dense", 0]
+    for inverse in ("small_final", "small_init_small_final"):
+        assert mean[inverse, 6] < mean["random", 6]
+    for criterion in ("magnitude_increase", "movement"):
+        assert mean[criterion, 6] > mean["random", 6] + 0.01
