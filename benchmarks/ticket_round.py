@@ -48,6 +48,7 @@ def main(options: Options) -> None:
     from benchmarks.against_torch import processor, rate
     from benchmarks.torch_loops import loop, pruned
     from weightspace.bench import Timer, Workload
+    from weightspace.models.base import layout_of
     from weightspace.spaces.masked import Masked
     from weightspace.tree import map_named
 
@@ -57,12 +58,14 @@ def main(options: Options) -> None:
         jax.random.key(0, impl="threefry2x32"), np.zeros((1, *dense.task.data.shape), "f")
     )
 
+    kernels = layout_of(dense.model, tuple(dense.task.data.shape), "float32").paths("kernel")
+
     def run(number: int):
         draw = np.random.default_rng(number)
         kept = options.share
 
         def mask(path: str, w: jax.Array) -> np.ndarray:
-            return draw.random(w.shape) < kept if path.endswith("kernel") else np.ones(w.shape, bool)
+            return draw.random(w.shape) < kept if path in kernels else np.ones(w.shape, bool)
 
         full = workload.run(number % options.seeds)
         return dataclasses.replace(full, space=Masked(map_named(mask, weights)))

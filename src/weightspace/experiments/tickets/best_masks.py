@@ -8,12 +8,11 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-from weightspace.errors import check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.at_init import TicketsAtInit
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, TicketTraining
-from weightspace.experiments.tickets.supermask import TicketsSupermask
+from weightspace.experiments.tickets.supermask import MaskTraining, TicketsSupermask
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.node import Row
@@ -38,7 +37,7 @@ _READ = (
 
 
 @dataclasses.dataclass(frozen=True)
-class TicketsBestMasks(TicketSweep):
+class TicketsBestMasks(MaskTraining, TicketSweep):
     """How far do masks on untrained weights go, found or learned, beside trained weights?
 
     Found masks are one-shot masks by one criterion, from a dense training's weights at both ends, at the
@@ -49,14 +48,6 @@ class TicketsBestMasks(TicketSweep):
     """By which the masks are found."""
     powers: int = 24
     """The highest power of pruning that is tried."""
-    mask_epochs: float = 60
-    """Passes over the data of the training of masks."""
-    mask_lr: float = 100.0
-    """Its learning rate, with momentum."""
-    mask_batch_size: int = 250
-    """Its examples of a step."""
-    mask_eval_every: str = "1ep"
-    """Its evaluation cadence."""
 
     name = "tickets.best-masks"
     question = "How far do masks on untrained weights go, found or learned, beside trained weights?"
@@ -79,9 +70,7 @@ class TicketsBestMasks(TicketSweep):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("mask_epochs", "mask_lr"):
-            check_number(name, getattr(self, name), above=0)
-        check_number("mask_batch_size", self.mask_batch_size, least=1)
+        self.check_mask_training()
         _ = self.found, self.learned
 
     @property

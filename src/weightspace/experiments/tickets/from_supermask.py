@@ -5,11 +5,11 @@ from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
 
 from weightspace.derived.mask_like import MaskLike
-from weightspace.errors import InputError, check_number
+from weightspace.errors import InputError
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
-from weightspace.experiments.tickets.supermask import mask_watch
+from weightspace.experiments.tickets.supermask import MaskTraining, mask_watch
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import criterion
@@ -27,7 +27,7 @@ ACCURACY = "accuracy"
 
 
 @dataclasses.dataclass(frozen=True)
-class TicketsFromSupermask(TicketTraining):
+class TicketsFromSupermask(MaskTraining, TicketTraining):
     """Is a mask under which untrained weights do well also one under which weights train well?
 
     A mask is learned over the initial weights; then these weights are trained under it. Beside it stand masks
@@ -46,14 +46,6 @@ class TicketsFromSupermask(TicketTraining):
     """Rescaling while it is learned: none, gradient, stopped."""
     logit: float = 0.0
     """Mask logits before training."""
-    mask_epochs: float = 60
-    """Passes over the data while the mask is learned."""
-    mask_lr: float = 100.0
-    """Learning rate of the mask (momentum 0.9)."""
-    mask_batch_size: int = 250
-    """Examples of a step while the mask is learned."""
-    mask_eval_every: str = "1ep"
-    """Evaluation cadence of the mask's training."""
 
     name = "tickets.from-supermask"
     question = "Do weights train well under a mask that was learned without training them?"
@@ -76,7 +68,7 @@ class TicketsFromSupermask(TicketTraining):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_number("mask_epochs", self.mask_epochs, above=0)
+        self.check_mask_training()
         for field in ("masks", "kept"):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")

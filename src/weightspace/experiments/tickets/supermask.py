@@ -39,6 +39,26 @@ MASK_SMOKE: dict[str, Any] = SMOKE | {"lr": 100.0, "batch_size": 50, "eval_every
 
 
 @dataclasses.dataclass(frozen=True)
+class MaskTraining:
+    """Fields of experiments that train masks and weights: how the masks are trained, with momentum 0.9."""
+
+    mask_epochs: float = 60
+    """Passes over the data while a mask is learned."""
+    mask_lr: float = 100.0
+    """Learning rate of the mask."""
+    mask_batch_size: int = 250
+    """Examples of a step while a mask is learned."""
+    mask_eval_every: str = "1ep"
+    """Evaluation cadence of the mask's training."""
+
+    def check_mask_training(self) -> None:
+        """Raise InputError where a number makes no sense, by its own name."""
+        check_number("mask_epochs", self.mask_epochs, above=0)
+        check_number("mask_lr", self.mask_lr, above=0)
+        check_number("mask_batch_size", self.mask_batch_size, least=1)
+
+
+@dataclasses.dataclass(frozen=True)
 class TicketsSupermask(TicketTraining):
     """How well can an untrained network do under the best mask that training finds?
 
