@@ -77,6 +77,18 @@ def test_masks_may_be_made_from_any_step(when, key):
     assert "snapshot(0it)" in node.before.key
 
 
+def test_masks_of_early_stopping_are_of_the_points_it_was_given():
+    """Looked at twice as often, training stops elsewhere: those are other masks, unlike those of the end."""
+
+    def made(when, cadence):
+        small = SMALL | {"eval_every": cadence}
+        experiment = TicketsAtInit(**small, criteria=("large_final",), score_at=when)
+        return next(node for labels, node in rows_of(experiment) if labels["criterion"] != "dense").digest
+
+    assert made("early-stop", "20it") != made("early-stop", "10it")
+    assert made("end", "20it") == made("end", "10it")
+
+
 def test_masks_at_init_from_the_dense_run_to_the_figures(tmp_path):
     changes = {"seeds": ("2",), "criteria": ("large_final_same_sign", "snip"), "powers": 4, "epochs": 4.0}
     experiment = TicketsAtInit(**SMALL | changes, lr=0.02)

@@ -208,10 +208,10 @@ def test_the_best_weights_are_scored_and_the_pruned_ones_stay_zero(chain):
     first, second = rounds(CHAIN, criterion="large_final")
     for before, run in ((dense, first), (first, second)):
         mask = chain.output(run.space.mask.of.digest, "mask")["hidden"]["0"]["kernel"]
-        best = np.abs(chain.output(before.digest, "best.weights")["hidden"]["0"]["kernel"])
+        best = np.abs(chain.output(before.digest, "best(every=20it).weights")["hidden"]["0"]["kernel"])
         assert best[mask].min() >= best[~mask].max()
     mask = chain.output(first.space.mask.of.digest, "mask")
-    for key in ("snapshot(0it).weights", "best.weights"):
+    for key in ("snapshot(0it).weights", "best(every=20it).weights"):
         weights = chain.output(first.digest, key)
         jax.tree.map(lambda m, w: np.testing.assert_array_equal(w[~m], 0), mask, weights)
 

@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 
 from tests.builders import EVALUATION, small_run
+from weightspace.data import make_data
 from weightspace.errors import InputError
 from weightspace.node import Derived, Row, Watch
-from weightspace.probes import Best, PathLength, Snapshot
+from weightspace.probes import Best, Evaluation, PathLength, Snapshot
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
 from weightspace.sweeps import sweep
+from weightspace.sweeps.cohorts import probe_groups
+from weightspace.sweeps.requests import request_of, total_steps
 from weightspace.tree import equal, ravel
 
 
@@ -186,6 +189,37 @@ def test_what_makes_no_sense_is_refused_before_anything_is_computed(tmp_path, ch
 def test_a_probe_says_what_it_needs(tmp_path):
     with pytest.raises(InputError, match="validation split"):
         sweep([Row({"seed": 0}, small_run(0), Watch("1ep", (Best(),)))], tmp_path)
+
+
+def overfitting():
+    """A run whose validation loss rises again."""
+    return small_run(0, data=make_data("digits", validation=200), lr=2.0)
+
+
+@pytest.mark.parametrize("cadence", ["1it", "3it", "5it", "1ep"])
+def test_what_early_stopping_finds_is_the_matter_of_its_own_cadence(tmp_path, cadence):
+    """Whether the run is evaluated as often, more or less often, or asked for its weights alone."""
+    run, best = overfitting(), Best(cadence)
+    dense = Row({}, run, Watch("1it", (Evaluation(("validation",)), best)))
+    table = sweep(Asked([[dense]]), tmp_path / "a")
+    losses = history(tmp_path / "a", wide=True)["validation_loss"].to_numpy()
+    looked_at = list(best.points(*total_steps(run)))
+    assert table["best_step"][0] == looked_at[int(np.argmin(losses[looked_at]))]
+    sweep(Asked([[Row({}, Norm(run.read(best, "weights")))]]), tmp_path / "b")
+    kept = [Store(tmp_path / name).output(run.digest, f"{best.key}.weights") for name in "ab"]
+    assert equal(*kept)
+
+
+def test_probes_read_at_the_same_points_share_what_they_measure():
+    run = overfitting()
+    watch = Watch("5it", (Evaluation(("validation",)), Best("5it"), Best("2it", name="w"), Snapshot("5it")))
+    groups = probe_groups(request_of(Row({}, run, watch)), *total_steps(run))
+    probes = request_of(Row({}, run, watch)).probes
+    assert [{probes[i].key for i in group} for group in groups] == [
+        {"best(every=5it)", "evaluation(splits=('validation',))"},
+        {"best(every=2it,name=w)"},
+        {"snapshot(5it)"},
+    ]
 
 
 def test_a_truncated_file_is_named_and_its_runs_are_computed_again(tmp_path):

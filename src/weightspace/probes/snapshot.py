@@ -65,20 +65,31 @@ class Snapshot(Probe):
 
 @spec
 class Best(Probe):
-    """The weights at the evaluation point of least validation loss; ties keep the earliest.
+    """The weights at the moment of least validation loss, of those looked at; ties keep the earliest.
 
     Columns `best_step`, `best_validation_loss`, and at the end of training `best_<split>_<metric>` on the
-    splits `last`: what early stopping would have given. Output `weights`.
+    splits `last`: what early stopping would have given. Output `weights`. Which moments are looked at decides
+    what is found, so that the cadence is the probe's own and not that of the watch.
 
     Attributes:
+      every: Cadence: the start, every so many steps or epochs, and the end.
       name: Point of the space; "" is its default.
       last: Splits on which the weights kept are measured, once.
     """
 
     version = 2
 
+    every: Any = common(default=Length(1, "ep"))
     name: str = static(default=DEFAULT_POINT)
     last: tuple[str, ...] = static(default=("train", "test"))
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "every", Length.parse(self.every))
+        super().__post_init__()
+
+    def points(self, total: int, per_epoch: int) -> tuple[int, ...]:
+        """The moments looked at."""
+        return self.every.multiples(per_epoch, total)
 
     def check(self, run: Run, layout: Layout) -> None:
         """Needs a validation split: picking on the test set would flatter it."""

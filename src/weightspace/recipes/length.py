@@ -4,7 +4,7 @@ import dataclasses
 import re
 from typing import Any
 
-from weightspace.errors import InputError
+from weightspace.errors import InputError, check_number
 
 _PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(ep|epochs?|it|its|steps?)?\s*$", re.IGNORECASE)
 
@@ -53,6 +53,19 @@ class Length:
                 raise InputError("'end' needs the length of the training")
             return total
         return round(self.count * per_epoch) if self.unit == "ep" else int(self.count)
+
+    def multiples(self, per_epoch: int, total: int) -> tuple[int, ...]:
+        """The start, every so many steps, and the end of a training: where a cadence reads.
+
+        >>> Length.parse("2ep").multiples(per_epoch=10, total=45)
+        (0, 20, 40, 45)
+
+        Raises:
+          InputError: If it is less than one step.
+        """
+        every = self.steps(per_epoch, total)
+        check_number("evaluation cadence", every, least=1, hint="Write 1ep or 50it.")
+        return tuple(sorted({*range(0, total, every), total}))
 
     def __canonical__(self) -> Any:
         """As text."""

@@ -132,10 +132,13 @@ def prepare(
 
 
 def probe_groups(request: Request, total: int, per_epoch: int) -> tuple[tuple[int, ...], ...]:
-    """Indices of the probes that are read together: first those of the evaluation points, then each other."""
+    """Indices of the probes that are read together: first those of the evaluation points, then each other.
+
+    A probe whose own points are the evaluation points is one of the first: what it measures there is shared.
+    """
     own = [probe.points(total, per_epoch) for probe in request.probes]
-    watched = tuple(i for i, points in enumerate(own) if points is None)
-    return (watched, *((i,) for i, points in enumerate(own) if points is not None))
+    watched = tuple(i for i, points in enumerate(own) if points in (None, request.points))
+    return (watched, *((i,) for i in range(len(own)) if i not in watched))
 
 
 def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:

@@ -7,7 +7,6 @@ points at a run names the probe that makes it.
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
-from weightspace.errors import check_number
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
@@ -124,12 +123,8 @@ def evaluation_points(run: Run, watch: Watch) -> tuple[int, ...]:
     """The steps at which a watch reads; the start and the end are always among them."""
     total, per_epoch = total_steps(run)
     if isinstance(watch.steps, str):
-        every = Length.parse(watch.steps).steps(per_epoch, total)
-        check_number("evaluation cadence", every, least=1, hint="Write 1ep or 50it.")
-        inner = range(0, total, every)
-    else:
-        inner = [step for step in watch.steps if 0 <= step <= total]
-    return tuple(sorted({0, total, *inner}))
+        return Length.parse(watch.steps).multiples(per_epoch, total)
+    return tuple(sorted({0, total, *(step for step in watch.steps if 0 <= step <= total)}))
 
 
 def check_run(request: Request) -> None:

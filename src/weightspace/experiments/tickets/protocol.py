@@ -126,6 +126,11 @@ class TicketTraining(TrainingSweep):
         return self.training(Full(), seeds)
 
     @property
+    def best(self) -> Best:
+        """Early stopping, among the evaluation points."""
+        return Best(self.eval_every)
+
+    @property
     def evaluation(self) -> Evaluation:
         """Validation along the way, train and test once."""
         return Evaluation(("validation",), last=("train", "test"))
@@ -136,9 +141,11 @@ class TicketTraining(TrainingSweep):
             raise InputError("tickets are chosen by validation loss; give validation=<examples>")
         masks = (Density(layers=False),) if isinstance(run.space, Masked) else ()
         extra = tuple(
-            make_probe(name) for name in self.probes if name not in ("evaluation", "best", "density")
+            make_probe(name)
+            for name in self.probes
+            if name.partition(":")[0] not in ("evaluation", "best", "density")
         )
-        return Watch(self.eval_every, (self.evaluation, Best(), *masks, *extra))
+        return Watch(self.eval_every, (self.evaluation, self.best, *masks, *extra))
 
     def row(self, run: Run, labels: dict[str, Any]) -> Row:
         """A line of the table."""
@@ -177,7 +184,7 @@ class TicketSweep(TicketTraining):
         """The weights after a training that criteria look at."""
         if self.score_at == END:
             return run.final()
-        return run.read(Best(), "weights") if self.score_at == EARLY else run.at(self.score_at)
+        return run.read(self.best, "weights") if self.score_at == EARLY else run.at(self.score_at)
 
     def gradient(self, run: Run) -> Output:
         """The loss gradient at the start of a training."""
