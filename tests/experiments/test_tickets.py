@@ -316,9 +316,12 @@ def test_the_cost_of_every_smoke_preset_can_be_told(name):
 
 
 def test_the_cost_counts_runs_masks_and_programs():
-    cost = estimate(TicketsIterative(criteria=("large_final", "random"), seeds=("3",), **SMALL))
-    assert cost.runs == 3 * (1 + 2 * 2)
-    assert cost.derived == 3 * 2 * 2
+    small = SMALL | {"rounds": 4}
+    cost = estimate(TicketsIterative(criteria=("large_final", "random"), seeds=("3",), **small))
+    assert cost.runs == 3 * (1 + 2 * 4)
+    assert cost.derived == 3 * 2 * 4
+    # The dense networks, then each round with all seeds and arms at once; the last one keeps no weights.
+    assert (cost.cohorts, cost.programs) == (1 + 4, 3)
 
 
 @pytest.mark.parametrize(

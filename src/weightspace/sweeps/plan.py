@@ -1,7 +1,8 @@
 """What a sweep would do and cost, before it is begun: runs, cohorts, programs, minutes, memory and disk.
 
 Shapes are exact, since `eval_shape` runs the program without computing. Minutes are an estimate: XLA's count
-of a step's operations and bytes over round rates of the backend, and a flat price for each compilation.
+of a step's operations and bytes over round rates of the backend, and a flat price for each compilation;
+evaluations are not in it.
 """
 
 import contextlib
@@ -17,7 +18,7 @@ from rich.table import Table
 
 from weightspace import platform, tree
 from weightspace.errors import InputError, WeightspaceError, check_number
-from weightspace.node import Output, Run, fill, outputs_in
+from weightspace.node import Node, Output, Run, fill, outputs_in
 from weightspace.sweeps.ask import Question, check_asked
 from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
 from weightspace.sweeps.memory import device_bytes, run_bytes
@@ -26,9 +27,11 @@ from weightspace.training.block import BlockKey, block_for, rebuild_run
 from weightspace.training.program import Program
 
 RATES = {  # operations a second, bytes a second, seconds of overhead a step, seconds a compilation
-    "cpu": (1.5e10, 6e9, 2e-5, 6.0),
+    "cpu": (7e10, 2.4e10, 2e-5, 6.0),
     "gpu": (1.0e13, 1.5e12, 6e-5, 15.0),
 }
+CACHED = 2**25
+"""Bytes of a run that a processor's cache may hold: their traffic costs no more than the arithmetic."""
 ASK_ABOVE_MINUTES = 60.0
 
 
@@ -93,16 +96,17 @@ def _building() -> Iterator[None]:
 
 def _estimate(wanted: dict[str, Request], runs: list[Request], lanes: int | None) -> Estimate:
     shapes = _Blanks(wanted)
-    cohorts = group(runs, shapes, lanes, backend())
+    cohorts = [cohort for wave in _waves(runs) for cohort in group(wave, shapes, lanes, backend())]
     keys = {cohort.name: _key(cohort, shapes) for cohort in cohorts}
     programs = {dataclasses.replace(key, devices=1) for key, *_ in keys.values()}
     seconds, memory, disk = 0.0, 0, 0
     for cohort in cohorts:
         key, resolved, probes = keys[cohort.name]
         feed = block_for(key).feed(cohort.runs[0])
-        memory = max(memory, cohort.lanes * run_bytes(key, resolved, probes, feed))
+        each = run_bytes(key, resolved, probes, feed)
+        memory = max(memory, cohort.lanes * each)
         blocks = -(-len(cohort.requests) // (cohort.lanes * jax.local_device_count()))
-        seconds += blocks * cohort.lanes * cohort.steps * _step_seconds(key, resolved, probes, feed)
+        seconds += blocks * cohort.lanes * cohort.steps * _step_seconds(key, resolved, probes, feed, each)
         kept = sum(tree.nbytes(shapes.outputs(request)) for request in cohort.requests[:1])
         disk += len(cohort.requests) * (kept + 80 * len(cohort.points))
     seconds += len(programs) * RATES.get(backend(), RATES["gpu"])[3]
@@ -111,13 +115,29 @@ def _estimate(wanted: dict[str, Request], runs: list[Request], lanes: int | None
     return Estimate(len(runs), derived, len(cohorts), len(programs), steps, seconds / 60, memory, disk)
 
 
+def _waves(runs: list[Request]) -> list[list[Request]]:
+    """Runs by the number of trainings that must come before them."""
+    depths: dict[str, int] = {}
+
+    def depth(node: Node) -> int:
+        if node.digest not in depths:
+            before = (depth(output.of) for output in outputs_in(node))
+            depths[node.digest] = isinstance(node, Run) + max(before, default=0)
+        return depths[node.digest]
+
+    waves: dict[int, list[Request]] = {}
+    for request in runs:
+        waves.setdefault(depth(request.node), []).append(request)
+    return [waves[number] for number in sorted(waves)]
+
+
 def _key(cohort: Cohort, shapes: "_Blanks") -> tuple[BlockKey, Any, Any]:
     first = cohort.requests[0]
     resolved, probes, groups = prepare(first, {o: shapes[o] for o in outputs_in(first.node)})
     return BlockKey.of(resolved, probes, groups, cohort.runs[0].precision, cohort.lanes, 1), resolved, probes
 
 
-def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any) -> float:
+def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any, each: int) -> float:
     operations, moved, overhead, _ = RATES.get(backend(), RATES["gpu"])
     with platform.arithmetic(key.dtype, key.matmul):
         program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
@@ -129,7 +149,9 @@ def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any) -> float:
             return program.step(rebuild_run(key, leaves), feed, frame, carry, jnp.int32(1))
 
         cost = jax.jit(step).lower(run.leaves, frame, carry).cost_analysis() or {}
-    return max(cost.get("flops", 0) / operations, cost.get("bytes accessed", 0) / moved / 4) + overhead
+    # Of the data set a step reads no more than its batch, but XLA counts the whole of it.
+    traffic = cost.get("bytes accessed", 0) - tree.nbytes(feed) if each > CACHED else 0
+    return max(cost.get("flops", 0) / operations, traffic / moved) + overhead
 
 
 class _Blanks(dict[Output, Any]):
