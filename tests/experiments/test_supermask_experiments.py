@@ -307,6 +307,7 @@ def test_the_best_masks_are_compared_in_one_column(tmp_path):
         assert rows.loc[way, "accuracy"].between(0.01, 1).all()
     assert (rows.loc[TRAINED, "share_kept"] == 1).all()
     assert (rows.drop(TRAINED, level="way")["share_kept"] <= 1).all()
+    assert experiment.summary(found.measured)["way"].tolist() == list(WAYS)
     answers = experiment.analyse(found.measured, found.history)
     assert answers["ranges"]["way"].tolist() == list(WAYS)
     assert (answers["ranges"]["n"] == 2).all()

@@ -12,6 +12,7 @@ from weightspace.errors import InputError
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.answered import answered
 from weightspace.experiments.tickets.connectivity import TicketsConnectivity
+from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.iterative import (
     TicketsIterative,
     TicketsKeptValues,
@@ -122,22 +123,28 @@ def test_a_second_sweep_trains_nothing(criteria, monkeypatch):
     pd.testing.assert_frame_equal(sweep(experiment, out), table)
 
 
+def trained(monkeypatch):
+    """The cohorts that sweeps train from now on."""
+    found = []
+    train = Driver._train
+
+    def noted(self, cohorts, *rest):
+        found.extend(cohorts)
+        return train(self, cohorts, *rest)
+
+    monkeypatch.setattr(Driver, "_train", noted)
+    return found
+
+
 def test_a_changed_question_in_the_same_folder_loses_nothing(criteria, tmp_path, monkeypatch):
     """Another rate is another question: the dense runs serve both, and the old answer stays as it was."""
     experiment, table, out = criteria
     shutil.copytree(out, tmp_path / "out")
-    trained: list[int] = []
-    train = Driver._train
-
-    def counted(self, cohorts, *rest):
-        trained.extend(len(cohort.runs) for cohort in cohorts)
-        return train(self, cohorts, *rest)
-
-    monkeypatch.setattr(Driver, "_train", counted)
+    cohorts = trained(monkeypatch)
     changed = dataclasses.replace(experiment, dense_rate=0.5, criteria=("random",), rounds=1)
     found = sweep(changed, tmp_path / "out")
     assert set(found["status"]) == {"ok"}
-    assert sum(trained) == 2
+    assert sum(len(cohort.runs) for cohort in cohorts) == 2
     first, second = answered(Store(tmp_path / "out"))
     assert {part.settings["dense_rate"] for part in (first, second)} == {0.6, 0.5}
     (old,) = (part for part in (first, second) if part.settings["dense_rate"] == 0.6)
@@ -272,6 +279,25 @@ def test_frozen_values_last_whatever_is_asked():
     assert works_on(second) == first.space.start
 
 
+def test_the_dense_networks_serve_the_tickets_asked_for_later(tmp_path, monkeypatch):
+    small = SMALL | {"epochs": 1.0, "rounds": 1, "seeds": ("2",)}
+    sweep(TicketsDense(**{key: small[key] for key in small if hasattr(TicketsDense, key)}), tmp_path)
+    cohorts = trained(monkeypatch)
+    sweep(TicketsIterative(criteria=("random",), **small), tmp_path)
+    assert [len(cohort.runs) for cohort in cohorts] == [2]
+
+
+def test_questions_of_more_and_of_fewer_rounds_are_one(tmp_path):
+    small = SMALL | {"epochs": 1.0, "seeds": ("1",)}
+    sweep(TicketsIterative(criteria=("random",), **small | {"rounds": 1}), tmp_path)
+    sweep(TicketsIterative(criteria=("large_final",), **small), tmp_path)
+    (part,) = answered(Store(tmp_path))
+    assert part.experiment == TicketsIterative(criteria=("random", "large_final"), **small)
+    levels = part.measured.groupby("criterion")["round"].max().to_dict()
+    assert levels == {"dense": 0, "random": 1, "large_final": 2}
+    assert len(part.measured) == 4
+
+
 def test_an_arm_that_diverges_blocks_its_own_later_rounds_only(tmp_path):
     experiment = TicketsKeptValues(
         kept=("rewind", "signed_constant:value=1e30"), seeds=("1",), **SMALL | {"epochs": 1.0}
@@ -399,12 +425,13 @@ def test_the_first_arm_is_the_one_that_was_named_first():
 
 
 def test_seeds_that_one_arm_lacks_are_left_out_of_a_comparison():
+    """A run that failed has no value; one that diverged has what it had before."""
     lines = [("dense", 0, seed, 0.9, "ok") for seed in range(4)]
-    lines += [("random", 1, 0, 0.8, "ok"), ("random", 1, 2, 0.7, "ok"), ("random", 1, 3, 0.1, "diverged")]
+    lines += [("random", 1, 0, 0.8, "ok"), ("random", 1, 2, 0.6, "diverged"), ("random", 1, 3, 0.1, "failed")]
     table = pd.DataFrame(lines, columns=["criterion", "round", "seed", "best_test_accuracy", "status"])
     found = paired(table.assign(density=0.5), ("criterion",))
     assert found["n"].tolist() == [2]
-    assert found["difference"].item() == pytest.approx(-0.15)
+    assert found["difference"].item() == pytest.approx(-0.2)
 
 
 CONNECTED = TicketsConnectivity(

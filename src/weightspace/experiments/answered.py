@@ -156,7 +156,8 @@ def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answe
 
 def _kept_apart(experiment: Experiment) -> dict[str, Any]:
     fields = experiment.fields()
-    return {key: fields[key] for key in fields if key not in (*experiment.swept, *experiment.passing)}
+    joined = (*experiment.swept, *experiment.extents, *experiment.passing)
+    return {key: fields[key] for key in fields if key not in joined}
 
 
 def _rows(store: Store, name: str, questions: Sequence[Question]) -> pd.DataFrame:

@@ -54,6 +54,9 @@ class Experiment(abc.ABC):
     """The columns that the summary averages."""
     swept: ClassVar[tuple[str, ...]] = ("seeds",)
     """Fields that list values: questions that differ only here are shown as one, with the values of all."""
+    extents: ClassVar[tuple[str, ...]] = ()
+    """Fields of which a greater value asks for all that a smaller one does: questions that differ only here
+    are shown as one, with the greatest."""
     passing: ClassVar[tuple[str, ...]] = ()
     """Fields that change no number: where questions differ only here, the newest one's hold."""
 
@@ -98,9 +101,9 @@ class Experiment(abc.ABC):
 
     def joined(self, newer: "Experiment") -> "Experiment":
         """The question that asks for what this and a newer one ask for; they agree in all other fields."""
-        return dataclasses.replace(
-            newer, **{name: _union(name, getattr(self, name), getattr(newer, name)) for name in self.swept}
-        )
+        united = {name: _union(name, getattr(self, name), getattr(newer, name)) for name in self.swept}
+        greatest = {name: max(getattr(self, name), getattr(newer, name)) for name in self.extents}
+        return dataclasses.replace(newer, **united, **greatest)
 
 
 def _union(name: str, first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -108,11 +111,6 @@ def _union(name: str, first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[
         return first
     if name == "seeds":
         first, second = parse_seeds(first), parse_seeds(second)
-    return _ordered(dict.fromkeys((*first, *second)))
-
-
-def _ordered(values: Any) -> tuple[Any, ...]:
-    try:
-        return tuple(sorted(values))
-    except TypeError:
-        return tuple(values)
+    values = tuple(dict.fromkeys((*first, *second)))
+    # Names stay in the order they were given in: comparisons are made with the first.
+    return values if any(isinstance(value, str) for value in values) else tuple(sorted(values))

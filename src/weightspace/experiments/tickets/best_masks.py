@@ -111,6 +111,11 @@ class TicketsBestMasks(MaskTraining, TicketSweep):
                     found[name] = table[column].astype(float).fillna(found[name])
         return table.assign(**found)
 
+    def summary(self, table: Frame) -> Frame:
+        """Means and spreads of each way, in the order of the published table."""
+        found = super().summary(table)
+        return found.sort_values("way", key=lambda ways: ways.map(WAYS.index)).reset_index(drop=True)
+
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """`ranges`: mean, least and greatest of each way. `pairs`: every two ways, seed by seed."""
         from weightspace.experiments.tickets.paired import between

@@ -8,7 +8,8 @@ from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketTraining, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
-from weightspace.node import Row
+from weightspace.node import Row, Run, Watch
+from weightspace.probes import Snapshot
 
 SMOKE: dict[str, Any] = {
     "model": "fc:widths=32,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 30.0,
@@ -45,6 +46,11 @@ class TicketsDense(TicketTraining):
     def ask(self) -> Generator[list[Row], Frame, None]:
         """One training a seed."""
         yield [self.row(self.dense(seeds), {"criterion": "dense"}) for seeds in self.numbered_seeds()]
+
+    def watch_of(self, run: Run) -> Watch:
+        """Also the weights at both ends, so that tickets asked for later need no second training."""
+        watch = super().watch_of(run)
+        return dataclasses.replace(watch, probes=(*watch.probes, Snapshot("0it"), Snapshot("end")))
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Validation loss and accuracy over steps, with the point of early stopping of each run."""

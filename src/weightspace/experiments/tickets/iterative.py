@@ -57,6 +57,7 @@ class Rounds(TicketSweep):
 
     by = ("criterion", "kept", "pruned", "round")
     swept = (*TicketSweep.swept, "criteria", "kept", "pruned")
+    extents = ("rounds",)
     reading = (
         "Each point is the mean over seeds of the test accuracy at the step of least validation loss, after "
         "pruning to a share of the weights and training again. A ticket is found where a sparse network does "

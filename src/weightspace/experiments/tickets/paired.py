@@ -1,7 +1,8 @@
 """Paired comparisons of arms, seed by seed: runs of one seed share initialisation and data order.
 
 Differences of the test accuracy at early stopping, with Student's 95 % interval, the two-sided p of the
-paired t-test, and p times the number of comparisons made (Bonferroni), at most 1.
+paired t-test, and p times the number of comparisons made (Bonferroni), at most 1. Runs that diverged count
+with the values they had, as in the means.
 """
 
 import itertools
@@ -12,6 +13,7 @@ import numpy as np
 from scipy import stats
 
 from weightspace.frames import Frame
+from weightspace.store.schema import FINISHED
 
 METRIC = "best_test_accuracy"
 DENSE = "dense"
@@ -34,7 +36,8 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     from pandas import DataFrame
 
     labels = [name for name in arms if name in table]
-    rows = table[table["status"] == "ok"].dropna(subset=[metric]) if metric in table else table.iloc[:0]
+    finished = table[table["status"].isin(FINISHED)]
+    rows = finished.dropna(subset=[metric]) if metric in table else table.iloc[:0]
     dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
     groups: dict[Any, Frame] = {
         key: part.set_index("seed")
@@ -81,7 +84,7 @@ def between(table: Frame, arm: str, metrics: Sequence[str]) -> Frame:
     """
     from pandas import DataFrame
 
-    rows = table[table["status"] == "ok"]
+    rows = table[table["status"].isin(FINISHED)]
     lines = []
     for metric in metrics:
         there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
