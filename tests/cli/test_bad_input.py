@@ -301,6 +301,7 @@ def test_a_damaged_marker(run, trained, tmp_path):
         ("--basis gausian", "did you mean 'gaussian'"),
         ("--success fnal", "did you mean 'final'"),
         ("--probes distanc", "did you mean 'distance'"),
+        ("--probes evaluation:splits=test", "records evaluation itself"),
         ("--eval-every 0it", "cadence is 0"),
         ("--eval-every soon", "length 'soon' is not understood"),
         ("--model fc:width=8", "did you mean 'widths'"),

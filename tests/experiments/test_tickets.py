@@ -287,6 +287,13 @@ def test_the_dense_networks_serve_the_tickets_asked_for_later(tmp_path, monkeypa
     assert [len(cohort.runs) for cohort in cohorts] == [2]
 
 
+@pytest.mark.parametrize("probe", ["best:every=5it", "density:layers=true"])
+def test_what_tickets_record_themselves_is_not_asked_for_in_other_settings(probe):
+    with pytest.raises(InputError, match=f"records {probe.partition(':')[0]} itself"):
+        rows_of(TicketsIterative(**SMALL, probes=(probe,)))
+    assert rows_of(TicketsIterative(**SMALL, probes=("best", "distance")))
+
+
 def test_questions_of_more_and_of_fewer_rounds_are_one(tmp_path):
     small = SMALL | {"epochs": 1.0, "seeds": ("1",)}
     sweep(TicketsIterative(criteria=("random",), **small | {"rounds": 1}), tmp_path)

@@ -96,6 +96,20 @@ def test_signs_are_what_kept_weights_need():
     assert (free["p_corrected"] < 0.05).all()
 
 
+def test_pruned_weights_may_be_zeroed_where_they_shrank_and_no_others():
+    """No direction was required on fully connected networks; at 7 % left the published one is there."""
+    rows = pd.read_csv(RESULTS / "tickets-pruned-values.csv").dropna(subset=["pruned"])
+    last = rows[(rows["round"] == 6) & (rows["kept"] == "rewind")].set_index("pruned")["best_test_accuracy"]
+    arms = ["zero_grown", "at_init", "zero_shuffled", "zero", "zero_shrunk"]
+    assert last[arms].is_monotonic_increasing
+    pairs = pd.read_csv(RESULTS / "tickets-pruned-values-pairs.csv")
+    to_zero = pairs[(pairs["round"] == 6) & (pairs["against"] != "dense") & (pairs["kept"] == "rewind")]
+    to_zero = to_zero.set_index("pruned")
+    assert (to_zero["n"] == 5).all()
+    assert (to_zero.loc[["zero_grown", "at_init"], "difference_high"] < 0).all()
+    assert to_zero.loc["zero_shrunk", "difference_low"] < 0 < to_zero.loc["zero_shrunk", "difference_high"]
+
+
 def test_large_weights_are_better_kept_than_any_and_small_ones_fail():
     rows = pd.read_csv(RESULTS / "tickets-iterative.csv")
     mean = rows.set_index(["criterion", "round"])["best_test_accuracy"]

@@ -2,8 +2,9 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from weightspace.errors import InputError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.node import Precision, Watch
@@ -55,6 +56,21 @@ class TrainingSweep(Experiment):
     @functools.cached_property
     def watch(self) -> Watch:
         """Evaluation, the question's own probes, and those asked for."""
-        wanted = dict.fromkeys((*self.own_probes, *self.probes))
-        extra: tuple[Probe, ...] = tuple(make_probe(name) for name in wanted if name != "evaluation")
-        return Watch(self.eval_every, (self.evaluation, *extra))
+        wanted = tuple(dict.fromkeys((*self.own_probes, *self.probes)))
+        return Watch(self.eval_every, (self.evaluation, *further(wanted, ("evaluation",))))
+
+
+def further(wanted: Sequence[str], own: tuple[str, ...]) -> tuple[Probe, ...]:
+    """The probes asked for beside those that a question has itself, in its own settings.
+
+    Raises:
+      InputError: If one of its own is asked for in other settings: both would write the same columns.
+    """
+    for name in wanted:
+        base, _, options = name.partition(":")
+        if base in own and options:
+            raise InputError(
+                f"probe '{name}': the experiment records {base} itself, in settings of its own; "
+                "leave it out of probes"
+            )
+    return tuple(make_probe(name) for name in wanted if name not in own)

@@ -267,7 +267,7 @@ class TicketsPrunedValues(Rounds):
     name = "tickets.pruned-values"
     question = "Does it matter that pruned weights are frozen at zero?"
     paper = dataclasses.replace(PAPER, figure="Figure 5: mask-0 actions")
-    minutes: ClassVar = GPU
+    minutes: ClassVar = {"quick": "16 on 2 cores", **GPU}
     presets: ClassVar = {
         "smoke": SMOKE | {"pruned": ("zero", "at_init", "zero_shrunk")},
         "quick": QUICK | {"rounds": 6},

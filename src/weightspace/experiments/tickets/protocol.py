@@ -12,12 +12,12 @@ from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.experiments.base import Paper
-from weightspace.experiments.training import TrainingSweep
+from weightspace.experiments.training import TrainingSweep, further
 from weightspace.masks.counts import RULES, Rates
 from weightspace.models.base import Model
 from weightspace.models.zoo import make
 from weightspace.node import Output, Row, Run, Watch
-from weightspace.probes import Best, Density, Evaluation, make_probe
+from weightspace.probes import Best, Density, Evaluation
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.length import Length
@@ -140,11 +140,7 @@ class TicketTraining(TrainingSweep):
         if not self.validation:
             raise InputError("tickets are chosen by validation loss; give validation=<examples>")
         masks = (Density(layers=False),) if isinstance(run.space, Masked) else ()
-        extra = tuple(
-            make_probe(name)
-            for name in self.probes
-            if name.partition(":")[0] not in ("evaluation", "best", "density")
-        )
+        extra = further(self.probes, ("evaluation", "best", "density"))
         return Watch(self.eval_every, (self.evaluation, self.best, *masks, *extra))
 
     def row(self, run: Run, labels: dict[str, Any]) -> Row:

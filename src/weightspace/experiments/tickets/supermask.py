@@ -9,10 +9,11 @@ from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
+from weightspace.experiments.training import further
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.node import Row, Run, Watch
-from weightspace.probes import Density, Evaluation, make_probe
+from weightspace.probes import Density, Evaluation
 from weightspace.probes.mask import SAMPLES, LearnedMask, MaskEvaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import make_optimiser
@@ -197,7 +198,7 @@ def mask_watch(run: Run, steps: str, samples: int, more: tuple[str, ...]) -> Wat
     along = Evaluation(("validation",), names=(point,))
     at_the_end = MaskEvaluation(samples if random else 0)
     densities = Density(names=(DEFAULT_POINT, "sample0") if random else (DEFAULT_POINT,))
-    extra = tuple(make_probe(name) for name in more if name not in ("evaluation", "density"))
+    extra = further(more, ("evaluation", "density"))
     return Watch(steps, (along, at_the_end, densities, LearnedMask(), *extra))
 
 
