@@ -110,6 +110,17 @@ def test_pruned_weights_may_be_zeroed_where_they_shrank_and_no_others():
     assert to_zero.loc["zero_shrunk", "difference_low"] < 0 < to_zero.loc["zero_shrunk", "difference_high"]
 
 
+def test_on_cifar_too_large_weights_are_better_kept_than_any():
+    rows = pd.read_csv(RESULTS / "tickets-conv2-width-16.csv")
+    mean = rows.set_index(["criterion", "round"])["best_test_accuracy"]
+    for number in range(1, 6):
+        assert mean["large_final", number] > mean["random", number] + 0.03
+        assert mean["random", number] > mean["small_final", number] + 0.02
+    pairs = pd.read_csv(RESULTS / "tickets-conv2-width-16-pairs.csv")
+    to_dense = pairs[(pairs["criterion"] == "large_final") & (pairs["against"] == "dense")].set_index("round")
+    assert to_dense.loc[4, "difference_low"] > 0
+
+
 def test_large_weights_are_better_kept_than_any_and_small_ones_fail():
     rows = pd.read_csv(RESULTS / "tickets-iterative.csv")
     mean = rows.set_index(["criterion", "round"])["best_test_accuracy"]
