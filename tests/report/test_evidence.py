@@ -63,15 +63,17 @@ def test_learned_masks_are_those_of_the_independent_run(tickets):
     assert own["within"].all()
 
 
-def test_what_misses_its_published_value_is_known_by_name(tickets):
-    """All at init; see docs/reproduction/tickets.md."""
-    missed = tickets[~tickets["within"]]
-    assert set(zip(missed["experiment"], missed["criterion"], missed["kept"], strict=True)) == {
-        ("tickets.at-init", "large_final", "rewind"),
-        ("tickets.at-init", "large_final_same_sign", "rewind"),
-        ("tickets.at-init", "large_final_same_sign", "signed_constant"),
-        ("tickets.at-init", "magnitude_increase", "rewind"),
-    }
+def test_masks_on_untrained_weights_are_within_the_spread_of_the_published_ones(tickets):
+    """Ten seeds of ours, whose means are all below; see docs/reproduction/tickets.md."""
+    own = tickets[(tickets["experiment"] == "tickets.at-init") & (tickets["ours_n"] == 10)]
+    assert len(own) == 16
+    assert own["within"].all()
+    signs = own[own["criterion"] == "large_final_same_sign"]
+    assert (signs["difference"].abs() < 0.035).all()
+
+
+def test_no_stored_result_misses_its_published_value(tickets):
+    assert tickets["within"].all()
 
 
 def test_a_ticket_does_better_than_the_dense_network_near_a_sixth_of_the_weights():
