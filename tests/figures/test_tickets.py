@@ -9,6 +9,7 @@ import pytest
 from weightspace.errors import StoreError
 from weightspace.experiments.tickets.iterative import TicketsIterative
 from weightspace.figures import connectivity, criteria, overlap
+from weightspace.figures.style import settle
 from weightspace.figures.tickets import panels
 from weightspace.masks.criteria import MAIN
 
@@ -89,6 +90,20 @@ def test_little_is_enough(count):
     """The dense run alone, or one with a round."""
     found = panels(pd.DataFrame([line("dense", 0, 0, 0.9), line("random", 1, 0, 0.8)][:count]), ARMS)
     assert all(panel.svg.startswith(b"<?xml") for panel in found)
+
+
+def test_the_legend_is_no_wider_than_the_figure():
+    frozen = ("zero", "at_init", "zero_shrunk", "zero_shuffled", "zero_grown", "interpolated:amount=0.25")
+    table = pd.DataFrame([
+        line("large_final", 1, seed, 0.9, pruned=pruned, kept=kept)
+        for seed in (0, 1) for pruned in frozen for kept in ("rewind", "signed_constant")
+    ])  # fmt: skip
+    for panel in panels(table, ARMS):
+        (legend,) = panel.figure.legends
+        assert len(legend.get_texts()) == len(frozen) * 2
+        settle(panel.figure)
+        seen = legend.get_window_extent()
+        assert 0 <= seen.x0 < seen.x1 <= panel.figure.bbox.width
 
 
 def test_without_the_weights_the_plane_is_that_of_the_cloud():

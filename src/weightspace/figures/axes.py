@@ -20,11 +20,17 @@ def panes_of(count: int, height: float) -> tuple[Figure, list[Axes]]:
 
 
 def legend_below(drawn: Figure, axes: Axes, title: str | None = None) -> None:
-    """One legend for the figure, where there is more than one line to tell apart."""
+    """One legend, no wider than the figure, where there is more than one line to tell apart."""
     handles, names = axes.get_legend_handles_labels()
-    if len(names) > 1:
-        columns = min(len(names), 4 if max(map(len, names)) > 16 else 6)
-        drawn.legend(handles, names, loc="outside lower center", ncols=columns, handlelength=2.6, title=title)
+    if len(names) < 2:
+        return
+    for columns in range(min(len(names), 4 if max(map(len, names)) > 16 else 6), 0, -1):
+        legend = drawn.legend(
+            handles, names, loc="outside lower center", ncols=columns, handlelength=2.6, title=title
+        )
+        if columns == 1 or legend.get_window_extent().width <= drawn.bbox.width:
+            return
+        legend.remove()
 
 
 def thinned(values: Iterable[float], most: int) -> list[float]:
