@@ -305,6 +305,15 @@ def test_questions_of_more_and_of_fewer_rounds_are_one(tmp_path):
     assert len(part.measured) == 4
 
 
+def test_the_control_knows_what_earlier_rounds_have_pruned():
+    fields = {"pruned": ("zero_shuffled",), "seeds": ("1",), **SMALL}
+    first, second = rounds(TicketsPrunedValues(**fields))
+    assert first.space.start.of.space.pruned.last is None
+    assert second.space.start.of.space.pruned.last == first.space.mask
+    at_once = rounds(TicketsPrunedValues(**fields, one_shot=True))
+    assert [run.space.start.of.space.pruned.last for run in at_once] == [None, None]
+
+
 def test_an_arm_that_diverges_blocks_its_own_later_rounds_only(tmp_path):
     experiment = TicketsKeptValues(
         kept=("rewind", "signed_constant:value=1e30"), seeds=("1",), **SMALL | {"epochs": 1.0}

@@ -211,7 +211,7 @@ def test_rounds_that_build_on_each_other_lose_nothing_behind_the_mask():
     assert tree.equal(held.next_start(Keys(Seeds(0)), sample, LAYOUT), at_start(held))
 
 
-@pytest.mark.parametrize("pruned", [ZeroShrunk, ZeroGrown, AtInit], ids=lambda cls: cls.label)
+@pytest.mark.parametrize("pruned", [ZeroShrunk, ZeroGrown, ZeroShuffled, AtInit], ids=lambda cls: cls.label)
 def test_what_a_round_froze_stays_in_the_next(pruned):
     """The last run's start and end agree at pruned weights, so they have neither shrunk nor grown."""
     options = () if pruned is AtInit else (AFTER,)
@@ -223,8 +223,37 @@ def test_what_a_round_froze_stays_in_the_next(pruned):
         prune(start, end, None, MASK, LAYOUT, "large_final", key=key(Seeds(0), Stream.MASK)),
     )
     onward = space.next_start(Keys(Seeds(0)), sample, LAYOUT)
-    after = Masked(smaller, pruned=pruned(*options[:0], end) if options else pruned(), start=onward)
+    last = (MASK,) if pruned is ZeroShuffled else ()
+    after = Masked(smaller, pruned=pruned(end, *last) if options else pruned(), start=onward)
     np.testing.assert_array_equal(parts(at_start(after))[1], parts(start)[1])
+
+
+def test_the_control_has_as_many_zeros_in_every_round():
+    """Weights that training moves at random, over four rounds: both variants draw from the same ones."""
+    zeros: dict[type, list[int]] = {ZeroShrunk: [], ZeroShuffled: []}
+    for pruned, found in zeros.items():
+        start, last = START, None
+        mask = jax.tree.map(lambda w: jnp.ones(w.shape, bool), START)
+        for number in range(4):
+            draw = np.random.default_rng(number)
+            end = jax.tree.map(
+                lambda w, m, draw=draw: jnp.where(m, w * (draw.random(w.shape) + 0.5).astype("f"), w),
+                start,
+                mask,
+            )
+            last, mask = mask, jax.tree.map(
+                lambda w, m, draw=draw: m & jnp.asarray(draw.random(w.shape) < 0.6), start, mask
+            )  # fmt: skip
+            own = {"last": last} if pruned is ZeroShuffled else {}
+            before, start = start, Masked(mask, pruned=pruned(end, **own), start=start).next_start(
+                Keys(Seeds(0)), sample, LAYOUT, number
+            )  # fmt: skip
+            kernels = [tree.flat_dict(part)["hidden/0/kernel"] for part in (mask, last, before, start)]
+            kept, kept_before, was, now = map(np.asarray, kernels)
+            np.testing.assert_array_equal(now[~kept_before], was[~kept_before])
+            found.append(int(np.sum(now[~kept] == 0)))
+    assert zeros[ZeroShuffled] == zeros[ZeroShrunk]
+    assert len(set(zeros[ZeroShrunk])) == 4
 
 
 def test_scaling_the_layers_leaves_the_accuracy_of_a_fixed_mask_alone():

@@ -7,7 +7,7 @@ With w_i the weights an action is given and w_f those after the training that th
 | `zero`          | zero            | `mask`                           | 0                                  |
 | `at_init`       | freeze at init  | `freeze_init`                    | w_i                                |
 | `zero_shrunk`   | variant 1       | `freeze_init_zero_mask`          | 0 if abs(w_i) > abs(w_f), else w_i |
-| `zero_shuffled` | control         | `freeze_init_zero_reshuffle`     | as many zeros, at random places    |
+| `zero_shuffled` | control         | `freeze_init_zero_reshuffle`     | as many zeros, at other places     |
 | `zero_grown`    | reverse control | `freeze_init_zero_rev`           | 0 if abs(w_i) < abs(w_f), else w_i |
 | `interpolated`  |                 | (`--final_weight_interpolation`) | w_i + a (w_f - w_i)                |
 
@@ -19,6 +19,7 @@ froze (see `Masked.next_start`); a weight at rest has neither shrunk nor grown a
 import abc
 from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
 
@@ -26,7 +27,7 @@ from weightspace.errors import check_number
 from weightspace.masks.registry import build
 from weightspace.masks.shuffle import shuffled
 from weightspace.models.layout import Layout
-from weightspace.spec import Spec, spec
+from weightspace.spec import Spec, leaf, spec
 from weightspace.streams import named
 from weightspace.tree import Tree, map_named
 
@@ -103,15 +104,24 @@ class ZeroShrunk(Pruned):
 
 @spec
 class ZeroShuffled(Pruned):
-    """As many zeros as `ZeroShrunk` makes, at random places among the pruned ones of the layer.
+    """As many zeros as `ZeroShrunk` makes, at random places among those pruned with them in a layer.
 
     Attributes:
       after: Weights after training, w_f (an output).
+      last: The mask of the round before (an output), None in the first: what it pruned stays as it was, and
+        is no place for a zero of today.
     """
 
     label: ClassVar[str] = "zero_shuffled"
 
     after: Any
+    last: Any = leaf(default=None, neutral=None)
+
+    def values(self, weights: Tree, mask: Tree, layout: Layout, key: Key[Array, ""]) -> Tree:
+        """As those of all actions, where entries pruned before pass for kept: they keep their values."""
+        if self.last is not None:
+            mask = jax.tree.map(lambda kept, last: kept | ~last, mask, self.last)
+        return super().values(weights, mask, layout, key)
 
     def frozen(self, w: Array, kept: Array, after: Array, key: Key[Array, ""]) -> Array:
         """0 where shuffling puts a shrunk weight: pruned ones alone are counted, and alone get zeros."""

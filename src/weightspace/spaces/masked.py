@@ -53,13 +53,14 @@ class Masked(Space):
             raise InputError("a masked space needs a mask; full_mask(weights) is one that keeps everything")
         trees = {
             "the mask": self.mask,
+            "the last mask": getattr(self.pruned, "last", None),
             "the start": self.start,
             f"`after` of the action '{self.kept.name}'": getattr(self.kept, "after", None),
             f"`after` of the action '{self.pruned.name}'": getattr(self.pruned, "after", None),
         }
         for what, tree in trees.items():
             if tree is not None and not outputs_in(tree):
-                check_fit(what, tree, layout, boolean=what == "the mask")
+                check_fit(what, tree, layout, boolean=what in ("the mask", "the last mask"))
 
     def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
         """Fixed: the mask and the frozen values. Coordinates: as the weights, zero where pruned.

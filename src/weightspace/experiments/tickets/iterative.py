@@ -18,7 +18,7 @@ from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
-from weightspace.masks.pruned import AtInit, Pruned, Zero, make_pruned
+from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
 from weightspace.models.base import layout_of
 from weightspace.node import Output, Row, Run
 from weightspace.recipes.length import Length
@@ -109,8 +109,9 @@ class Rounds(TicketSweep):
                 None if self.one_shot else mask, rates, number if self.one_shot else 1, number,
                 scope=self.scope, rule=self.rule,
             )  # fmt: skip
+            last_mask = None if self.one_shot else mask
             mask = made.output("mask")
-            ticket = Masked(mask, self._kept(kept, after), self._pruned(pruned, after), start)
+            ticket = Masked(mask, self._kept(kept, after), self._pruned(pruned, after, last_mask), start)
             if _plain(ticket):
                 run = self.training(ticket, seeds)
                 yield number, run
@@ -140,9 +141,10 @@ class Rounds(TicketSweep):
     def _kept(self, name: str, after: Any) -> Kept:
         return make_kept(name, **({"after": after} if name.partition(":")[0] == VARIANT_2 else {}))
 
-    def _pruned(self, name: str, after: Any) -> Pruned:
+    def _pruned(self, name: str, after: Any, last: Any = None) -> Pruned:
         base = name.partition(":")[0].replace("-", "_")
-        return make_pruned(name, **({} if base in ("zero", "at_init") else {"after": after}))
+        own = {"last": last} if base == ZeroShuffled.label else {}
+        return make_pruned(name, **({} if base in ("zero", "at_init") else {"after": after} | own))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the share of weights left, 1 for the dense network."""
