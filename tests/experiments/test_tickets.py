@@ -378,6 +378,7 @@ def test_the_cost_counts_runs_masks_and_programs():
         ({"pruned": ("zer0",)}, "did you mean 'zero'"),
         ({"rounds": 0}, "rounds is 0"),
         ({"rewind": "soon"}, "length 'soon' is not understood"),
+        ({"criteria": ("snip",), "rewind": "5it"}, "gradient at the start of training, but rewind is 5it"),
         ({"score_at": "late"}, "length 'late' is not understood"),
         ({"rule": "legasy"}, "did you mean 'legacy'"),
         ({"scope": "globl"}, "did you mean 'global'"),

@@ -70,7 +70,11 @@ class Rounds(TicketSweep):
         check_choice("pruning scope", self.scope, SCOPES)
         Length.parse(self.rewind)
         for name in self.criteria:
-            criterion(name)
+            if criterion(name).needs_gradient and not self._from_start:
+                raise InputError(
+                    f"criterion '{name}' goes by the gradient at the start of training, but rewind is "
+                    f"{self.rewind}; give rewind={START}, or another criterion"
+                )
         for field in ("criteria", "kept", "pruned"):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
@@ -78,6 +82,10 @@ class Rounds(TicketSweep):
             self._kept(name, None)
         for name in self.pruned:
             self._pruned(name, None)
+
+    @property
+    def _from_start(self) -> bool:
+        return Length.parse(self.rewind) == Length.parse(START)
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """The dense runs and all rounds of all arms; rounds wait for those before them."""
@@ -99,7 +107,7 @@ class Rounds(TicketSweep):
         """The rounds of one arm."""
         run, mask = dense, None
         rates = self.rates if self.scope == "layer" else self.dense_rate
-        start = None if Length.parse(self.rewind) == Length.parse(START) else dense.at(self.rewind)
+        start = None if self._from_start else dense.at(self.rewind)
         before = dense.at(self.rewind)
         for number in range(1, self.rounds + 1):
             last = dense if self.one_shot else run
