@@ -91,7 +91,8 @@ class Masked(Space):
 
         It is what training starts from, except where pruned weights are frozen at `Zero`: there it holds what
         the action on kept weights gives to them, as permutations and standard deviations of the next round
-        are taken over all entries, and zeros among them would wander in.
+        are taken over all entries, and zeros among them would wander in. (Those of the other actions do, for
+        they must last: a permutation over all entries may give some of them to kept weights.)
 
         Args:
           keys: Of the run.

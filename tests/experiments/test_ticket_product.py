@@ -1,0 +1,87 @@
+"""All actions on kept weights with all actions on pruned ones, over two rounds of real training."""
+
+import jax
+import numpy as np
+import pytest
+
+from weightspace.experiments.tickets.iterative import TicketsIterative
+from weightspace.masks import kept, pruned
+from weightspace.store.base import Store
+from weightspace.sweeps import sweep
+from weightspace.tree import flat_dict
+
+PRODUCT = TicketsIterative(
+    model="fc:widths=12,initialiser=glorot_normal", data="digits", validation=200, epochs=1.0, lr=0.005,
+    eval_every="20it", dense_rate=0.6, output_rate=0.3, rounds=2, seeds=("1",), criteria=("large_final",),
+    kept=kept.names(), pruned=pruned.names(),
+)  # fmt: skip
+KERNEL = "hidden/0/kernel"
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    """The table, and a reader of kernels by node and output."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    out = tmp_path_factory.mktemp("product")
+    table = sweep(PRODUCT, out)
+    jax.config.update("jax_disable_most_optimizations", before)
+    store = Store(out)
+    return table, lambda output: np.asarray(flat_dict(store.output(output.of.digest, output.key))[KERNEL])
+
+
+def arms():
+    """By names of both actions, the runs of the two rounds; and the dense one."""
+    found, (dense, *rows) = {}, next(PRODUCT.ask())
+    for row in rows:
+        found.setdefault((row.labels["kept"], row.labels["pruned"]), []).append(row.node)
+    return dense.node, found
+
+
+def test_every_arm_is_trained(product):
+    table, _ = product
+    assert set(table["status"]) == {"ok"}
+    assert len(table) == 1 + 2 * len(kept.names()) * len(pruned.names()) == 97
+
+
+def test_what_the_first_round_froze_is_there_in_the_second(product):
+    _, read = product
+    _, found = arms()
+    for (_, name), (first, second) in found.items():
+        if name == "zero":
+            continue
+        gone = ~read(first.space.mask)
+        before, after = read(first.space.start), read(second.space.start)
+        np.testing.assert_array_equal(after[gone], before[gone])
+        assert np.any(before[gone] != 0)
+
+
+def test_what_is_zero_was_meant_to_be(product):
+    _, read = product
+    dense, found = arms()
+    initial = read(dense.at(0))
+    for name in ("at_init", "zero_shrunk", "zero_shuffled", "zero_grown"):
+        _, second = found["rewind", name]
+        gone, values = ~read(second.space.mask), read(second.space.start)
+        zero = values[gone] == 0
+        np.testing.assert_array_equal(values[gone], np.where(zero, 0, initial[gone]))
+        assert zero.any() == (name != "at_init")
+
+
+def test_signs_are_kept_by_the_actions_that_say_so(product):
+    """A permutation over all entries may bring zeros that an earlier round froze: they have no sign."""
+    _, read = product
+    dense, found = arms()
+    signs = np.sign(read(dense.at(0)))
+    for (action, name), rounds in found.items():
+        own = [run for run in rounds if action.startswith("signed")]
+        for run in own:
+            there, values = read(run.space.mask), read(run.space.start)
+            zero = there & (values == 0)
+            assert not zero.any() or (action, run) == ("signed_reinit", rounds[1]), (action, name)
+            same = np.sign(values) == signs
+            assert same[there & ~zero].all(), (action, name)
+    free = [found[action, "zero"][0] for action in ("reinit", "reshuffle", "constant")]
+    for run in free:
+        there, values = read(run.space.mask), read(run.space.start)
+        assert 0.3 < np.mean(np.sign(values[there]) == signs[there]) < 0.7
