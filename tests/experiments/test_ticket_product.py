@@ -1,5 +1,6 @@
 """Actions on kept weights times all actions on pruned ones, over two rounds of real training."""
 
+import jax
 import numpy as np
 import pytest
 
@@ -9,7 +10,7 @@ from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.tree import flat_dict
 
-KEPT = ("rewind", "reinit", "constant", "signed_reinit", "signed_constant")
+KEPT = ("rewind", "reinit", "signed_reinit")
 PRODUCT = TicketsIterative(
     model="fc:widths=12,initialiser=glorot_normal", data="digits", validation=200, epochs=1.0, lr=0.005,
     eval_every="20it", dense_rate=0.6, output_rate=0.3, rounds=2, seeds=("1",), criteria=("large_final",),
@@ -21,8 +22,11 @@ KERNEL = "hidden/0/kernel"
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
     """The table, and a reader of kernels by node and output."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
     out = tmp_path_factory.mktemp("product")
     table = sweep(PRODUCT, out)
+    jax.config.update("jax_disable_most_optimizations", before)
     store = Store(out)
     return table, lambda output: np.asarray(flat_dict(store.output(output.of.digest, output.key))[KERNEL])
 
@@ -38,7 +42,7 @@ def arms():
 def test_every_arm_is_trained(product):
     table, _ = product
     assert set(table["status"]) == {"ok"}
-    assert len(table) == 1 + 2 * len(KEPT) * len(pruned.names()) == 61
+    assert len(table) == 1 + 2 * len(KEPT) * len(pruned.names()) == 37
 
 
 def test_what_the_first_round_froze_is_there_in_the_second(product):
@@ -78,7 +82,7 @@ def test_signs_are_kept_by_the_actions_that_say_so(product):
             assert not zero.any() or (action, run) == ("signed_reinit", rounds[1]), (action, name)
             same = np.sign(values) == signs
             assert same[there & ~zero].all(), (action, name)
-    free = [found[action, "zero"][0] for action in ("reinit", "constant")]
+    free = [found[action, "zero"][0] for action in ("reinit",)]
     for run in free:
         there, values = read(run.space.mask), read(run.space.start)
         assert 0.3 < np.mean(np.sign(values[there]) == signs[there]) < 0.7
