@@ -63,13 +63,16 @@ def test_learned_masks_are_those_of_the_independent_run(tickets):
     assert own["within"].all()
 
 
-def test_masks_on_untrained_weights_are_within_the_spread_of_the_published_ones(tickets):
-    """Ten seeds of ours, whose means are all below; see docs/reproduction/tickets.md."""
+def test_masks_on_untrained_weights_are_a_little_below_the_published_ones(tickets):
+    """By how much is written in docs/reproduction/tickets.md: the spread of single runs would allow far more."""
     own = tickets[(tickets["experiment"] == "tickets.at-init") & (tickets["ours_n"] == 10)]
-    assert len(own) == 16
-    assert own["within"].all()
     signs = own[own["criterion"] == "large_final_same_sign"]
-    assert (signs["difference"].abs() < 0.035).all()
+    assert len(signs) == 6
+    assert signs["difference"].between(-0.035, 0).all()
+    seeds = pd.read_csv(RESULTS / "tickets-at-init-seeds.csv").groupby("kept")["test_accuracy_max"]
+    assert (seeds.size() == 10).all()
+    maxima = signs[signs["metric"] == "test_accuracy_max"].groupby("kept")["ours"]
+    pd.testing.assert_series_equal(maxima.first(), seeds.mean(), check_names=False)
 
 
 def test_no_stored_result_misses_its_published_value(tickets):
