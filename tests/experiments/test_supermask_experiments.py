@@ -17,6 +17,8 @@ from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
 from weightspace.experiments.tickets.paired import between
 from weightspace.experiments.tickets.supermask import TicketsSupermask, densities, with_settings
 from weightspace.node import Run
+from weightspace.probes.initial_gradient import InitialGradient
+from weightspace.recipes.base import Decay
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
@@ -68,7 +70,7 @@ def test_every_curve_is_of_the_dense_run_of_its_seed():
 
 
 @pytest.mark.parametrize(
-    ("when", "key"), [("end", "snapshot(end)"), ("early-stop", "best"), ("7it", "(7it)")]
+    ("when", "key"), [("end", "snapshot(end)"), ("early-stop", "best"), ("7it", "(7it)"), ("50%", "reached")]
 )
 def test_masks_may_be_made_from_any_step(when, key):
     experiment = TicketsAtInit(**SMALL, criteria=("large_final",), score_at=when)
@@ -262,6 +264,10 @@ def test_settings_say_only_what_differs_and_densities_average_seeds():
         (TicketsSupermask, {"strength": 2.0}, "there is no target"),
         (TicketsSupermask, {"scale": ("none",), "multiplier": 2.0}, "no scale uses it"),
         (TicketsSupermask, {"samples": 1}, "samples is 1"),
+        (TicketsSupermask, {"parts": 7}, "parts is 7, but must divide the batch_size of 250"),
+        (TicketsSupermask, {"optimiser": "adamw"}, "weight_decay is 0; give a rate, or use adam"),
+        (TicketsDense, {"weight_decay": -1.0}, "weight_decay is -1"),
+        (TicketsAtInit, {"gradient_examples": 0}, "gradient_examples is 0"),
         (TicketsFromSupermask, {"masks": ("learnt",)}, "unknown criterion 'learnt'"),
         (TicketsFromSupermask, {"masks": ("snip",)}, "not 'snip'"),
         (TicketsFromSupermask, {"kept": ("shrunk",)}, "no weights after training"),
@@ -273,6 +279,30 @@ def test_settings_say_only_what_differs_and_densities_average_seeds():
 def test_bad_input_is_refused_before_anything_is_trained(cls, changes, message):
     with pytest.raises(InputError, match=message):
         cls(**SMALL | changes)
+
+
+def test_settings_of_a_training_are_those_of_its_recipe():
+    """A mask for each part of a batch, decay of what is trained, the batch that gradients are of."""
+    space = {"scale": ("none",), "rescale": ("none",)}
+    ((_, run),) = rows_of(TicketsSupermask(**MASK | space, parts=25, weight_decay=0.5))
+    assert (run.recipe.samples, run.recipe.decay) == (25, Decay(0.5))
+    ((_, run),) = rows_of(TicketsDense(**MASK, optimiser="adamw", weight_decay=0.5))
+    assert run.recipe.decay == Decay(0.5, decoupled=True)
+    ((_, dense), (_, made)) = rows_of(
+        TicketsAtInit(**MASK, criteria=("snip",), values=("rewind",), gradient_examples=128)
+    )
+    assert made.gradient == dense.read(InitialGradient(128), "gradient")
+
+
+def test_masks_of_an_accuracy_that_is_never_reached_fail_and_say_so(tmp_path):
+    fields = SMALL | {"seeds": ("1",), "epochs": 1.0, "values": ("rewind",)}
+    experiment = TicketsAtInit(**fields, criteria=("large_final",), score_at="100%")
+    table = sweep(experiment, tmp_path)
+    assert table["status"].tolist() == ["ok", "failed"]
+    assert table["reached_100_step"].iloc[0] == -1
+    error = Store(tmp_path).record(table["run"].iloc[1]).error
+    assert "'after' is not finite in hidden/0/kernel; prune a run that did not diverge" in error
+    assert "at a step or an accuracy that it has reached" in error
 
 
 def test_edge_popup_alone_needs_no_logit():
@@ -312,9 +342,14 @@ def test_the_best_masks_are_compared_in_one_column(tmp_path):
     assert answers["ranges"]["way"].tolist() == list(WAYS)
     assert (answers["ranges"]["n"] == 2).all()
     assert len(answers["pairs"]) == 7 * 6 / 2
-    assert [panel.name for panel in experiment.figures(found.measured, found.history, lambda *_: None)] == [
-        "accuracy"
-    ]
+    panels = {p.name: p for p in experiment.figures(found.measured, found.history, lambda *_: None)}
+    assert list(panels) == ["accuracy", "accuracy-density"]
+    # Found masks at all five powers, and learned masks once, at the share of weights that they keep.
+    drawn = panels["accuracy-density"].data
+    assert drawn.groupby("way").size().loc[list(WAYS[:-1])].tolist() == [5, 5, 1, 1, 1, 1]
+    mean = rows.loc[WAYS[2], ["accuracy", "share_kept"]].mean()
+    one = drawn[drawn["way"] == WAYS[2]].iloc[0]
+    assert one[["mean", "density"]].tolist() == pytest.approx(mean.tolist())
 
 
 @pytest.mark.parametrize(

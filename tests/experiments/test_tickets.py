@@ -380,6 +380,8 @@ def test_the_cost_counts_runs_masks_and_programs():
         ({"rewind": "soon"}, "length 'soon' is not understood"),
         ({"criteria": ("snip",), "rewind": "5it"}, "gradient at the start of training, but rewind is 5it"),
         ({"score_at": "late"}, "length 'late' is not understood"),
+        ({"score_at": "half%"}, "score_at is 'half%'; write an accuracy as in 50%"),
+        ({"score_at": "150%"}, r"accuracy of score_at is 1.5, but must lie in \(0, 1\]"),
         ({"rule": "legasy"}, "did you mean 'legacy'"),
         ({"scope": "globl"}, "did you mean 'global'"),
     ],

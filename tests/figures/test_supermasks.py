@@ -8,6 +8,7 @@ from weightspace.errors import StoreError
 from weightspace.experiments.tickets.at_init import tidy
 from weightspace.experiments.tickets.supermask import densities, with_settings
 from weightspace.figures import at_init, dense
+from weightspace.figures.mask_pictures import FILTERS, INPUTS, tiles
 from weightspace.figures.supermasks import panels, ticket_panels
 
 
@@ -47,6 +48,29 @@ def test_accuracies_are_means_and_ranges_of_each_arm():
     assert "n = 2 runs" in found.caption
 
 
+def picture_outputs(run, name):
+    if name != FILTERS:
+        raise StoreError("none")
+    mask = np.zeros((3, 3, 3, 5), bool)
+    mask[0, 0, :, 0], mask[2, 1, 0, 4] = True, True
+    return mask
+
+
+def test_filters_of_a_convolution_stand_side_by_side():
+    panel = drawn(masks(), picture_outputs)["filters"]
+    assert panel.data.groupby("setting")["kept"].sum().tolist() == [4, 4]
+    image = panel.figure.axes[0].images[0].get_array()
+    # Five filters in two lines of three, a line of grey between them.
+    assert image.shape == (7, 11, 3)
+    assert image[0, 0].tolist() == [1, 1, 1]
+    assert image[4 + 2, 4 + 1].tolist() == [1, 0, 0]
+    assert set(np.unique(image[3])) == {0.5}
+    shares = tiles(np.ones((3, 3, 16, 4), bool))
+    assert shares.shape == (7, 7)
+    assert np.isnan(shares[3]).all()
+    assert np.nanmin(shares) == 1
+
+
 def test_densities_stand_by_layer_with_all_first():
     axes = drawn(masks())["density"].figure.axes[0]
     assert axes.get_title(loc="left") == "expected"
@@ -66,11 +90,13 @@ def test_pictures_show_the_first_seed_of_each_arm_with_channels_averaged():
     asked = []
 
     def outputs(run, name):
-        asked.append((run, name))
+        if name != INPUTS:
+            raise StoreError("none")
+        asked.append(run)
         return np.arange(12.0).reshape(2, 2, 3) / 12
 
     data = drawn(masks(), outputs)["inputs"].data
-    assert asked == [("plain00", "learnedmask().inputs"), ("both00", "learnedmask().inputs")]
+    assert asked == ["plain00", "both00"]
     plain = data[data["setting"] == "plain"]
     assert plain["share"].tolist() == pytest.approx([1 / 12, 4 / 12, 7 / 12, 10 / 12])
     assert "inputs" not in drawn(masks())

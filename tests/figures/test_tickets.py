@@ -8,6 +8,7 @@ import pytest
 
 from weightspace.errors import StoreError
 from weightspace.experiments.tickets.iterative import TicketsIterative
+from weightspace.experiments.tickets.paired import paired
 from weightspace.figures import connectivity, criteria, overlap
 from weightspace.figures.style import settle
 from weightspace.figures.tickets import panels
@@ -59,6 +60,28 @@ def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
     assert curve.get_xdata().tolist() == list(DENSITY)
     dense = next(one for one in pane.lines if one.get_label() == "dense")
     assert list(dense.get_ydata()) == pytest.approx([0.91, 0.91])
+
+
+def test_stars_are_where_arms_differ_from_the_first():
+    """At round 1 random lies .2 below large_final in both seeds, at round 3 once below and once above."""
+    rows = [line("dense", 0, seed, 0.9) for seed in range(3)]
+    for seed in range(3):
+        rows += [line("large_final", n, seed, 0.9 + 0.001 * seed) for n in (1, 3)]
+        rows.append(line("random", 1, seed, 0.7 + 0.002 * seed))
+        rows.append(line("random", 3, seed, 0.9 + 0.01 * (-1) ** seed))
+    table = pd.DataFrame(rows)
+    pairs = paired(table, ARMS)
+    accuracy = panels(table, ARMS, pairs)[0]
+    data = accuracy.data[accuracy.data["metric"] == "best_test_accuracy"].set_index(["arm", "round"])
+    assert data.loc["large_final", "p"].isna().all()
+    assert data.loc[("random", 1), "p_corrected"] < 0.05 < data.loc[("random", 3), "p"]
+    stars = [c.get_offsets().tolist() for c in accuracy.figure.axes[0].collections if len(c.get_offsets())]
+    # An open star below a filled one.
+    assert [len(each) for each in stars if each[0] == pytest.approx([0.64, 0.702])] == [1, 1]
+    assert sum(map(len, stars)) == 2
+    assert "Stars: differs from large final, rewind, zero seed by seed" in accuracy.caption
+    assert f"times all {len(pairs)} comparisons" in accuracy.caption
+    assert "Stars" not in panels(table, ARMS)[0].caption
 
 
 def test_rounds_that_did_not_finish_are_left_out(drawn):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.builders import EVALUATION, small_run
-from tests.training.harness import flat, train
+from tests.training.harness import flat, outputs_of, train
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.errors import InputError
@@ -25,6 +25,7 @@ from weightspace.probes import (
     Lipschitz,
     LipschitzSet,
     PathLength,
+    Reached,
     Sharpness,
     SingularValues,
     Snapshot,
@@ -47,6 +48,7 @@ PROBES = {
     "lipschitz": Lipschitz(),
     "lipschitz-set": LipschitzSet(examples=50),
     "path-length": PathLength(),
+    "reached": Reached(level=0.05),
     "sharpness": Sharpness(examples=50),
     "singular-values": SingularValues(layer=-1),
     "snapshot": Snapshot("5it"),
@@ -135,6 +137,37 @@ def test_best_keeps_the_point_of_least_validation_loss():
     losses = records["validation_loss"][:, 0]
     assert records["best_validation_loss"][-1, 0] == pytest.approx(losses.min(), rel=1e-6)
     assert records["best_step"][-1, 0] == np.cumsum(stretches)[int(np.argmin(losses))]
+
+
+def test_reached_keeps_the_first_point_at_the_level():
+    run = small_run(0, data=DATA, lr=0.5, length="20it")
+    stretches = [0, *[2] * 10]
+    probe = Reached("2it", level=0.5)
+    _, records, _ = train([run], (Evaluation(("validation", "test")), probe), stretches=stretches)
+    accuracies, at = records["validation_accuracy"][:, 0], np.cumsum(stretches)
+    first = int(np.argmax(accuracies >= 0.5))
+    assert 0 < first < len(at) - 1
+    steps = records["reached_50_step"][:, 0]
+    assert set(steps[:first]) == {-1}
+    assert set(steps[first:]) == {at[first]}
+    assert records["reached_50_test_accuracy"][-1, 0] == records["test_accuracy"][first, 0]
+    (left,) = outputs_of(run, (probe,), stretches)
+    (then,), _, _ = train([run], stretches=stretches[: first + 1])
+    np.testing.assert_array_equal(flat(left["weights"]), flat(then))
+
+
+def test_what_was_never_reached_has_no_weights():
+    run, probe = small_run(0, data=DATA, length="4it"), Reached("2it", level=1.0)
+    _, records, _ = train([run], (probe,))
+    assert records["reached_100_step"][-1, 0] == -1
+    assert np.isnan(records["reached_100_test_accuracy"][-1, 0])
+    (left,) = outputs_of(run, (probe,), [0, 4])
+    assert np.isnan(flat(left["weights"])).all()
+
+
+def test_an_accuracy_to_reach_is_a_share():
+    with pytest.raises(InputError, match=r"accuracy to reach is 50.0, but must lie in \(0, 1\]"):
+        Reached(level=50.0)
 
 
 def test_a_snapshot_after_the_end_is_refused():

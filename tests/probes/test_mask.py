@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tests.builders import small_run
-from tests.training.harness import train
+from tests.training.harness import outputs_of, train
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
@@ -46,6 +46,16 @@ def test_samples_are_those_of_the_space_s_points():
         deviation = each.std(axis=0, ddof=1)
         np.testing.assert_allclose(records[f"sampled_sd_{metric}"][-1], deviation, rtol=1e-3, atol=1e-6)
         assert np.isnan(records[f"sampled_{metric}"][0]).all()
+
+
+def test_of_a_convolution_the_filters_are_kept():
+    run = masked(Supermask(), model="lth_conv2:width=2")
+    probe = LearnedMask()
+    (found,) = outputs_of(run, (probe,), [0, 1])
+    (path,) = [leaf.path for leaf in layout_of(run.model, (8, 8, 1), "float32") if leaf.order == 0]
+    assert found["filters"].shape == (3, 3, 1, 2)
+    np.testing.assert_array_equal(found["filters"], tree.flat_dict(found["mask"])[path])
+    assert "inputs" not in found
 
 
 def test_the_learned_mask_is_kept_with_the_share_of_each_input(tmp_path):

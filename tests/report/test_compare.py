@@ -37,6 +37,9 @@ def test_our_mean_stands_beside_each_reference(store):
     assert found["ours_sd"].tolist()[0] == pytest.approx(0.0002**0.5)
     assert found["difference"].tolist() == pytest.approx([-0.002, 0.16, 0.069, 0.146])
     assert found["within"].tolist() == [True, False, False, False]
+    # One deviation for both means, of two runs each; a single run has none.
+    assert found["z"].tolist()[0] == pytest.approx(-0.002 / 0.0002**0.5)
+    assert found["z"].isna().tolist() == [False, True, False, True]
     assert set(found["reference_n"]) == {2}
     assert found["reference_sd"].isna().all()
 
@@ -98,7 +101,7 @@ def test_references_are_whole():
     assert all(0 < float(line["value"]) < 1 for line in freedom)
     assert len([line for line in lines if line["experiment"] == "complexity.sinusoid"]) == 32
     tickets = [line for line in lines if line["experiment"].startswith("tickets")]
-    assert len(tickets) == 192
+    assert len(tickets) == 198
     rounds = [line for line in tickets if line["experiment"] == "tickets.iterative"]
     assert len(rounds) == 1 + 11 * 8 + 1
     assert all(line.get("eval_every") == "100it" for line in rounds)

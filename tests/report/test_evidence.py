@@ -64,7 +64,7 @@ def test_learned_masks_are_those_of_the_independent_run(tickets):
 
 
 def test_masks_on_untrained_weights_are_a_little_below_the_published_ones(tickets):
-    """By how much is written in docs/reproduction/tickets.md: the spread of single runs would allow far more."""
+    """By how much is said in docs/reproduction/tickets.md; the spread of single runs would allow far more."""
     own = tickets[(tickets["experiment"] == "tickets.at-init") & (tickets["ours_n"] == 10)]
     signs = own[own["criterion"] == "large_final_same_sign"]
     assert len(signs) == 6

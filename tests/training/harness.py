@@ -28,6 +28,14 @@ def train(runs, probes=(), *, lanes=1, devices=1, stretches=None):
     return [w for f in found for w in f[0]], records, np.concatenate([f[2] for f in found])
 
 
+def outputs_of(run, probes, stretches):
+    """What each probe leaves behind of one run, by name."""
+    return [
+        {name: jax.tree.map(lambda a: a[0], value) for name, value in found.items()}
+        for found in train_block([run], probes, 1, 1, stretches)[3][: len(probes)]
+    ]
+
+
 def train_block(runs, probes, lanes, devices, stretches):
     probes = (*probes, Snapshot("end"))
     block, placed = block_of(runs, probes, lanes, devices)
@@ -38,10 +46,11 @@ def train_block(runs, probes, lanes, devices, stretches):
     flags = [[True] * len(block.key.groups)] * len(stretches)
     carry, records = block.advance(placed, feed, frame, carry, 0, stretches, flags)
     outputs, bad = block.finish(placed, feed, frame, carry, total)
-    weights = jax.device_get(outputs[-1]["weights"])
+    outputs = jax.device_get(outputs)
+    weights = outputs[-1]["weights"]
     each = [jax.tree.map(lambda a, i=i: a[i], weights) for i in range(len(runs))]
     records = {name: np.asarray(value)[: len(stretches)] for name, value in records.items()}
-    return each, records, np.asarray(bad)
+    return each, records, np.asarray(bad), outputs
 
 
 def flat(weights):

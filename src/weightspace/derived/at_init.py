@@ -19,7 +19,7 @@ from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
 from weightspace.masks.criteria import criterion
-from weightspace.masks.fit import check_fit
+from weightspace.masks.fit import check_finite, check_fit
 from weightspace.masks.kept import Kept, Rewind
 from weightspace.masks.prune import ranks
 from weightspace.models.base import layout_of
@@ -142,8 +142,7 @@ class MasksAtInit(Derived):
     def _scores(self, leaf: Leaf) -> Any:
         before, after = (flat_dict(tree)[leaf.path] for tree in (self.before, self.after))
         slope = None if self.gradient is None else flat_dict(self.gradient)[leaf.path]
-        if not np.isfinite(np.asarray(after)).all():
-            raise InputError(f"'after' is not finite in {leaf.path}; prune a run that did not diverge")
+        check_finite("after", after, leaf.path)
         return criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
 
     def _columns(self, layout: Layout, counts: Any, measured: dict[str, np.ndarray]) -> dict[str, Tree]:

@@ -9,7 +9,7 @@ from weightspace.figures.axes import legend_below, panes_of
 from weightspace.figures.captions import runs_text
 from weightspace.figures.dots import draw_dots
 from weightspace.figures.panel import Panel
-from weightspace.figures.tickets import percent_axis
+from weightspace.figures.weights_left import percent_axis
 from weightspace.store.schema import FINISHED
 
 _VALUES = {"rewind": "initial weights", "signed_constant": "signed constants"}
@@ -43,8 +43,8 @@ def _curves(rows: pd.DataFrame, chance: float) -> Panel:
     data = []
     for axes, value in zip(panes, values, strict=True):
         own = rows[rows["kept"] == value]
-        _chance(axes, chance)
-        data += [_line(axes, arm.of(own), arm).assign(kept=value) for arm in criteria]
+        draw_chance(axes, chance)
+        data += [draw_curve(axes, arm.of(own), arm, "criterion").assign(kept=value) for arm in criteria]
         percent_axis(axes, list(own["density"]))
         axes.set_title(_name(value), loc="left")
     panes[0].set_ylabel("test accuracy, untrained")
@@ -58,11 +58,20 @@ def _curves(rows: pd.DataFrame, chance: float) -> Panel:
     return Panel("accuracy", "Masks on untrained weights", caption, drawn, numbers)
 
 
-def _chance(axes: Axes, chance: float, *, label: str | None = "chance") -> None:
-    axes.axhline(chance, color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1, label=label)
+def draw_chance(axes: Axes, chance: float, *, label: str | None = "chance") -> None:
+    """The accuracy of guessing, in grey."""
+    axes.axhline(chance, color=style.MUTED, linestyle=(0, (1.2, 1.2)), linewidth=1, label=label)
 
 
-def _line(axes: Axes, rows: pd.DataFrame, arm: Arm) -> pd.DataFrame:
+def draw_curve(axes: Axes, rows: pd.DataFrame, arm: Arm, label: str) -> pd.DataFrame:
+    """The mean accuracy over seeds at every power of pruning, with its range; gives the numbers.
+
+    Args:
+      axes: Where.
+      rows: A row for each run and power: `power`, `density`, `test_accuracy`.
+      arm: How the line looks.
+      label: Which of the arm's labels is its name, and a column of what is returned.
+    """
     each = rows.groupby("power").agg(
         density=("density", "mean"), mean=("test_accuracy", "mean"), least=("test_accuracy", "min"),
         greatest=("test_accuracy", "max"), sd=("test_accuracy", "std"), n=("test_accuracy", "count"),
@@ -71,9 +80,9 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm) -> pd.DataFrame:
         each["density"], each["least"], each["greatest"], color=arm.colour, alpha=0.1, linewidth=0
     )
     look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker, "markersize": 2.4}
-    name = str(arm.labels["criterion"])
+    name = str(arm.labels[label])
     axes.plot(each["density"], each["mean"], label=name.replace("_", " "), **look)
-    return each.assign(criterion=name)
+    return each.assign(**{label: name})
 
 
 def _best(table: pd.DataFrame, chance: float) -> Panel:
@@ -86,7 +95,7 @@ def _best(table: pd.DataFrame, chance: float) -> Panel:
     kinds = pd.Categorical(wide["criterion"], list(order), ordered=True)
     drawn = style.figure(style.PAGE, 3.2)
     axes = drawn.subplots()
-    _chance(axes, chance, label=None)
+    draw_chance(axes, chance, label=None)
     columns = [(f"max_{value}", _name(value)) for value in values]
     data = draw_dots(axes, wide.assign(criterion=kinds), "criterion", columns, list(order))
     axes.set_xticks(range(len(order)), [name.replace("_", " ") for name in order])

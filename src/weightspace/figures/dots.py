@@ -10,6 +10,11 @@ from matplotlib.axes import Axes
 from weightspace.figures import style
 
 
+def names_in(settings: pd.Series) -> list[str]:
+    """The categories of an ordered column that occur in it, in their order."""
+    return [str(name) for name in settings.cat.categories if (settings == name).any()]
+
+
 def summarised(rows: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
     """Mean, range, spread and number of runs of a column, for each setting in its order.
 

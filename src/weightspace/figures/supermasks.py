@@ -1,4 +1,4 @@
-"""Figures of learned masks: accuracies, densities of layers, accuracy against density, the inputs kept."""
+"""Figures of learned masks: accuracies, densities of layers, accuracy against density, pictures of masks."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from weightspace.experiments.base import Outputs
-from weightspace.figures import style
+from weightspace.figures import mask_pictures, style
 from weightspace.figures.arms import arms_of
 from weightspace.figures.axes import legend_below, panes_of
 from weightspace.figures.captions import runs_text
-from weightspace.figures.dots import draw_dots
+from weightspace.figures.dots import draw_dots, names_in
 from weightspace.figures.panel import Panel
 from weightspace.store.schema import FINISHED
 
@@ -19,9 +19,6 @@ ACCURACIES = (
     ("threshold_test_accuracy", "thresholded mask"),
 )
 KINDS = ("expected", "sampled", "thresholded")
-INPUTS = "learnedmask().inputs"
-_MOST = 8
-"""Pictures of masks that are drawn."""
 
 
 def panels(table: pd.DataFrame, densities: pd.DataFrame, outputs: Outputs) -> list[Panel]:
@@ -39,7 +36,7 @@ def panels(table: pd.DataFrame, densities: pd.DataFrame, outputs: Outputs) -> li
         found = [_accuracy(rows)]
         found += [_densities(densities)] if len(densities) else []
         found += [_against_density(rows)] if _is_sweep(rows) else []
-        found += _pictures(rows, outputs)
+        found += mask_pictures.panels(rows, outputs)
     return found
 
 
@@ -55,7 +52,7 @@ def ticket_panels(table: pd.DataFrame) -> list[Panel]:
     with style.style():
         drawn = style.figure(4.6, 3.2)
         axes = drawn.subplots()
-        data = draw_dots(axes, rows, "setting", (("accuracy", "runs"),), _names(rows))
+        data = draw_dots(axes, rows, "setting", (("accuracy", "runs"),), names_in(rows["setting"]))
         axes.set_ylabel("test accuracy at early stopping")
     numbers = pd.concat(data, ignore_index=True)
     caption = (
@@ -66,37 +63,8 @@ def ticket_panels(table: pd.DataFrame) -> list[Panel]:
     return [Panel("accuracy", "Training under masks", caption, drawn, numbers)]
 
 
-def way_panels(rows: pd.DataFrame) -> list[Panel]:
-    """Accuracies of found masks, learned masks and trained weights.
-
-    Args:
-      rows: A row a run, with an ordered `way` and `accuracy`.
-    """
-    names = _names(rows, "way")
-    if not names or rows["accuracy"].isna().all():
-        return []
-    with style.style():
-        drawn = style.figure(style.PAGE, 3.0)
-        axes = drawn.subplots()
-        data = draw_dots(axes, rows, "way", (("accuracy", "runs"),), names)
-        lines = [name.replace(", ", ",\n").replace("rescaled ", "rescaled\n") for name in names]
-        axes.set_xticks(range(len(names)), lines, rotation=0, ha="center")
-        axes.set_ylabel("test accuracy")
-    numbers = pd.concat(data, ignore_index=True)
-    caption = (
-        f"Test accuracy of untrained weights under the best masks, and of trained weights "
-        f"({runs_text(numbers['n'])}): dots are runs, bars means, lines ranges. Found masks were picked on "
-        "test data among all levels of pruning; learned ones are means over sampled masks."
-    )
-    return [Panel("accuracy", "The best masks", caption, drawn, numbers)]
-
-
-def _names(rows: pd.DataFrame, column: str = "setting") -> list[str]:
-    return [str(name) for name in rows[column].cat.categories if (rows[column] == name).any()]
-
-
 def _accuracy(rows: pd.DataFrame) -> Panel:
-    names = _names(rows)
+    names = names_in(rows["setting"])
     drawn = style.figure(style.PAGE if len(names) > 4 else 4.6, 3.1)
     axes = drawn.subplots()
     data = draw_dots(axes, rows, "setting", ACCURACIES, names)
@@ -171,51 +139,3 @@ def _against_density(rows: pd.DataFrame) -> Panel:
         "sampled masks and the mean of their probabilities, or the mask itself where it is not random."
     )
     return Panel("accuracy-density", "Accuracy against density", caption, drawn, numbers)
-
-
-def _pictures(rows: pd.DataFrame, outputs: Outputs) -> list[Panel]:
-    """The share of the first layer's units for which each input is kept, of the first seed of each arm."""
-    held = rows.dropna(subset=["outputs"]) if "outputs" in rows else rows
-    first = held.sort_values("seed").groupby("setting", observed=True).head(1).sort_values("setting")
-    found = {}
-    for _, row in first.iterrows():
-        picture = _picture(outputs, row["run"])
-        if picture is not None and len(found) < _MOST:
-            found[str(row["setting"])] = picture
-    if not found:
-        return []
-    columns = min(len(found), 4)
-    lines = -(-len(found) // columns)
-    drawn = style.figure(style.PAGE, 1.75 * lines + 0.3)
-    panes = drawn.subplots(lines, columns, squeeze=False).ravel()
-    for axes, (name, picture) in zip(panes, found.items(), strict=False):
-        shown = axes.imshow(picture, cmap="viridis", interpolation="nearest", vmin=0)
-        axes.set_title(name, loc="left")
-        axes.set(xticks=(), yticks=())
-        axes.grid(visible=False)
-        drawn.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.03).ax.tick_params(length=0)
-    for axes in panes[len(found) :]:
-        axes.set_axis_off()
-    caption = (
-        "The share of the first layer's units for which a pixel is kept, by the thresholded mask of seed "
-        f"{int(first['seed'].min())}; channels are averaged. Pixels that are always blank keep their first "
-        "probability."
-    )
-    data = pd.concat([_pixels(picture).assign(setting=name) for name, picture in found.items()])
-    return [Panel("inputs", "Inputs that learned masks keep", caption, drawn, data)]
-
-
-def _picture(outputs: Outputs, run: str) -> np.ndarray | None:
-    """The picture, where the first layer has a weight for each pixel."""
-    from weightspace.errors import StoreError
-
-    try:
-        found = np.asarray(outputs(run, INPUTS))
-    except (KeyError, StoreError):
-        return None
-    return found.mean(axis=-1) if found.ndim == 3 else found if found.ndim == 2 else None
-
-
-def _pixels(picture: np.ndarray) -> pd.DataFrame:
-    row, column = (place.ravel() for place in np.indices(picture.shape))
-    return pd.DataFrame({"row": row, "column": column, "share": picture.ravel()})

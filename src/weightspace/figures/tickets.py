@@ -4,19 +4,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from weightspace.figures import style
+from weightspace.figures import stars, style
 from weightspace.figures.arms import Arm, arms_of
-from weightspace.figures.axes import legend_below, panes_of, thinned
+from weightspace.figures.axes import legend_below, panes_of
 from weightspace.figures.captions import runs_text
 from weightspace.figures.panel import Panel
+from weightspace.figures.weights_left import draw_baseline, percent_axis, stretch
 from weightspace.store.schema import FINISHED
 
 DENSE = "dense"
-WIDE = (0.9, 0.96)
-"""Accuracies from below the first to above the second are drawn on a logistic axis."""
-TICKS = (0.02, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
+STARRED = "best_test_accuracy"
+"""The metric that arms are compared by, pair by pair."""
 LABELS = {
     "best_test_accuracy": "test accuracy at early stopping",
     "test_accuracy": "test accuracy at the end",
@@ -24,13 +23,16 @@ LABELS = {
 }
 
 
-def panels(table: pd.DataFrame, arms: Sequence[str]) -> list[Panel]:
+def panels(table: pd.DataFrame, arms: Sequence[str], pairs: pd.DataFrame | None = None) -> list[Panel]:
     """Accuracy and speed against the share of weights left.
 
     Args:
       table: A row a run, with labels, `density` and the metrics.
       arms: The labels that tell lines apart.
+      pairs: Paired comparisons of the accuracy at early stopping, as `paired` makes them; points that differ
+        from the first arm's become stars. None draws none.
     """
+    pairs = pd.DataFrame() if pairs is None else pairs
     rows = table[table["status"].isin(FINISHED)]
     found = []
     with style.style():
@@ -40,18 +42,28 @@ def panels(table: pd.DataFrame, arms: Sequence[str]) -> list[Panel]:
         ):
             there = [metric for metric in metrics if metric in rows and rows[metric].notna().any()]
             if there:
-                found.append(_panel(name, title, there, rows, arms))
+                found.append(_panel(name, title, there, rows, arms, pairs))
     return found
 
 
-def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, labels: Sequence[str]) -> Panel:
+def _panel(
+    name: str,
+    title: str,
+    metrics: Sequence[str],
+    rows: pd.DataFrame,
+    labels: Sequence[str],
+    pairs: pd.DataFrame,
+) -> Panel:
     pruned, dense = rows[rows["criterion"] != DENSE], rows[rows["criterion"] == DENSE]
     arms = arms_of(pruned, tuple(labels))
     drawn, panes = panes_of(len(metrics), 3.4)
     data = []
     for axes, metric in zip(panes, metrics, strict=True):
-        _dense(axes, dense[metric])
-        data += [_line(axes, arm.of(pruned), arm, metric) for arm in arms]
+        draw_baseline(axes, dense[metric], DENSE)
+        lines = [_line(axes, arm.of(pruned), arm, metric) for arm in arms]
+        if metric == STARRED:
+            lines = [stars.draw(axes, line, arm, pairs) for line, arm in zip(lines, arms, strict=True)]
+        data += lines
         percent_axis(axes, [1.0, *pruned["density"].dropna()])
         axes.set_ylabel(LABELS[metric])
     # Panes share their axis.
@@ -64,14 +76,8 @@ def _panel(name: str, title: str, metrics: Sequence[str], rows: pd.DataFrame, la
         f"Means over seeds ({counts} at each point), bands from the least to the greatest. Grey: the dense "
         "network, mean and range. Early stopping takes the step of least validation loss."
     ) + (" The axis is logistic: it stretches what lies near 1." if stretched else "")
+    caption += stars.caption(numbers, pairs)
     return Panel(name, title, caption, drawn, numbers)
-
-
-def _dense(axes: Axes, values: pd.Series) -> None:
-    values = values.dropna()
-    if len(values):
-        axes.axhspan(values.min(), values.max(), color=style.MUTED, alpha=0.16, linewidth=0)
-        axes.axhline(values.mean(), color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1, label="dense")
 
 
 def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame:
@@ -85,40 +91,3 @@ def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame
     look = {"color": arm.colour, "linestyle": arm.dash, "marker": arm.marker}
     axes.plot(each["density"], each["mean"], label=arm.name, **look)
     return each.assign(arm=arm.name, metric=metric)
-
-
-def stretch(axes: Axes, accuracies: pd.Series) -> bool:
-    """A logistic axis where failing arms would press the good ones into one line.
-
-    Args:
-      axes: Where; axes that share theirs follow.
-      accuracies: What is drawn; steps, which are above 1, leave the axis as it is.
-
-    Returns:
-      Whether it is logistic now.
-    """
-    low, high = (float(accuracies.min()), float(accuracies.max())) if len(accuracies) else (0.0, 0.0)
-    if not (0 < low < WIDE[0] and WIDE[1] < high < 1):
-        return False
-    axes.set_yscale("logit")
-    axes.set_ylim(low / 1.15, 1 - (1 - high) / 1.3)
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in TICKS if low / 1.15 < tick]))
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
-    return True
-
-
-def percent_axis(axes: Axes, densities: Sequence[float]) -> None:
-    """A logarithmic axis of the share of weights left, in per cent, falling to the right.
-
-    Args:
-      axes: Where.
-      densities: Shares that are drawn.
-    """
-    shown = [d for d in densities if d > 0]
-    axes.set_xscale("log")
-    axes.set_xlim(max(shown) * 1.08, min(shown) / 1.08)
-    axes.xaxis.set_major_locator(FixedLocator(thinned(shown, 7)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.3g}"))
-    axes.set_xlabel("weights left (%)")

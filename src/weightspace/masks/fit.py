@@ -1,4 +1,4 @@
-"""Whether a tree of arrays is one of this model's: the same leaves, of the same shapes."""
+"""Whether a tree of arrays is one of this model's, the same leaves of the same shapes, and holds numbers."""
 
 from typing import Any
 
@@ -37,6 +37,24 @@ def check_fit(what: str, tree: Tree, layout: Layout, *, boolean: bool = False) -
     for path in found:
         if path not in known:
             raise _misfit(what, f"the model has no leaf '{path}'")
+
+
+def check_finite(what: str, values: Any, where: str) -> None:
+    """Raise unless all numbers are finite; what cannot be ranked cannot be pruned.
+
+    Args:
+      what: Which weights or scores they are, for the error.
+      values: An array.
+      where: The leaf or leaves they are of.
+
+    Raises:
+      InputError: Says how trained weights come to be NaN.
+    """
+    if not np.isfinite(np.asarray(values)).all():
+        raise InputError(
+            f"'{what}' is not finite in {where}; prune a run that did not diverge, at a step or an accuracy "
+            "that it has reached"
+        )
 
 
 def _dtype(leaf: Any) -> Any:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from weightspace.errors import InputError, check_choice
 from weightspace.masks.counts import DEFAULT_RATES, Rates, drop_count
 from weightspace.masks.criteria import Criterion, Flags, criterion
-from weightspace.masks.fit import check_fit
+from weightspace.masks.fit import check_finite, check_fit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.streams import named
 from weightspace.tree import Tree, flat_dict, map_named
@@ -161,9 +161,7 @@ def _joined(tree: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> np.ndarray
 
 def _check_finite(values: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> None:
     for name, joined in values.items():
-        if not np.isfinite(joined).all():
-            where = ", ".join(leaf.path for leaf in group)
-            raise InputError(f"'{name}' is not finite in {where}; prune a run that did not diverge")
+        check_finite(name, joined, ", ".join(leaf.path for leaf in group))
 
 
 def _parted(joined: np.ndarray, group: Sequence[Leaf]) -> dict[str, np.ndarray]:

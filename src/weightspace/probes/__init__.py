@@ -6,14 +6,16 @@ from weightspace.errors import unknown
 from weightspace.options import read_options
 from weightspace.probes.activations import Activations
 from weightspace.probes.base import Probe
+from weightspace.probes.best import Best
 from weightspace.probes.bias_motion import BiasDistance, BiasVariance
 from weightspace.probes.density import Density
 from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.lipschitz import Lipschitz, LipschitzSet
 from weightspace.probes.path import Distance, PathLength
+from weightspace.probes.reached import Reached
 from weightspace.probes.sharpness import Sharpness
 from weightspace.probes.singular_values import SingularValues
-from weightspace.probes.snapshot import Best, Snapshot
+from weightspace.probes.snapshot import Snapshot
 from weightspace.probes.steadiness import Steadiness
 from weightspace.probes.trajectory import Trajectory
 
@@ -29,6 +31,7 @@ __all__ = [
     "LipschitzSet",
     "PathLength",
     "Probe",
+    "Reached",
     "Sharpness",
     "SingularValues",
     "Snapshot",
@@ -50,6 +53,7 @@ _BY_NAME: dict[str, type[Probe]] = {
     "lipschitz": Lipschitz,
     "lipschitz-set": LipschitzSet,
     "path-length": PathLength,
+    "reached": Reached,
     "sharpness": Sharpness,
     "singular-values": SingularValues,
     "steadiness": Steadiness,

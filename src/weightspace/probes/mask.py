@@ -31,8 +31,9 @@ def _check_masks(probe: str, run: Run) -> None:
 class LearnedMask(Probe):
     """Output `mask`: booleans in the structure of the weights, the mask at the end of training.
 
-    Output `inputs`, where the first kernel is a matrix with a row an input: the share of the units of the
-    first layer for which each input is kept, in the shape of an input.
+    Of the first layer also what can be shown as a picture. Where its kernel is a matrix with a row an input,
+    output `inputs`: the share of its units for which each input is kept, in the shape of an input. Where it
+    is a convolution in two dimensions, output `filters`: its mask [height, width, channels, filters].
 
     Attributes:
       name: Point of the space: `threshold`, `sample0`, …; "" is its default.
@@ -56,6 +57,8 @@ class LearnedMask(Probe):
         found = {"mask": mask}
         first = min((leaf for leaf in at.layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
         shape = tuple(at.run.task.data.shape)
+        if len(first.shape) == 4:
+            found["filters"] = flat_dict(mask)[first.path]
         if len(first.shape) == 2 and first.shape[0] == math.prod(shape):
             share = jnp.mean(flat_dict(mask)[first.path], axis=1, dtype=jnp.float32)
             found["inputs"] = share.reshape(shape)

@@ -31,6 +31,25 @@ class Decay(Spec):
         check_number("decay rate", self.rate, least=0)
 
 
+def make_decay(optimiser: str, rate: float) -> Decay | None:
+    """The decay that goes with an optimiser's name: decoupled for `adamw`, added to the gradient for others.
+
+    >>> make_decay("adamw", 0.01).decoupled, make_decay("adam", 0.0)
+    (True, None)
+
+    Raises:
+      InputError: For `adamw` without a rate, which would be `adam`.
+    """
+    check_number("weight_decay", rate, least=0)
+    if rate:
+        return Decay(rate, decoupled=optimiser == "adamw")
+    if optimiser == "adamw":
+        raise InputError(
+            "adamw is adam with decoupled weight decay, but weight_decay is 0; give a rate, or use adam"
+        )
+    return None
+
+
 @spec
 class Recipe(Spec):
     """How a run is trained.

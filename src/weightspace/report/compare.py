@@ -32,7 +32,7 @@ _SWEPT = ("dim", "frequency", "criterion", "round", "arm", "way")
 ABSENT = "absent"
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
-    "difference", "within", "source", "known",
+    "difference", "z", "within", "source", "known",
 )  # fmt: skip
 
 
@@ -51,7 +51,9 @@ def references() -> tuple[Mapping[str, str], ...]:
 def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.DataFrame:
     """Every reference number that some of a store's runs answer to, beside ours.
 
-    `difference` is ours less the reference's; both are means, or medians, over runs.
+    `difference` is ours less the reference's; both are means, or medians, over runs. `z` is the difference of
+    two means in its standard errors, √(sd²/n + sd_reference²/n_reference): beyond about 2 it is more than the
+    chance of seeds. A reference's spread that is not known is taken to be ours; NaN where ours has none.
     `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most the reference's
     tolerance (0.02 for accuracies where it has none); a spread that is not known counts as zero.
 
@@ -61,7 +63,7 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
 
     Returns:
       Columns `experiment model data`, the conditions, `metric ours ours_sd ours_n reference reference_sd
-      reference_n difference within source known`.
+      reference_n difference z within source known`.
     """
     frames = [compared(part) for part in (answered(store) if parts is None else parts)]
     frames = [frame for frame in frames if len(frame)]
@@ -145,6 +147,9 @@ def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:
     joint = math.hypot(*(0.0 if math.isnan(each) else each for each in (sd, spread)))
     usual = TOLERANCE if "accuracy" in line["metric"] else 0.0
     allowed = max(joint, float(line.get("tolerance", usual)))
+    usual_spread = sd if math.isnan(spread) else spread
+    error = math.hypot(sd / math.sqrt(len(values)), usual_spread / math.sqrt(int(line["n"])))
+    of_means = error > 0 and line.get("statistic") != "median"
     return {
         "metric": line["metric"],
         "ours": mean,
@@ -154,6 +159,7 @@ def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:
         "reference_sd": spread,
         "reference_n": int(line["n"]),
         "difference": mean - theirs,
+        "z": (mean - theirs) / error if of_means else math.nan,
         "within": abs(mean - theirs) <= allowed + 1e-12,
         "source": line["source"],
         "known": line["known"],

@@ -21,7 +21,7 @@ from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.models.zoo import make
 from weightspace.node import Row, Run
-from weightspace.recipes.base import Recipe
+from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.recipes.schedules import Constant, Exponential
@@ -83,6 +83,8 @@ class ComplexitySweep(TrainingSweep):
     """How the weights are trained: sgd, momentum, adam, adamw, rmsprop."""
     lr: tuple[float, ...] = (0.001,)
     """Learning rates."""
+    weight_decay: float = 0.0
+    """Decoupled for adamw, which needs one, else added to the gradient."""
     decay: float | None = None
     """Epochs in which the learning rate falls by a factor of ten; none keeps it constant."""
     batch_size: tuple[int, ...] = (1,)
@@ -137,7 +139,8 @@ class ComplexitySweep(TrainingSweep):
         loss: Loss = LOSSES[self.loss]
         schedule = Constant() if self.decay is None else Exponential(self.decay)
         optimiser = make_optimiser(self.optimiser, lr)
-        recipe = Recipe(optimiser, f"{self.epochs:g}ep", batch=batch, schedule=schedule)
+        decay = make_decay(self.optimiser, self.weight_decay)
+        recipe = Recipe(optimiser, f"{self.epochs:g}ep", batch=batch, schedule=schedule, decay=decay)
         model = make(name, data.shape, loss.width(data))
         return Run(model, Task(data, loss), Full(), recipe, seeds, precision=self.precision)
 

@@ -16,7 +16,7 @@ from weightspace.frames import Frame
 from weightspace.models.base import Model
 from weightspace.node import Row, Run
 from weightspace.probes import Evaluation
-from weightspace.recipes.base import Decay, Recipe
+from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.spaces.affine import Affine
@@ -76,7 +76,7 @@ class FreedomSweep(TrainingSweep):
     noise: tuple[float, ...] = (0.0,)
     """Shares of training labels replaced by uniform ones."""
     weight_decay: float = 0.0
-    """Decoupled for adamw, else added to the gradient; acts on the coordinates."""
+    """Decoupled for adamw, which needs one, else added to the gradient; acts on the coordinates."""
     validation: int = 0
     """Training examples set aside by seed for validation."""
     levels: tuple[float, ...] = (0.5, 0.7, 0.8, 0.9, 0.95)
@@ -132,7 +132,7 @@ class FreedomSweep(TrainingSweep):
 
     def recipe(self, name: str, lr: float) -> Recipe:
         """How coordinates are trained."""
-        decay = Decay(self.weight_decay, decoupled=name == "adamw") if self.weight_decay else None
+        decay = make_decay(name, self.weight_decay)
         return Recipe(make_optimiser(name, lr), f"{self.epochs:g}ep", batch=self.batch_size, decay=decay)
 
     @property

@@ -121,28 +121,29 @@ class TicketsAtInit(TicketSweep):
         return panels(table, tidy(table))
 
 
-def tidy(table: Frame) -> Frame:
+def tidy(table: Frame, labels: tuple[str, ...] = LABELS) -> Frame:
     """The columns of all powers one below the other.
 
     Args:
       table: A row a run or curve.
+      labels: What tells curves apart.
 
     Returns:
-      A row for each run, criterion, value and power, with `density` and the metrics.
+      A row for each run, set of labels and power, with `density` and the metrics.
     """
     from pandas import DataFrame, concat
 
     rows = table[table["status"].isin(FINISHED)]
     parts = []
     power = 0
-    while f"density_{power}" in rows and "kept" in rows:
+    while f"density_{power}" in rows and set(labels) <= set(rows):
         there = rows[rows[f"density_{power}"].notna()]
         found = {
             name: there[f"{name}_{power}"] for name in ("density", *CURVES) if f"{name}_{power}" in there
         }
-        parts.append(there[["run", "seed", *LABELS]].assign(power=power, **found))
+        parts.append(there[["run", "seed", *labels]].assign(power=power, **found))
         power += 1
-    columns = ["run", "seed", *LABELS, "power", "density", *CURVES]
+    columns = ["run", "seed", *labels, "power", "density", *CURVES]
     return concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from typing import Any, ClassVar
 
 from weightspace.experiments.base import Outputs
-from weightspace.experiments.tickets.at_init import TicketsAtInit
+from weightspace.experiments.tickets.at_init import TicketsAtInit, tidy
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, TicketTraining
 from weightspace.experiments.tickets.supermask import MaskTraining, TicketsSupermask
@@ -84,7 +84,7 @@ class TicketsBestMasks(MaskTraining, TicketSweep):
         """The question of masks that are trained."""
         own = {
             "epochs": self.mask_epochs, "lr": self.mask_lr, "batch_size": self.mask_batch_size,
-            "eval_every": self.mask_eval_every, "optimiser": "momentum",
+            "eval_every": self.mask_eval_every, "optimiser": "momentum", "weight_decay": 0.0,
         }  # fmt: skip
         return TicketsSupermask(**self._shared(TicketTraining) | own)
 
@@ -127,10 +127,10 @@ class TicketsBestMasks(MaskTraining, TicketSweep):
         return {"ranges": ranges, "pairs": between(rows, "way", ("accuracy",))}
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
-        """Accuracies of all ways."""
-        from weightspace.figures.supermasks import way_panels
+        """Accuracies of all ways, and against the share of weights kept."""
+        from weightspace.figures.best_masks import panels
 
-        return way_panels(in_order(table))
+        return panels(in_order(table), tidy(table, ("way",)), TRAINED)
 
 
 def in_order(table: Frame) -> Frame:

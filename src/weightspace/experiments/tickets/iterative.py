@@ -180,9 +180,10 @@ class Rounds(TicketSweep):
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Accuracy and early-stopping step against the share of weights left."""
+        from weightspace.experiments.tickets.paired import paired
         from weightspace.figures.tickets import panels
 
-        return panels(table, self.by[:-1])
+        return panels(table, self.by[:-1], paired(table, self.by[:-1]))
 
 
 def _plain(ticket: Masked) -> bool:

@@ -17,9 +17,9 @@ from weightspace.masks.counts import RULES, Rates
 from weightspace.models.base import Model
 from weightspace.models.zoo import make
 from weightspace.node import Output, Row, Run, Watch
-from weightspace.probes import Best, Density, Evaluation
+from weightspace.probes import Best, Density, Evaluation, Reached
 from weightspace.probes.initial_gradient import InitialGradient
-from weightspace.recipes.base import Recipe
+from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.length import Length
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
@@ -88,12 +88,15 @@ class TicketTraining(TrainingSweep):
     """How the weights are trained: sgd, momentum, adam, adamw, rmsprop."""
     lr: float = 0.0012
     """Learning rate."""
+    weight_decay: float = 0.0
+    """Decoupled for adamw, which needs one, else added to the gradient; acts on what is trained."""
     batch_size: int = 60
     """Examples of a step."""
     eval_every: str = "100it"
 
     def __post_init__(self) -> None:
         check_number("epochs", self.epochs, above=0)
+        make_decay(self.optimiser, self.weight_decay)
 
     @functools.cached_property
     def task(self) -> Task:
@@ -114,8 +117,10 @@ class TicketTraining(TrainingSweep):
     @functools.cached_property
     def recipe(self) -> Recipe:
         """How a round is trained."""
-        optimiser = make_optimiser(self.optimiser, self.lr)
-        return Recipe(optimiser, f"{self.epochs:g}ep", batch=self.batch_size, remainder="drop")
+        return Recipe(
+            make_optimiser(self.optimiser, self.lr), f"{self.epochs:g}ep", batch=self.batch_size,
+            decay=make_decay(self.optimiser, self.weight_decay), remainder="drop",
+        )  # fmt: skip
 
     def training(self, space: Space, seeds: Seeds) -> Run:
         """A training in a space."""
@@ -161,27 +166,50 @@ class TicketSweep(TicketTraining):
     """The same for the output layer."""
     rule: str = "round"
     """How shares become whole numbers: round (exact), or legacy (the original's floating point)."""
+    gradient_examples: int = 100
+    """Examples of the batch whose gradient at the start snip and grad go by."""
     score_at: str = END
-    """Which weights are scored: at the end, at early-stop (least validation loss), or after 500it."""
+    """Which weights are scored: at the end, at early-stop (least validation loss), after 500it, or when
+    validation accuracy first reaches 50% at an evaluation point."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("pruning rule", self.rule, RULES)
-        if self.score_at not in (END, EARLY):
+        check_number("gradient_examples", self.gradient_examples, least=1)
+        _ = self.rates, self.accuracy_to_reach
+        if self.score_at not in (END, EARLY) and self.accuracy_to_reach is None:
             Length.parse(self.score_at)
-        _ = self.rates
 
     @property
     def rates(self) -> Rates:
         """Shares removed, by kind of layer."""
         return Rates(self.dense_rate, self.conv_rate, self.output_rate)
 
+    @property
+    def accuracy_to_reach(self) -> float | None:
+        """The validation accuracy at whose first reaching weights are scored; None where they are elsewhere.
+
+        Raises:
+          InputError: If what stands before the per cent sign is no number between 0 and 100.
+        """
+        number, percent, _ = self.score_at.partition("%")
+        if not percent:
+            return None
+        try:
+            accuracy = float(number) / 100
+        except ValueError:
+            raise InputError(f"score_at is '{self.score_at}'; write an accuracy as in 50%") from None
+        check_number("accuracy of score_at", accuracy, above=0, most=1, hint="Write 50% for one half.")
+        return accuracy
+
     def scored(self, run: Run) -> Output:
         """The weights after a training that criteria look at."""
-        if self.score_at == END:
-            return run.final()
-        return run.read(self.best, "weights") if self.score_at == EARLY else run.at(self.score_at)
+        if self.accuracy_to_reach is not None:
+            return run.read(Reached(self.eval_every, level=self.accuracy_to_reach), "weights")
+        if self.score_at == EARLY:
+            return run.read(self.best, "weights")
+        return run.final() if self.score_at == END else run.at(self.score_at)
 
     def gradient(self, run: Run) -> Output:
         """The loss gradient at the start of a training."""
-        return run.read(InitialGradient(), "gradient")
+        return run.read(InitialGradient(self.gradient_examples), "gradient")

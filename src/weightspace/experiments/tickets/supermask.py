@@ -93,6 +93,8 @@ class TicketsSupermask(TicketTraining):
     """Shares that edge-popup keeps; none leaves it out."""
     popup_lr: float = 0.1
     """Its learning rate: its scores have no sigmoid to pass."""
+    parts: int = 1
+    """Parts that a batch is cut into, each under a mask of its own; batch-size draws one for each example."""
     samples: int = SAMPLES
     """Masks that are drawn at the end, whose accuracies are averaged; at least 2."""
 
@@ -132,6 +134,9 @@ class TicketsSupermask(TicketTraining):
             raise InputError(f"multiplier is {self.multiplier}, but no scale uses it; add constant")
         check_number("popup_lr", self.popup_lr, least=0)
         check_number("samples", self.samples, least=2)
+        check_number("parts", self.parts, least=1)
+        if self.batch_size % self.parts:
+            raise InputError(f"parts is {self.parts}, but must divide the batch_size of {self.batch_size}")
         _ = tuple(self.arms())
 
     def arms(self) -> Iterator[tuple[dict[str, Any], Space]]:
@@ -164,9 +169,10 @@ class TicketsSupermask(TicketTraining):
         return Run(self.network, self.task, space, self._recipe(space), seeds, precision=self.precision)
 
     def _recipe(self, space: Space) -> Recipe:
+        recipe = dataclasses.replace(self.recipe, samples=self.parts)
         if not isinstance(space, EdgePopup):
-            return self.recipe
-        return dataclasses.replace(self.recipe, optimiser=make_optimiser(self.optimiser, self.popup_lr))
+            return recipe
+        return dataclasses.replace(recipe, optimiser=make_optimiser(self.optimiser, self.popup_lr))
 
     def watch_of(self, run: Run) -> Watch:
         """Validation along the way by one sampled mask, all measures of the masks at the end."""

@@ -1,0 +1,65 @@
+"""The weights at the moment when validation accuracy first reaches a level."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from weightspace.errors import InputError, check_number
+from weightspace.models.layout import Layout
+from weightspace.node import Run
+from weightspace.probes.base import At, Carry, Scalar
+from weightspace.probes.chosen import ChosenMoment
+from weightspace.spec import spec, static
+
+
+@spec
+class Reached(ChosenMoment):
+    """The weights when validation accuracy first reaches `level`, of the moments looked at.
+
+    Columns, for a level of .5, `reached_50_step` (-1 as long as it has not been reached), and at the end of
+    training `reached_50_<split>_<metric>` on the splits `last`. Output `weights`. Where the level is never
+    reached all but the step is NaN: what is made of such weights fails, and says so.
+
+    Attributes:
+      level: An accuracy, in (0, 1].
+    """
+
+    level: float = static(default=0.5)
+
+    def validate(self) -> None:
+        """A share of examples."""
+        check_number("accuracy to reach", self.level, above=0, most=1)
+
+    @property
+    def label(self) -> str:
+        """`reached_50`."""
+        return f"reached_{100 * self.level:g}".replace(".", "p")
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """Also needs an accuracy."""
+        super().check(run, layout)
+        if run.task.data.classes is None:
+            raise InputError(f"the probe '{self.label}' needs an accuracy, and so targets that are classes")
+
+    def init(self, at: At) -> Carry:
+        """Not reached."""
+        return jnp.asarray(-1, jnp.int32), self.now(at)
+
+    def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
+        """Keep the weights of the first moment at the level, and no later ones."""
+        step, kept = carry
+        accuracy = at.evaluate("validation", self.name)["accuracy"].astype(jnp.float32)
+        first = (step < 0) & (accuracy >= jnp.asarray(self.level, jnp.float32))
+        kept, step = self.replaced(first, at, kept), jnp.where(first, at.t, step)
+        found = {name: _if_reached(step, value) for name, value in self.measured(at, kept).items()}
+        return {f"{self.label}_step": step.astype(jnp.float32)} | found, (step, kept)
+
+    def finish(self, carry: Carry, at: At) -> dict[str, Any]:
+        """The weights kept."""
+        step, (weights, _) = carry
+        return {"weights": _if_reached(step, weights)}
+
+
+def _if_reached(step: Any, found: Any) -> Any:
+    return jax.tree.map(lambda value: jnp.where(step >= 0, value, jnp.nan), found)
