@@ -1,14 +1,20 @@
-"""Strictness for every test: no silent promotion, types checked at run time, real data only if present."""
+"""Strictness for every test: no silent promotion, types checked at run time, real data only if present.
+
+Programs are compiled without most optimisations, since compiling is most of the time of small runs; modules
+marked `optimised` see the programs of users.
+"""
 
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 import jax
 import pytest
 
 from weightspace import platform
+from weightspace.training.block import block_for
 
 platform.use_cpu_devices(2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -22,3 +28,31 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs WEIGHTSPACE_DATA"))
         if "gpu" in item.keywords and jax.default_backend() == "cpu":
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
+
+
+@pytest.fixture(scope="session")
+def cache_folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def own_cache(cache_folder, monkeypatch):
+    """Decoded data go to a folder of these tests, not to the user's."""
+    monkeypatch.setenv("WEIGHTSPACE_CACHE", str(cache_folder))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compilation(request):
+    """Programs compiled one way must not be met by tests that ask for the other."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    wanted = before and request.node.get_closest_marker("optimised") is None
+    _compile_quickly(wanted)
+    yield
+    _compile_quickly(before)
+
+
+def _compile_quickly(wanted):
+    if wanted != jax.config.read("jax_disable_most_optimizations"):
+        jax.config.update("jax_disable_most_optimizations", wanted)
+        block_for.cache_clear()
+        jax.clear_caches()

@@ -33,7 +33,6 @@ TASK = Task(make_data("digits", normalise="unit", validation=200), CrossEntropy(
 MODEL = make("fc:widths=12,initialiser=glorot_normal", SHAPE, 10)
 LAYOUT = layout_of(MODEL, SHAPE, "float32")
 SEEDS = Seeds(3)
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 @functools.cache

@@ -11,7 +11,6 @@ from weightspace.models.adapters.function import from_function
 from weightspace.models.base import example, layout_of
 from weightspace.models.zoo import make
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 KEY = jax.random.key(0, impl="threefry2x32")
 
 

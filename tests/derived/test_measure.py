@@ -13,8 +13,6 @@ from weightspace.probes import Evaluation, Snapshot
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 def test_final_weights_measure_as_at_the_end_of_training(tmp_path):
     run = small_run(3, data=make_data("digits", normalise="unit", validation=100, noise=0.5, subset=300))

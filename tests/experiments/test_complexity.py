@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import math
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,22 +25,11 @@ from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.sweeps.plan import estimate
-from weightspace.training.block import block_for
 
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_and_own_cache(tmp_path_factory):
-    """Compiling is most of the time of these tests."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    block_for.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    block_for.cache_clear()  # other tests compare bits with programs that are optimised
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 COSINE = {"examples": (20,), "epochs": 2.0, "model": ("mlp:widths=8",)}

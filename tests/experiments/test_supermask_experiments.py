@@ -2,7 +2,6 @@
 
 import itertools
 
-import jax
 import numpy as np
 import pandas as pd
 import pytest
@@ -29,15 +28,6 @@ SMALL = {
     "epochs": 2.0,
 }  # fmt: skip
 MASK = SMALL | {"batch_size": 50}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def quick_compilation():
-    """What the experiments say is asked here, not how fast they run: compiling is most of the time."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def rows_of(experiment):

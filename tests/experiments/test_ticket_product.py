@@ -1,6 +1,5 @@
 """Actions on kept weights times all actions on pruned ones, over two rounds of real training."""
 
-import jax
 import numpy as np
 import pytest
 
@@ -22,11 +21,8 @@ KERNEL = "hidden/0/kernel"
 @pytest.fixture(scope="module")
 def product(tmp_path_factory):
     """The table, and a reader of kernels by node and output."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
     out = tmp_path_factory.mktemp("product")
     table = sweep(PRODUCT, out)
-    jax.config.update("jax_disable_most_optimizations", before)
     store = Store(out)
     return table, lambda output: np.asarray(flat_dict(store.output(output.of.digest, output.key))[KERNEL])
 

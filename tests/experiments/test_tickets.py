@@ -33,15 +33,6 @@ HIDDEN, OUTPUT = 64 * 12, 12 * 10
 TICKETS = [name for name in names() if name.startswith("tickets.")]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiling is most of the time of these small runs."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def rows_of(experiment):
     return [(dict(row.labels), row.node) for row in next(experiment.ask())]
 

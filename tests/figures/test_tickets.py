@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection
 
 from weightspace.errors import StoreError
 from weightspace.experiments.tickets.iterative import TicketsIterative
@@ -75,10 +76,10 @@ def test_stars_are_where_arms_differ_from_the_first():
     data = accuracy.data[accuracy.data["metric"] == "best_test_accuracy"].set_index(["arm", "round"])
     assert data.loc["large_final", "p"].isna().all()
     assert data.loc[("random", 1), "p_corrected"] < 0.05 < data.loc[("random", 3), "p"]
-    stars = [c.get_offsets().tolist() for c in accuracy.figure.axes[0].collections if len(c.get_offsets())]
-    # An open star below a filled one.
-    assert [len(each) for each in stars if each[0] == pytest.approx([0.64, 0.702])] == [1, 1]
-    assert sum(map(len, stars)) == 2
+    drawn = [one for one in accuracy.figure.axes[0].collections if isinstance(one, PathCollection)]
+    # An open star below a filled one, and no other.
+    stars = [place for one in drawn for place in one.get_offsets().tolist()]
+    assert stars == [pytest.approx([0.64, 0.702])] * 2
     assert "Stars: differs from large final, rewind, zero seed by seed" in accuracy.caption
     assert f"times all {len(pairs)} comparisons" in accuracy.caption
     assert "Stars" not in panels(table, ARMS)[0].caption

@@ -21,8 +21,6 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KEY = jax.random.key(0, impl="threefry2x32")
 X = jnp.asarray(np.random.default_rng(0).normal(1, 2, size=(8, nets.INPUTS)), jnp.float32)
 

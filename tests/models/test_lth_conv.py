@@ -11,8 +11,6 @@ from weightspace.errors import InputError
 from weightspace.models import zoo
 from weightspace.models.base import example
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KEY = jax.random.key(0, impl="threefry2x32")
 CIFAR, DIGITS = (32, 32, 3), (8, 8, 1)
 CUT = 0.87962566103423978

@@ -7,8 +7,6 @@ from jax import lax
 from weightspace.errors import InputError
 from weightspace.models.pooling import POOLS, average_pool, global_average_pool, max_pool
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SIZES = (1, 2, 3, 5)
 
 

@@ -14,8 +14,6 @@ from weightspace.models import zoo
 from weightspace.models.base import Model, example
 from weightspace.models.zoo.parts import ACTIVATIONS
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KEY = jax.random.key(0, impl="threefry2x32")
 MNIST, CIFAR, DIGITS = (28, 28, 1), (32, 32, 3), (8, 8, 1)
 

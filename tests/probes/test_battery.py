@@ -4,7 +4,6 @@ import dataclasses
 import functools
 import itertools
 
-import jax
 import numpy as np
 import pytest
 
@@ -36,7 +35,6 @@ from weightspace.probes import (
     names,
 )
 from weightspace.recipes.losses import BinaryCrossEntropy
-from weightspace.training.block import block_for
 
 PROBES = {
     "activations": Activations(),
@@ -58,17 +56,6 @@ PROBES = {
 MASKED = {"density"}
 """Probes of spaces that have masks."""
 DATA = make_data("digits", validation=200)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def quick_compilation():
-    """Compiling is most of the time of these tests."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    block_for.cache_clear()
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    block_for.cache_clear()  # other tests compare bits with programs that are optimised
 
 
 def one_output_run(seed):

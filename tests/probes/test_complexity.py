@@ -43,7 +43,6 @@ from weightspace.recipes.schedules import Exponential
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
-from weightspace.training.block import block_for
 from weightspace.training.order import epoch_order
 
 RNG = np.random.default_rng(7)
@@ -54,17 +53,7 @@ Y = RNG.normal(size=N).astype(np.float32).astype(np.float64)
 EACH_STEP = [0, *[1] * STEPS]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def quick_and_own_cache(tmp_path_factory):
-    """Compiling is most of the time of these tests."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    block_for.cache_clear()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    block_for.cache_clear()  # other tests compare bits with programs that are optimised
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def points(x, y, **options):

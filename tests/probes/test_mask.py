@@ -1,4 +1,3 @@
-import jax
 import numpy as np
 import pytest
 
@@ -17,15 +16,6 @@ from weightspace.spaces.full import Full
 from weightspace.spaces.supermask import Supermask
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
-
-
-@pytest.fixture(autouse=True)
-def quick_compilation():
-    """What a program says is asked here, not how fast it runs: compiling is most of the time."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
 
 
 def masked(space, **changes):

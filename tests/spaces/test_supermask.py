@@ -28,15 +28,6 @@ KERNELS = {"a/kernel": (3, 4), "b/kernel": (4, 2)}
 WIDE = make("fc:widths=32", (8, 8, 1), 10)
 
 
-@pytest.fixture(autouse=True)
-def _quick_compilation():
-    """Compiling is most of the time of these tests."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-
-
 def numbers(seed, spread=1.0):
     """A tree of the kernels' paths."""
     draws = np.random.default_rng(seed)

@@ -7,6 +7,7 @@ import sys
 import time
 
 import numpy as np
+import pytest
 
 from tests.builders import small_run
 from weightspace.node import Row, Watch
@@ -16,6 +17,8 @@ from weightspace.store.read import history
 from weightspace.sweeps import execute, sweep
 from weightspace.tree import equal
 
+pytestmark = pytest.mark.optimised
+OPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 SCRIPT = """
 import sys
 import weightspace.sweeps.execute as execute
@@ -36,7 +39,7 @@ def rows(count):
 
 
 def launch(out, count):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=os.environ)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=os.environ | OPTIMISED)
 
 
 def wait_for(condition, seconds=120):

@@ -15,6 +15,7 @@ from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.optimisers import Adam
 from weightspace.recipes.schedules import Cosine
 
+pytestmark = pytest.mark.optimised
 MODELS = ["fc:widths=16", "conv2", "resnet20"]
 
 

@@ -10,7 +10,6 @@ import pytest
 
 from tests.builders import small_run
 from tests.models import nets
-from tests.models.conftest import quick_compilation  # noqa: F401
 from tests.training.harness import train
 from weightspace import tree
 from weightspace.data.base import Data
@@ -44,7 +43,7 @@ RECALIBRATED = Evaluation(("train", "test"), statistics="recalibrated")
 
 
 @pytest.fixture(params=NETS)
-def library(request, quick_compilation):  # noqa: F811
+def library(request):
     return request.param
 
 
@@ -105,7 +104,6 @@ def test_running_statistics_converge_towards_it_where_every_batch_is_the_same(li
     assert abs(running[0] - running[1]) > 5e-4
 
 
-@pytest.mark.usefixtures("quick_compilation")
 @pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
 def test_in_other_precisions(dtype):
     run = resting("nnx", data(1_300), length="3it", precision=Precision(dtype))
