@@ -30,15 +30,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
 
 
-@pytest.fixture(scope="session")
-def cache_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture
-def own_cache(cache_folder, monkeypatch):
-    """Decoded data go to a folder of these tests, not to the user's."""
-    monkeypatch.setenv("WEIGHTSPACE_CACHE", str(cache_folder))
+@pytest.fixture(scope="module")
+def cache_apart(tmp_path_factory):
+    """Decoded data go to a folder of this module's, not to the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -57,6 +57,20 @@ def commands(file):
 TICKETS = commands("docs/tickets.md")
 
 
+SAID = {
+    "random_reinit ": {"kept": "reinit"}, "random_reshuffle": {"kept": "reshuffle"},
+    "rand_signed_constant": {"kept": "constant"}, "signed_reinit": {"kept": "signed_reinit"},
+    "signed_reshuffle": {"kept": "signed_reshuffle"}, "mask signed_constant": {"kept": "signed_constant"},
+    "random_reinit_rescaling": {"kept": "reinit:rescaled=true"}, "freeze_init none": {"pruned": "at_init"},
+    "zero_mask": {"kept": "rewind", "pruned": "zero_shrunk"},
+    "zero_all": {"kept": "shrunk", "pruned": "zero_shrunk"}, "zero_reshuffle": {"pruned": "zero_shuffled"},
+    "zero_rev": {"pruned": "zero_grown"}, "multiplier 2 --dynamic_scaling": {"arm": "both"},
+    "large_final -1 mask none": {"criterion": "large_final", "kept": "rewind", "pruned": "zero"},
+    "--signed_constant 0.1": {"kept": "signed_constant:value=0.1"}, "--sigmoid_bias 1": {"logit": 1.0},
+}  # fmt: skip
+"""What an option of the original means, in labels of ours."""
+
+
 @pytest.mark.parametrize(("theirs", "ours"), TICKETS, ids=[" ".join(ours) for _, ours in TICKETS])
 def test_every_command_of_the_original_has_its_equal(theirs, ours):
     name, *arguments = ours
@@ -67,6 +81,10 @@ def test_every_command_of_the_original_has_its_equal(theirs, ours):
     assert {row.labels["seed"] for row in rows} == {0}
     arms = {tuple(row.labels.get(name) for name in ("criterion", "kept", "pruned", "arm")) for row in rows}
     arms -= {("dense", None, None, None)}
+    meant = [labels for option, labels in SAID.items() if option in theirs]
+    for row in rows:
+        if row.labels.get("criterion") != "dense":
+            assert all(labels.items() <= row.labels.items() for labels in meant)
     # As many as the original's command has: one, but at init all of its criteria.
     assert len(arms) == {"tickets.dense": 0, "tickets.at-init": 13, "tickets.from-supermask": 2}.get(name, 1)
 
@@ -74,6 +92,7 @@ def test_every_command_of_the_original_has_its_equal(theirs, ours):
 def test_the_table_of_tickets_is_whole():
     """The examples of the original's README, and its options."""
     assert len(TICKETS) == 23
+    assert all(any(option in theirs for theirs, _ in TICKETS) for option in SAID)
     assert {ours[0] for _, ours in TICKETS} >= {f"tickets.{name}" for name in (
         "dense", "iterative", "kept-values", "pruned-values", "at-init", "supermask", "from-supermask"
     )}  # fmt: skip

@@ -1,6 +1,6 @@
 import pytest
 
 
-@pytest.fixture(autouse=True)
-def _cache(own_cache):
+@pytest.fixture(scope="module", autouse=True)
+def _cache(cache_apart):
     """Derived values decode data by themselves."""

@@ -29,7 +29,7 @@ from weightspace.sweeps.plan import estimate
 RNG = np.random.default_rng(0)
 
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = pytest.mark.usefixtures("cache_apart")
 
 
 COSINE = {"examples": (20,), "epochs": 2.0, "model": ("mlp:widths=8",)}

@@ -11,6 +11,7 @@ import pytest
 from weightspace.errors import InputError
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.answered import answered
+from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.tickets.connectivity import TicketsConnectivity
 from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.iterative import (
@@ -20,7 +21,10 @@ from weightspace.experiments.tickets.iterative import (
 )
 from weightspace.experiments.tickets.overlap import TicketsOverlap
 from weightspace.experiments.tickets.paired import paired
+from weightspace.node import Row, Watch
+from weightspace.probes import Evaluation
 from weightspace.store.base import Store
+from weightspace.store.read import history
 from weightspace.sweeps import sweep
 from weightspace.sweeps.ask import Driver
 from weightspace.sweeps.plan import estimate
@@ -29,6 +33,7 @@ SMALL = {
     "model": "fc:widths=12,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 6.0,
     "lr": 0.005, "eval_every": "20it", "dense_rate": 0.6, "output_rate": 0.3, "rounds": 2,
 }  # fmt: skip
+DENSE_FIELDS = {field.name for field in dataclasses.fields(TicketsDense)}
 HIDDEN, OUTPUT = 64 * 12, 12 * 10
 TICKETS = [name for name in names() if name.startswith("tickets.")]
 
@@ -114,6 +119,67 @@ def test_a_second_sweep_trains_nothing(criteria, monkeypatch):
     pd.testing.assert_frame_equal(sweep(experiment, out), table)
 
 
+def test_rounds_go_on_where_they_were_interrupted(tmp_path, monkeypatch):
+    """Stopped in the second round of a chain of masks and restarts: the first is not trained again."""
+    experiment = TicketsKeptValues(kept=("signed_reinit",), seeds=("1",), **SMALL)
+    whole = sweep(experiment, tmp_path / "whole")
+    train, calls = Driver._train, []
+
+    def stopped(self, cohorts):
+        calls.append([request.node.digest for cohort in cohorts for request in cohort.requests])
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return train(self, cohorts)
+
+    monkeypatch.setattr(Driver, "_train", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        sweep(experiment, tmp_path / "cut")
+    again = sweep(experiment, tmp_path / "cut")
+    assert calls[3:] == calls[2:3]
+    columns = ["run", "best_test_accuracy", "test_loss", "density", "best_step"]
+    pd.testing.assert_frame_equal(again[columns], whole[columns])
+
+
+def test_test_data_are_looked_at_once_at_the_end_and_for_the_best_weights(tmp_path):
+    """A rate at which validation loss rises again, so that the best weights are not the last."""
+    fields = SMALL | {"lr": 0.1, "epochs": 10.0}
+    experiment = TicketsDense(seeds=("1",), **{k: v for k, v in fields.items() if k in DENSE_FIELDS})
+    table = sweep(experiment, tmp_path)
+    seen = history(tmp_path, wide=True).sort_values("step")
+    for column in ("test_accuracy", "train_loss", "best_test_accuracy", "best_train_loss"):
+        assert seen[column].notna().tolist() == [False] * (len(seen) - 1) + [True]
+    assert seen["validation_loss"].notna().all()
+    best = int(table["best_step"].iloc[0])
+    assert best == seen["step"].iloc[int(np.argmin(seen["validation_loss"]))]
+    assert 0 < best < seen["step"].iloc[-1]
+    (_, run), *_ = rows_of(experiment)
+    then = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, length=f"{best}it"))
+    stopped = sweep([Row({}, then, Watch("1ep", (Evaluation(("test",)),)))], tmp_path / "then")
+    assert table["best_test_accuracy"].iloc[0] == stopped["test_accuracy"].iloc[0]
+    assert table["best_test_accuracy"].iloc[0] != table["test_accuracy"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("preset", "model", "steps", "lr", "conv_rate"),
+    [
+        ("paper", "fc:initialiser=glorot_normal", 50_380, 1.2e-3, 0.1),
+        ("paper-conv2", "lth_conv2", 20_250, 2e-4, 0.1),
+        ("paper-conv4", "lth_conv4", 25_500, 3e-4, 0.1),
+        ("paper-conv6", "lth_conv6", 30_000, 3e-4, 0.15),
+    ],
+)
+def test_presets_of_the_paper_are_its_table(preset, model, steps, lr, conv_rate):
+    """Table 2.3: steps from 55,000 and 45,000 examples in batches of 60, the last one dropped."""
+    experiment = TicketsIterative(**TicketsIterative.presets[preset])
+    examples = 55_000 if preset == "paper" else 45_000
+    assert (experiment.model, experiment.lr, experiment.validation) == (model, lr, 5000)
+    assert experiment.recipe.steps(examples) == steps
+    assert experiment.recipe.steps_per_epoch(examples) == {55_000: 916, 45_000: 750}[examples]
+    assert dataclasses.astuple(experiment.rates) == (0.2, conv_rate, 0.1)
+    assert (experiment.rounds, len(parse_seeds(experiment.seeds)), experiment.batch_size) == (24, 5, 60)
+    assert experiment.minutes.get(preset) == (None if preset == "paper" else "a GPU's work")
+
+
 def trained(monkeypatch):
     """The cohorts that sweeps train from now on."""
     found = []
@@ -193,6 +259,7 @@ def chain(tmp_path_factory):
 
 def test_constants_that_build_on_each_other_keep_the_signs_of_a_later_step(chain):
     (dense,) = runs_of(CHAIN, criterion="dense")
+    assert [str(run.recipe.length) for run in rounds(CHAIN, criterion="large_final")] == ["35it"] * 2
     w = chain.output(dense.digest, "snapshot(5it).weights")["hidden"]["0"]["kernel"]
     for run in rounds(CHAIN, criterion="large_final"):
         given = chain.output(works_on(run).of.digest, works_on(run).key)["hidden"]["0"]["kernel"]
@@ -372,6 +439,7 @@ def test_the_cost_counts_runs_masks_and_programs():
         ({"criteria": ("snip",), "rewind": "5it"}, "gradient at the start of training, but rewind is 5it"),
         ({"score_at": "late"}, "length 'late' is not understood"),
         ({"score_at": "half%"}, "score_at is 'half%'; write an accuracy as in 50%"),
+        ({"score_at": "50%%"}, "score_at is '50%%'; write an accuracy as in 50%"),
         ({"score_at": "150%"}, r"accuracy of score_at is 1.5, but must lie in \(0, 1\]"),
         ({"rule": "legasy"}, "did you mean 'legacy'"),
         ({"scope": "globl"}, "did you mean 'global'"),
@@ -402,6 +470,34 @@ def test_weights_after_the_last_step_are_refused_before_anything_is_trained(cls,
 def test_tickets_need_validation():
     with pytest.raises(InputError, match="give validation="):
         rows_of(TicketsIterative(**SMALL | {"validation": 0}))
+
+
+def test_the_first_arm_is_the_one_named_first_whatever_became_of_its_runs():
+    """Its first seed failed in a round: the second arm must not take its place."""
+    lines = [("dense", 0, seed, "ok") for seed in range(3)]
+    lines += [
+        (arm, 1, seed, "failed" if (arm, seed) == ("large_final", 0) else "ok")
+        for seed in range(3) for arm in ("large_final", "random")
+    ]  # fmt: skip
+    table = pd.DataFrame(lines, columns=["criterion", "round", "seed", "status"])
+    table = table.assign(density=0.5, best_test_accuracy=0.9 + 0.01 * np.arange(len(table)) ** 1.5)
+    found = paired(table, ("criterion",)).set_index(["criterion", "against"])
+    assert sorted(found.index) == [("large_final", "dense"), ("random", "dense"), ("random", "large_final")]
+    assert found["n"].to_dict() == {
+        ("large_final", "dense"): 2, ("random", "dense"): 3, ("random", "large_final"): 2,
+    }  # fmt: skip
+    gone = table[(table["criterion"] != "large_final") | (table["seed"] == 0)]
+    assert set(paired(gone, ("criterion",))["against"]) == {"dense"}
+
+
+def test_weights_of_an_accuracy_never_reached_leave_the_other_figures(tmp_path):
+    experiment = TicketsIterative(
+        criteria=("large_final",), seeds=("1",), score_at="100%", **SMALL | {"epochs": 1.0, "rounds": 1}
+    )
+    sweep(experiment, tmp_path)
+    (part,) = answered(Store(tmp_path))
+    assert sorted(part.measured["status"]) == ["blocked", "ok"]
+    assert "criteria" in {panel.name for panel in part.panels}
 
 
 def test_comparisons_are_those_of_a_paired_t_test():

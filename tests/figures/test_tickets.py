@@ -64,7 +64,7 @@ def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
 
 
 def test_stars_are_where_arms_differ_from_the_first():
-    """At round 1 random lies .2 below large_final in both seeds, at round 3 once below and once above."""
+    """At round 1 random lies .2 below large_final in all seeds, at round 3 now below and now above."""
     rows = [line("dense", 0, seed, 0.9) for seed in range(3)]
     for seed in range(3):
         rows += [line("large_final", n, seed, 0.9 + 0.001 * seed) for n in (1, 3)]
@@ -80,7 +80,7 @@ def test_stars_are_where_arms_differ_from_the_first():
     # An open star below a filled one, and no other.
     stars = [place for one in drawn for place in one.get_offsets().tolist()]
     assert stars == [pytest.approx([0.64, 0.702])] * 2
-    assert "Stars: differs from large final, rewind, zero seed by seed" in accuracy.caption
+    assert "Stars, at early stopping: differs from large final, rewind, zero seed by seed" in accuracy.caption
     assert f"times all {len(pairs)} comparisons" in accuracy.caption
     assert "Stars" not in panels(table, ARMS)[0].caption
 

@@ -9,6 +9,8 @@ from jax.test_util import check_grads
 
 from weightspace.models.convolution import convolution
 
+pytestmark = pytest.mark.optimised
+
 LAYOUT = ("NHWC", "HWIO", "NHWC")
 
 # batch, height, width, channels, kernel height and width, outputs, strides, padding

@@ -152,6 +152,16 @@ def test_what_was_never_reached_has_no_weights():
     assert np.isnan(flat(left["weights"])).all()
 
 
+def test_an_accuracy_to_reach_must_be_measured():
+    run = small_run(0, data=DATA)
+    run = dataclasses.replace(run, task=Task(DATA, run.task.loss, metrics=("loss",)))
+    layout = layout_of(run.model, tuple(run.task.data.shape), "float32")
+    with pytest.raises(
+        InputError, match="'reached_50' needs the metric accuracy, but the task measures loss"
+    ):
+        Reached().check(run, layout)
+
+
 def test_an_accuracy_to_reach_is_a_share():
     with pytest.raises(InputError, match=r"accuracy to reach is 50.0, but must lie in \(0, 1\]"):
         Reached(level=50.0)

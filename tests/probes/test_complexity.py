@@ -53,7 +53,7 @@ Y = RNG.normal(size=N).astype(np.float32).astype(np.float64)
 EACH_STEP = [0, *[1] * STEPS]
 
 
-pytestmark = pytest.mark.usefixtures("own_cache")
+pytestmark = pytest.mark.usefixtures("cache_apart")
 
 
 def points(x, y, **options):

@@ -1,3 +1,7 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -5,6 +9,7 @@ from tests.builders import small_run
 from tests.training.harness import outputs_of, train
 from weightspace import tree
 from weightspace.errors import InputError
+from weightspace.models.adapters import from_equinox
 from weightspace.models.base import layout_of
 from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation
@@ -46,6 +51,25 @@ def test_of_a_convolution_the_filters_are_kept():
     assert found["filters"].shape == (3, 3, 1, 2)
     np.testing.assert_array_equal(found["filters"], tree.flat_dict(found["mask"])[path])
     assert "inputs" not in found
+
+
+def test_filters_come_last_whichever_library_made_the_convolution():
+    """Equinox has [filters, channels, height, width]."""
+    nn = pytest.importorskip("equinox").nn
+
+    def network(key):
+        first, second = jax.random.split(key)
+        layers = [
+            nn.Lambda(lambda x: x.transpose(2, 0, 1)), nn.Conv2d(1, 2, 3, key=first), nn.Lambda(jnp.ravel),
+            nn.Linear(72, 10, key=second),
+        ]  # fmt: skip
+        return nn.Sequential(layers)
+
+    run = dataclasses.replace(masked(Supermask()), model=from_equinox(network, name="own", version=1))
+    (found,) = outputs_of(run, (LearnedMask(),), [0, 1])
+    assert found["filters"].shape == (3, 3, 1, 2)
+    (kernel,) = [leaf for leaf in jax.tree.leaves(found["mask"]) if leaf.ndim == 4]
+    np.testing.assert_array_equal(found["filters"][1, 2, 0, 1], kernel[1, 0, 1, 2])
 
 
 def test_the_learned_mask_is_kept_with_the_share_of_each_input(tmp_path):

@@ -1,5 +1,7 @@
 """Masks that are learned over fixed weights: supermask and edge-popup, and the probe that counts them."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,12 +9,13 @@ import pytest
 
 from tests.builders import EVALUATION, small_run
 from tests.spaces.test_battery import LAYOUT, begin, sample
-from tests.training.harness import train
+from tests.training.harness import flat, outputs_of, train
 from weightspace import tree
 from weightspace.data import make_data
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
 from weightspace.models.zoo import make
+from weightspace.probes import Snapshot
 from weightspace.probes.density import Density
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Momentum, Sgd
@@ -23,6 +26,7 @@ from weightspace.spaces.edge_popup import EdgePopup, largest
 from weightspace.spaces.full import Full
 from weightspace.spaces.supermask import Supermask
 from weightspace.streams import Keys, Seeds, Stream, key
+from weightspace.training.order import epoch_order
 
 KERNELS = {"a/kernel": (3, 4), "b/kernel": (4, 2)}
 WIDE = make("fc:widths=32", (8, 8, 1), 10)
@@ -217,6 +221,45 @@ def test_an_empty_mask_is_rescaled_by_one(rescale):
     weights = space.weights(fixed, theta, p)
     assert tree.squared_norm(on_kernels(weights)) == 0
     assert tree.equal(slope(space, fixed, theta, p, g), slope(Supermask(), fixed, theta, p, g))
+
+
+def test_each_part_of_a_batch_has_a_mask_of_its_own():
+    """One step on two parts is the mean of two steps, each of one part under its own draw."""
+    run = small_run(0, space=Supermask(), recipe=Recipe(Sgd(50.0), "1it", batch=64, samples=2))
+    cut = block_outputs(run)
+    start, by_hand = parts_by_hand(run)
+    assert np.abs(cut - start).max() > 1e-4
+    np.testing.assert_allclose(cut, start - 50.0 * np.mean(by_hand, axis=0), atol=1e-5)
+    whole = block_outputs(dataclasses.replace(run, recipe=Recipe(Sgd(50.0), "1it", batch=64)))
+    assert np.abs(cut - whole).max() > 1e-4
+
+
+def block_outputs(run):
+    """The coordinates at the end."""
+    (found,) = outputs_of(run, (Snapshot("end", coordinates=True),), [0, 1])
+    return flat(found["coordinates"])
+
+
+def parts_by_hand(run):
+    """The coordinates before the first step, and the gradient of each half of the first batch."""
+    data, keys = run.task.data, Keys(run.seeds)
+    arrays = data.arrays()
+    layout = layout_of(run.model, tuple(data.shape), "float32")
+    blank = jnp.zeros((1, *data.shape), jnp.float32)
+    fixed, theta = run.space.init(keys, lambda k: run.model.init(k(Stream.INIT), blank)[0], layout)
+    rows = np.asarray(epoch_order(run.seeds, jnp.int32(0), data.size, None))[:64]
+    still = jax.random.key(0, impl="threefry2x32")
+
+    def loss(theta, number, part):
+        point = run.space.draw(fixed, theta, jax.random.fold_in(key(run.seeds, Stream.POINT), number))
+        x = data.decode(arrays, arrays.train.x[part], "float32")
+        weights = run.space.weights(fixed, theta, point)
+        outputs, _ = run.model.apply(weights, {}, x, train=True, key=still)
+        return jnp.mean(run.task.loss(outputs, jnp.asarray(arrays.train.y[part])))
+
+    slope = jax.grad(loss)
+    halves = [flat(slope(theta, jnp.uint32(i), rows[32 * i : 32 * (i + 1)])) for i in (0, 1)]
+    return flat(theta), halves
 
 
 def test_layer_rescaling_leaves_the_predictions_of_a_mask():

@@ -11,8 +11,11 @@ from weightspace.data import make_data
 from weightspace.errors import InputError
 from weightspace.node import Derived, Row, Watch
 from weightspace.probes import Best, Evaluation, PathLength, Snapshot
+from weightspace.probes.mask import LearnedMask
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.masked import Masked
+from weightspace.spaces.supermask import Supermask
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
@@ -20,6 +23,8 @@ from weightspace.sweeps import sweep
 from weightspace.sweeps.cohorts import probe_groups
 from weightspace.sweeps.requests import request_of, total_steps
 from weightspace.tree import equal, ravel
+
+pytestmark = pytest.mark.optimised
 
 
 @dataclasses.dataclass
@@ -142,6 +147,18 @@ def test_a_failing_node_is_recorded_with_its_error(tmp_path):
     table = sweep(Asked([[Row({"seed": 0}, broken)]]), tmp_path)
     assert list(table["status"]) == ["failed"]
     assert "nothing to divide" in Store(tmp_path).record(broken.digest).error
+
+
+def test_a_mask_of_another_network_fails_in_a_sentence_and_nothing_else_does(tmp_path):
+    """It is an output, so that only its arrays can tell."""
+    other = small_run(0, model="fc:widths=8", space=Supermask(), length="2it")
+    mask = other.read(LearnedMask(), "mask")
+    wrong, right = small_run(0, space=Masked(mask)), small_run(0, model="fc:widths=8", space=Masked(mask))
+    table = sweep(Asked([[row(wrong, what="wrong"), row(right, what="right")]]), tmp_path)
+    assert dict(zip(table["what"], table["status"], strict=True)) == {"wrong": "failed", "right": "ok"}
+    error = Store(tmp_path).record(wrong.digest).error
+    assert "the mask belongs to another architecture: its leaf 'hidden/0/" in error
+    assert "take it from a run of this model" in error
 
 
 def test_decisions_see_complete_tables_and_a_restart_replays_them(tmp_path):

@@ -10,6 +10,8 @@ from tests.training.test_step import by_hand
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Sgd
 
+pytestmark = pytest.mark.optimised
+
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("model", ["fc:widths=16", "conv2"])

@@ -15,6 +15,8 @@ from weightspace.recipes.optimisers import Adam, Momentum, Sgd
 from weightspace.streams import Seeds, Stream, key
 from weightspace.training.order import batch_at, epoch_order
 
+pytestmark = pytest.mark.optimised
+
 
 def by_hand(run, steps):
     """The same training as a plain loop over optax, eagerly, without blocks, lanes or carries."""

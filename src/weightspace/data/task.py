@@ -86,6 +86,12 @@ class Task(Spec):
             elif metric not in known:
                 raise unknown(f"metric of {self.loss.name}", metric, known)
 
+    def recorded(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
+        """The names of all metrics that `measure` gives."""
+        return (
+            ("loss", *map(metric_name, self.metrics)) if self.metrics else self.known_metrics(outputs_shape)
+        )
+
     def known_metrics(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
         """The names of the loss's own metrics on this data."""
         return tuple(jax.eval_shape(self.loss.metrics, *example_shapes(self.data, outputs_shape)))

@@ -39,8 +39,7 @@ def panels(rows: pd.DataFrame, outputs: Outputs) -> list[Panel]:
             array = _array(outputs, row["run"], name)
             if array is not None and len(pictures) < _MOST:
                 pictures[str(row["setting"])] = array
-    seed = int(first["seed"].min()) if len(first) else 0
-    made = [_inputs(found[INPUTS], seed), _filters(found[FILTERS], seed)]
+    made = [_inputs(found[INPUTS]), _filters(found[FILTERS])]
     return [panel for panel in made if panel is not None]
 
 
@@ -52,7 +51,7 @@ def _array(outputs: Outputs, run: str, name: str) -> np.ndarray | None:
         return None
 
 
-def _inputs(found: Mapping[str, np.ndarray], seed: int) -> Panel | None:
+def _inputs(found: Mapping[str, np.ndarray]) -> Panel | None:
     """The share of units for which each pixel is kept; nothing for inputs that are no pictures."""
     pictures = {
         name: array.mean(axis=-1) if array.ndim == 3 else array
@@ -66,14 +65,14 @@ def _inputs(found: Mapping[str, np.ndarray], seed: int) -> Panel | None:
         shown = axes.imshow(picture, cmap="viridis", interpolation="nearest", vmin=0)
         drawn.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.03).ax.tick_params(length=0)
     caption = (
-        "The share of the first layer's units for which a pixel is kept, by the thresholded mask of seed "
-        f"{seed}; channels are averaged. Pixels that are always blank keep their first probability."
+        "The share of the first layer's units for which a pixel is kept, by the thresholded mask of each "
+        "arm's first seed; channels are averaged. Pixels that are always blank keep their first probability."
     )
     data = pd.concat([_pixels(picture).assign(setting=name) for name, picture in pictures.items()])
     return Panel("inputs", "Inputs that learned masks keep", caption, drawn, data)
 
 
-def _filters(found: Mapping[str, Filters], seed: int) -> Panel | None:
+def _filters(found: Mapping[str, Filters]) -> Panel | None:
     """A convolution's filters as tiles."""
     if not found:
         return None
@@ -87,21 +86,22 @@ def _filters(found: Mapping[str, Filters], seed: int) -> Panel | None:
         else "the brighter a tap, the more of the input channels it is kept for"
     )
     caption = (
-        f"The first convolution's filters, a tile each, under the thresholded mask of seed {seed}: {meaning}."
+        f"The first convolution's filters, a tile each, under the thresholded mask of each arm's first seed: "
+        f"{meaning}."
     )
     data = pd.concat([_taps(mask).assign(setting=name) for name, mask in found.items()])
     return Panel("filters", "Filters that learned masks keep", caption, drawn, data)
 
 
 def tiles(mask: Filters) -> Float[np.ndarray, "..."]:
-    """The filters of a mask side by side in a square, with grey lines between them.
+    """The filters of a mask side by side in a square, with lines between them.
 
     Args:
       mask: True where a weight is kept.
 
     Returns:
-      [rows, columns, 3] for three input channels, else [rows, columns], the share of channels kept; from 0
-      to 1, NaN or grey between filters.
+      [rows, columns, 3] for three input channels, grey between filters; else [rows, columns], the share of
+      channels kept, NaN between filters.
     """
     height, width, channels, count = mask.shape
     shown = mask.astype(float) if channels == _COLOURS else mask.mean(axis=2, keepdims=True)

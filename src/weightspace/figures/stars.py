@@ -47,6 +47,6 @@ def caption(numbers: pd.DataFrame, pairs: pd.DataFrame) -> str:
         return ""
     first = next(name for name in pairs["against"] if name != _AGAINST_DENSE)
     return (
-        f" Stars: differs from {first.replace('_', ' ')} seed by seed, paired t-test with p < {LEVEL:g}; "
-        f"filled where that holds times all {len(pairs)} comparisons made."
+        f" Stars, at early stopping: differs from {first.replace('_', ' ')} seed by seed, paired t-test with "
+        f"p < {LEVEL:g}; filled where that holds times all {len(pairs)} comparisons made."
     )

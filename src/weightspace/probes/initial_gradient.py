@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from weightspace.errors import check_number
+from weightspace.models.layout import Layout
+from weightspace.node import Run
 from weightspace.probes.base import At, Carry, Probe
 from weightspace.spec import spec, static
 from weightspace.streams import Stream, key
@@ -24,6 +26,12 @@ class InitialGradient(Probe):
     def validate(self) -> None:
         """At least one example."""
         check_number("examples of the initial gradient", self.examples, least=1)
+
+    def check(self, run: Run, layout: Layout) -> None:
+        """There are so many examples."""
+        size = run.task.data.size
+        hint = f"There are {size} training examples."
+        check_number("examples of the initial gradient", self.examples, least=1, most=size, hint=hint)
 
     def init(self, at: At) -> Carry:
         """The gradient, once."""

@@ -33,7 +33,8 @@ class LearnedMask(Probe):
 
     Of the first layer also what can be shown as a picture. Where its kernel is a matrix with a row an input,
     output `inputs`: the share of its units for which each input is kept, in the shape of an input. Where it
-    is a convolution in two dimensions, output `filters`: its mask [height, width, channels, filters].
+    is a convolution in two dimensions, output `filters`: its mask [height, width, channels, filters],
+    whichever axis its library puts the filters on.
 
     Attributes:
       name: Point of the space: `threshold`, `sample0`, …; "" is its default.
@@ -57,8 +58,10 @@ class LearnedMask(Probe):
         found = {"mask": mask}
         first = min((leaf for leaf in at.layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
         shape = tuple(at.run.task.data.shape)
-        if len(first.shape) == 4:
-            found["filters"] = flat_dict(mask)[first.path]
+        if len(first.shape) == 4 and first.out_axis is not None:
+            kernel = flat_dict(mask)[first.path]
+            # Libraries with filters first have channels second.
+            found["filters"] = kernel.transpose(2, 3, 1, 0) if first.out_axis == 0 else kernel
         if len(first.shape) == 2 and first.shape[0] == math.prod(shape):
             share = jnp.mean(flat_dict(mask)[first.path], axis=1, dtype=jnp.float32)
             found["inputs"] = share.reshape(shape)

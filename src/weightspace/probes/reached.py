@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from weightspace.errors import InputError, check_number
+from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Run
 from weightspace.probes.base import At, Carry, Scalar
@@ -39,8 +40,12 @@ class Reached(ChosenMoment):
     def check(self, run: Run, layout: Layout) -> None:
         """Also needs an accuracy."""
         super().check(run, layout)
-        if run.task.data.classes is None:
-            raise InputError(f"the probe '{self.label}' needs an accuracy, and so targets that are classes")
+        shape = output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage)
+        if "accuracy" not in run.task.recorded(shape):
+            raise InputError(
+                f"the probe '{self.label}' needs the metric accuracy, but the task measures "
+                f"{', '.join(run.task.recorded(shape))}"
+            )
 
     def init(self, at: At) -> Carry:
         """Not reached."""

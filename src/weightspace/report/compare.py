@@ -52,8 +52,9 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
     """Every reference number that some of a store's runs answer to, beside ours.
 
     `difference` is ours less the reference's; both are means, or medians, over runs. `z` is the difference of
-    two means in its standard errors, √(sd²/n + sd_reference²/n_reference): beyond about 2 it is more than the
-    chance of seeds. A reference's spread that is not known is taken to be ours; NaN where ours has none.
+    two means in its standard errors, √(sd²/n + sd_reference²/n_reference): beyond about 2 (3 where seeds are
+    few), a line that was not picked for it differs by more than chance. A reference's spread that is not
+    known is taken to be ours; NaN where ours has none, and for medians.
     `within` says that it is at most the joint spread √(sd² + sd_reference²), or at most the reference's
     tolerance (0.02 for accuracies where it has none); a spread that is not known counts as zero.
 

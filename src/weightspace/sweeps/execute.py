@@ -15,7 +15,7 @@ import jax
 import numpy as np
 
 from weightspace.errors import StoreError
-from weightspace.node import Output, Run, outputs_in
+from weightspace.node import Output, Run, fill, outputs_in
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.sweeps.cohorts import Cohort, prepare, reading_plan
@@ -25,6 +25,7 @@ from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import Request, satisfied
 from weightspace.sweeps.rows import Results, row_of
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
+from weightspace.training.step import layout_of_run
 
 SAVE_SECONDS = 5.0
 CALL_SECONDS = 1.0
@@ -101,7 +102,10 @@ class _Worker:
     def _block_size(self, request: Request, lanes: int, devices: int) -> int:
         run = request.node
         assert isinstance(run, Run)
-        resolved, probes, groups = prepare(request, self._arrays(run))
+        arrays = self._arrays(run)
+        # What other nodes made was no array yet when the run was asked for; runs of a cohort have one shape.
+        fill(run, arrays).space.check(layout_of_run(run))
+        resolved, probes, groups = prepare(request, arrays)
         key = BlockKey.of(resolved, probes, groups, run.precision, lanes, devices)
         block = block_for(key)
         each = run_bytes(key, resolved, probes, block.feed(run))

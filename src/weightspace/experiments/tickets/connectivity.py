@@ -106,25 +106,13 @@ class TicketsConnectivity(TicketSweep):
             dense = self.dense(seeds)
             rows.append(self.row(dense, {"part": "training", "criterion": "dense"}))
             for when in self.rewind:
-                step = self._step(when)
+                step = self.step_of(when)
                 for labels, space in self._spaces(dense, when):
                     labels = labels | {"rewind": step}
                     copies = [self._copy(dense, space, step, number) for number in range(COPIES)]
                     rows += [self.row(c, labels | {"part": "copy", "copy": i}) for i, c in enumerate(copies)]
                     rows.append(self._between(copies, dense, labels))
         yield rows
-
-    def _step(self, when: str) -> int:
-        """The step of the dense run; some must be left.
-
-        Raises:
-          InputError: If none is.
-        """
-        size = self.task.data.size
-        total = self.recipe.steps(size)
-        step = Length.parse(when).steps(self.recipe.steps_per_epoch(size), total)
-        check_number(f"step of rewind '{when}'", step, below=total, hint=f"The dense run has {total} steps.")
-        return step
 
     def _spaces(self, dense: Run, when: str) -> Iterator[tuple[dict[str, Any], Space]]:
         """Where the copies of a step train: all weights, or those of a mask."""
@@ -146,11 +134,8 @@ class TicketsConnectivity(TicketSweep):
 
     def _copy(self, dense: Run, space: Space, step: int, number: int) -> Run:
         """A copy that sees an order of its own for the steps that are left."""
-        left = self.recipe.steps(self.task.data.size) - step
         order = (dense.seeds.order + (number + 1) * _APART) % 2**32
-        seeds = dataclasses.replace(dense.seeds, order=order)
-        run = self.training(space, seeds)
-        return dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, length=f"{left}it"))
+        return self.training(space, dataclasses.replace(dense.seeds, order=order), begun=step)
 
     def _between(self, copies: list[Run], dense: Run, labels: dict[str, Any]) -> Row:
         a, b = (copy.final() for copy in copies)

@@ -16,6 +16,7 @@ from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, pu
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
+from weightspace.masks.fit import check_finite
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
 from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
@@ -50,7 +51,8 @@ class Rounds(TicketSweep):
     scope: str = "layer"
     """Weights are ranked within each layer, or over all together (global: all go by the dense rate)."""
     rewind: str = START
-    """The step of the dense run that kept weights go back to: 0it, or later."""
+    """The step of the dense run that kept weights go back to: 0it, or later; rounds then train for the steps
+    that are left."""
     compounding: bool = True
     """Actions work on what the last round began with (as in the original), not on the first weights; rescaled
     ones on the first weights, and frozen values that are not zero always last."""
@@ -105,7 +107,7 @@ class Rounds(TicketSweep):
         self, dense: Run, seeds: Seeds, name: str, kept: str, pruned: str
     ) -> Iterator[tuple[int, Run]]:
         """The rounds of one arm."""
-        run, mask = dense, None
+        run, mask, begun = dense, None, self.step_of(self.rewind)
         rates = self.rates if self.scope == "layer" else self.dense_rate
         start = None if self._from_start else dense.at(self.rewind)
         before = dense.at(self.rewind)
@@ -121,11 +123,11 @@ class Rounds(TicketSweep):
             mask = made.output("mask")
             ticket = Masked(mask, self._kept(kept, after), self._pruned(pruned, after, last_mask), start)
             if _plain(ticket):
-                run = self.training(ticket, seeds)
+                run = self.training(ticket, seeds, begun=begun)
                 yield number, run
                 continue
             restart = Restart(self.network, self.shape, ticket, seeds, number - 1).output("weights")
-            run = self.training(carried_out(ticket, restart), seeds)
+            run = self.training(carried_out(ticket, restart), seeds, begun=begun)
             yield number, run
             if self.one_shot:
                 continue
@@ -247,6 +249,7 @@ class TicketsIterative(Rounds):
         dense = self.dense(next(self.numbered_seeds()))
         keys = (dense.at(self.rewind).key, self.scored(dense).key)
         before, after = (flat_dict(outputs(rows["run"].iloc[0], key))[path] for key in keys)
+        check_finite("after", after, path)
         return before, after, f"{path}, seed {rows['seed'].iloc[0]}"
 
 

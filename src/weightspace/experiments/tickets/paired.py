@@ -24,6 +24,9 @@ _ROUNDING = 1e-6
 def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     """Every arm and round against the dense network and, round by round, against the first arm.
 
+    The first arm is the one named first in the question, whatever became of its runs; rounds that it has no
+    runs of are compared with the dense network only.
+
     Args:
       table: A row a run, with labels, `round`, `seed` and the metric.
       arms: The labels that tell arms apart.
@@ -44,13 +47,14 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
         # In the order of the question, so that the first arm is the one that was named first.
         for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"], sort=False)
     }
+    asked = table.loc[table["criterion"] != DENSE, labels]
+    first = tuple(asked.iloc[0]) if len(asked) else ()
     lines = []
-    first: dict[Any, Any] = {}
     for key, part in groups.items():
         lines.append((*key, part["density"].mean(), DENSE, *difference(part[metric], dense)))
-        reference = first.setdefault(key[-1], part)
-        if reference is not part:
-            name = ", ".join(str(reference[label].iloc[0]) for label in labels)
+        reference = groups.get((*first, key[-1]))
+        if reference is not None and key[:-1] != first:
+            name = ", ".join(map(str, first))
             lines.append((*key, part["density"].mean(), name, *difference(part[metric], reference[metric])))
     columns = ["difference", "difference_low", "difference_high", "p", "n"]
     found = DataFrame(lines, columns=[*labels, "round", "density", "against", *columns])

@@ -122,9 +122,26 @@ class TicketTraining(TrainingSweep):
             decay=make_decay(self.optimiser, self.weight_decay), remainder="drop",
         )  # fmt: skip
 
-    def training(self, space: Space, seeds: Seeds) -> Run:
-        """A training in a space."""
-        return Run(self.network, self.task, space, self.recipe, seeds, precision=self.precision)
+    def training(self, space: Space, seeds: Seeds, *, begun: int = 0) -> Run:
+        """A training in a space; from weights that have trained for `begun` steps, only for those left."""
+        run = Run(self.network, self.task, space, self.recipe, seeds, precision=self.precision)
+        if not begun:
+            return run
+        left = self.recipe.steps(self.task.data.size) - begun
+        return dataclasses.replace(run, recipe=dataclasses.replace(self.recipe, length=f"{left}it"))
+
+    def step_of(self, rewind: str) -> int:
+        """The step of the dense run that is gone back to.
+
+        Raises:
+          InputError: If no steps are left after it.
+        """
+        size = self.task.data.size
+        total = self.recipe.steps(size)
+        step = Length.parse(rewind).steps(self.recipe.steps_per_epoch(size), total)
+        hint = f"The dense run has {total} steps."
+        check_number(f"step of rewind '{rewind}'", step, below=total, hint=hint)
+        return step
 
     def dense(self, seeds: Seeds) -> Run:
         """The training of all weights that everything starts from."""
@@ -136,6 +153,11 @@ class TicketTraining(TrainingSweep):
         return Best(self.eval_every)
 
     @property
+    def _scoring_probes(self) -> tuple[str, ...]:
+        """Names of probes whose weights are scored, beside the evaluation's."""
+        return ()
+
+    @property
     def evaluation(self) -> Evaluation:
         """Validation along the way, train and test once."""
         return Evaluation(("validation",), last=("train", "test"))
@@ -145,7 +167,7 @@ class TicketTraining(TrainingSweep):
         if not self.validation:
             raise InputError("tickets are chosen by validation loss; give validation=<examples>")
         masks = (Density(layers=False),) if isinstance(run.space, Masked) else ()
-        extra = further(self.probes, ("evaluation", "best", "density"))
+        extra = further(self.probes, ("evaluation", "best", "density", *self._scoring_probes))
         return Watch(self.eval_every, (self.evaluation, self.best, *masks, *extra))
 
     def row(self, run: Run, labels: dict[str, Any]) -> Row:
@@ -186,17 +208,20 @@ class TicketSweep(TicketTraining):
         return Rates(self.dense_rate, self.conv_rate, self.output_rate)
 
     @property
+    def _scoring_probes(self) -> tuple[str, ...]:
+        return () if self.accuracy_to_reach is None else ("reached",)
+
+    @property
     def accuracy_to_reach(self) -> float | None:
         """The validation accuracy at whose first reaching weights are scored; None where they are elsewhere.
 
         Raises:
           InputError: If what stands before the per cent sign is no number between 0 and 100.
         """
-        number, percent, _ = self.score_at.partition("%")
-        if not percent:
+        if "%" not in self.score_at:
             return None
         try:
-            accuracy = float(number) / 100
+            accuracy = float(self.score_at.removesuffix("%")) / 100
         except ValueError:
             raise InputError(f"score_at is '{self.score_at}'; write an accuracy as in 50%") from None
         check_number("accuracy of score_at", accuracy, above=0, most=1, hint="Write 50% for one half.")

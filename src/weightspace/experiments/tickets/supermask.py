@@ -123,8 +123,10 @@ class TicketsSupermask(TicketTraining):
         super().__post_init__()
         if not self.logit and not self.popup:
             raise InputError("no logit to sweep; give at least one, or shares for popup")
-        if not self.logit and (self.density or self.rounding):
-            raise InputError("density and rounding are of supermasks, which need a logit; give at least one")
+        if not self.logit and (self.density or self.rounding or self.parts != 1):
+            raise InputError(
+                "density, rounding and parts are of supermasks, which need a logit; give at least one"
+            )
         for field in ("scale", "rescale"):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
@@ -169,10 +171,9 @@ class TicketsSupermask(TicketTraining):
         return Run(self.network, self.task, space, self._recipe(space), seeds, precision=self.precision)
 
     def _recipe(self, space: Space) -> Recipe:
-        recipe = dataclasses.replace(self.recipe, samples=self.parts)
-        if not isinstance(space, EdgePopup):
-            return recipe
-        return dataclasses.replace(recipe, optimiser=make_optimiser(self.optimiser, self.popup_lr))
+        if isinstance(space, EdgePopup):  # nothing is drawn, so that parts would change nothing
+            return dataclasses.replace(self.recipe, optimiser=make_optimiser(self.optimiser, self.popup_lr))
+        return dataclasses.replace(self.recipe, samples=self.parts)
 
     def watch_of(self, run: Run) -> Watch:
         """Validation along the way by one sampled mask, all measures of the masks at the end."""
