@@ -85,6 +85,15 @@ def test_stars_are_where_arms_differ_from_the_first():
     assert "Stars" not in panels(table, ARMS)[0].caption
 
 
+def test_restarts_without_signs_are_dotted():
+    rows = [line("large_final", n, 0, 0.9) | {"kept": k} for n in (1, 2) for k in ("rewind", "reinit")]
+    panel = panels(pd.DataFrame(rows), ARMS)[0]
+    dashes = {one.get_label(): one.get_linestyle() for one in panel.figure.axes[0].lines}
+    assert dashes["rewind"] == "-" != dashes["reinit"]
+    assert "Dotted: restarts that do not keep the signs" in panel.caption
+    assert "Dotted" not in panels(pd.DataFrame(rows[:2]).query("kept == 'rewind'"), ARMS)[0].caption
+
+
 def test_rounds_that_did_not_finish_are_left_out(drawn):
     gone = [
         line("random", 3, 2, np.nan, status=s, best_step=np.nan) for s in ("failed", "blocked", "waiting")

@@ -1,5 +1,6 @@
 """Figures of the ticket experiments: accuracy and early-stopping step against the share of weights left."""
 
+import dataclasses
 from collections.abc import Sequence
 
 import pandas as pd
@@ -11,11 +12,13 @@ from weightspace.figures.axes import legend_below, panes_of
 from weightspace.figures.captions import runs_text
 from weightspace.figures.panel import Panel
 from weightspace.figures.weights_left import draw_baseline, percent_axis, stretch
+from weightspace.masks.kept import keeps_sign
 from weightspace.store.schema import FINISHED
 
 DENSE = "dense"
 STARRED = "best_test_accuracy"
 """The metric that arms are compared by, pair by pair."""
+_DOTTED = (0, (1.2, 1.2))
 LABELS = {
     "best_test_accuracy": "test accuracy at early stopping",
     "test_accuracy": "test accuracy at the end",
@@ -55,7 +58,7 @@ def _panel(
     pairs: pd.DataFrame,
 ) -> Panel:
     pruned, dense = rows[rows["criterion"] != DENSE], rows[rows["criterion"] == DENSE]
-    arms = arms_of(pruned, tuple(labels))
+    arms = [_dashed(arm) for arm in arms_of(pruned, tuple(labels))]
     drawn, panes = panes_of(len(metrics), 3.4)
     data = []
     for axes, metric in zip(panes, metrics, strict=True):
@@ -75,9 +78,22 @@ def _panel(
     caption = (
         f"Means over seeds ({counts} at each point), bands from the least to the greatest. Grey: the dense "
         "network, mean and range. Early stopping takes the step of least validation loss."
-    ) + (" The axis is logistic: it stretches what lies near 1." if stretched else "")
+    )
+    if not all(_keeps_sign(arm) for arm in arms):
+        caption += " Dotted: restarts that do not keep the signs of the initial weights."
+    caption += " The axis is logistic: it stretches what lies near 1." if stretched else ""
     caption += stars.caption(numbers, pairs)
     return Panel(name, title, caption, drawn, numbers)
+
+
+def _dashed(arm: Arm) -> Arm:
+    """Dotted where kept weights lose their signs, as in the paper's Figure 4."""
+    return arm if _keeps_sign(arm) else dataclasses.replace(arm, dash=_DOTTED)
+
+
+def _keeps_sign(arm: Arm) -> bool:
+    kept = arm.labels.get("kept")
+    return kept is None or keeps_sign(str(kept))
 
 
 def _line(axes: Axes, rows: pd.DataFrame, arm: Arm, metric: str) -> pd.DataFrame:

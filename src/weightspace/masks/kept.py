@@ -50,6 +50,8 @@ class Kept(Spec, abc.ABC):
     """
 
     label: ClassVar[str]
+    keeps_sign: ClassVar[bool] = True
+    """Whether no kept weight changes its sign."""
 
     rescaled: bool
 
@@ -133,6 +135,7 @@ class Reinit(Kept):
     """
 
     label: ClassVar[str] = "reinit"
+    keeps_sign: ClassVar[bool] = False
 
     draw: str = static(default="permutation")
     rescaled: bool = static(default=False)
@@ -151,6 +154,7 @@ class Reshuffle(Kept):
     """The kept entries of w_i in a random order among their places."""
 
     label: ClassVar[str] = "reshuffle"
+    keeps_sign: ClassVar[bool] = False
 
     rescaled: bool = static(default=False)
 
@@ -169,6 +173,7 @@ class ShuffledConstant(Kept):
     """
 
     label: ClassVar[str] = "constant"
+    keeps_sign: ClassVar[bool] = False
 
     value: float | None = None
     rescaled: bool = static(default=False)
@@ -268,6 +273,12 @@ _MEMBERS: dict[str, type[Kept]] = {
 def names() -> tuple[str, ...]:
     """The actions known by name."""
     return tuple(_MEMBERS)
+
+
+def keeps_sign(name: str) -> bool:
+    """Whether the action of that name, with or without options, keeps signs; one that is not known does."""
+    member = _MEMBERS.get(name.partition(":")[0].replace("-", "_"))
+    return member is None or member.keeps_sign
 
 
 def make_kept(name: str, **options: Any) -> Kept:
