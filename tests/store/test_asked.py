@@ -122,6 +122,12 @@ def test_a_misspelt_experiment_gets_the_nearest_name(store):
         store.asked("random_subspce")
 
 
+def test_before_the_first_answer_the_sweep_under_way_is_pointed_to(store):
+    assert store.questions() == []
+    with pytest.raises(InputError, match="nothing is answered in .* yet, 'e' neither; weightspace status"):
+        store.questions("e")
+
+
 def test_damaged_questions_are_named_and_asked_again(store):
     store.ask("e", [({"x": 1}, digest(1))], {})
     (path,) = (store.root / "asked" / "e").iterdir()

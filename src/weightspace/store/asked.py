@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from weightspace.errors import StoreError, unknown
+from weightspace.errors import InputError, StoreError, unknown
 from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.schema import DamagedError, check_name, read_parquet, skip
 from weightspace.store.write import sentences, write_parquet
@@ -128,6 +128,11 @@ def questions(folder: Path, experiment: str | None = None) -> list[Question]:
     """
     names = experiments(folder)
     if experiment is not None and experiment not in names:
+        if not names:
+            raise InputError(
+                f"nothing is answered in {folder.parent} yet, '{experiment}' neither; weightspace status says "
+                "what is under way"
+            )
         raise unknown("experiment", experiment, names)
     chosen = names if experiment is None else [experiment]
     paths = [path for name in chosen for path in sorted((folder / name).glob("[!.]*.parquet"))]
