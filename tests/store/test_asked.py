@@ -124,7 +124,7 @@ def test_a_misspelt_experiment_gets_the_nearest_name(store):
 
 def test_before_the_first_answer_the_sweep_under_way_is_pointed_to(store):
     assert store.questions() == []
-    with pytest.raises(InputError, match="nothing is answered in .* yet, 'e' neither; weightspace status"):
+    with pytest.raises(InputError, match=r"nothing is answered in .* yet, 'e' neither; weightspace status"):
         store.questions("e")
 
 

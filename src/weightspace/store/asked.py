@@ -130,8 +130,8 @@ def questions(folder: Path, experiment: str | None = None) -> list[Question]:
     if experiment is not None and experiment not in names:
         if not names:
             raise InputError(
-                f"nothing is answered in {folder.parent} yet, '{experiment}' neither; weightspace status says "
-                "what is under way"
+                f"nothing is answered in {folder.parent} yet, '{experiment}' neither; weightspace status "
+                "says what is under way"
             )
         raise unknown("experiment", experiment, names)
     chosen = names if experiment is None else [experiment]
