@@ -161,7 +161,8 @@ def test_a_disk_that_fills_up(run, read, trained, disk):
         ended.check_refused(FULL)
         assert stored(out) == finished
         assert read("results", out).status == 0
-        assert statuses(out) == {"ok": 1}
+        # Whether the question of two seeds was noted before the disk was full is a matter of bytes.
+        assert statuses(out) in ({"ok": 1}, {"ok": 1, "waiting": 1})
         assert all(Lease(folder).held_by() is None for folder in out.glob("work/*"))
         filler.unlink()
     assert {"manifest.json", "block-0.parquet"} <= reached

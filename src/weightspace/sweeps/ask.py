@@ -150,9 +150,11 @@ class Driver:
             rows = next(generator)
             experiment.fields()  # raises where a setting cannot be recorded
             while True:
-                self.answer(rows)
+                self._check(rows)
                 asked += rows
+                # Before anything is computed: a long sweep can be looked at while it goes on.
                 self._note(experiment, asked)
+                self.answer(rows)
                 rows = generator.send(self._table(experiment.name, asked))
         except StopIteration:
             pass
@@ -168,11 +170,14 @@ class Driver:
         table = results(self.store.root, name)
         return table[table["run"].isin([row.node.digest for row in rows])]  # pyright: ignore[reportReturnType]
 
-    def answer(self, rows: list[Row]) -> None:
-        """Compute what the rows need and the store lacks, wave after wave."""
+    def _check(self, rows: list[Row]) -> None:
+        """Raise what can be said against any run that the rows need."""
         for request in missing(rows, lambda _: False).values():
             if isinstance(request.node, Run):
                 check_run(request)
+
+    def answer(self, rows: list[Row]) -> None:
+        """Compute what the rows need and the store lacks, wave after wave."""
         while True:
             wanted = missing(rows, self._satisfied)
             if not wanted:

@@ -55,7 +55,7 @@ class ComplexityGeneralisation(CosineSweep):
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """`correlations`: ρ of each measure with the test loss, at matched epoch and at matched loss."""
-        return {"correlations": self.correlations(table, history)}
+        return {"correlations": self.correlations(table, history)} if "train_loss" in history else {}
 
     def correlations(self, table: Frame, history: Frame) -> Frame:
         """Columns `matched`, `measure`, `spearman`, `spearman_low`, `spearman_high`, `n`, `n_asked`."""
@@ -72,4 +72,6 @@ class ComplexityGeneralisation(CosineSweep):
         """The correlations with their intervals, after the usual figures."""
         from weightspace.figures.correlations import correlation_panel
 
+        if "train_loss" not in history:  # before the first run has finished
+            return []
         return [correlation_panel(self.correlations(table, history), self.matched_loss)]

@@ -114,6 +114,8 @@ class TicketsBestMasks(MaskTraining, TicketSweep):
     def summary(self, table: Frame) -> Frame:
         """Means and spreads of each way, in the order of the published table."""
         found = super().summary(table)
+        if found.empty:
+            return found
         return found.sort_values("way", key=lambda ways: ways.map(WAYS.index)).reset_index(drop=True)
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:

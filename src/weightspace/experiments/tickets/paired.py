@@ -40,7 +40,9 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
 
     labels = [name for name in arms if name in table]
     finished = table[table["status"].isin(FINISHED)]
-    rows = finished.dropna(subset=[metric]) if metric in table else table.iloc[:0]
+    if metric not in finished:  # before the first run has finished
+        finished = finished.iloc[:0].assign(**{metric: 0.0})
+    rows = finished.dropna(subset=[metric])
     dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
     groups: dict[Any, Frame] = {
         key: part.set_index("seed")
