@@ -78,6 +78,7 @@ class TicketsConnectivity(TicketSweep):
         "density", "barrier_error", "stable", "barrier_loss", "train_barrier_error", "copies_test_accuracy",
         "distance_ab",
     )  # fmt: skip
+    minutes: ClassVar = {"quick": "3 on 2 cores"}
     presets: ClassVar = {
         "smoke": SMOKE | {"rewind": ("0it", "20it", "100it"), "rounds": (0, 2)},
         "quick": {
