@@ -45,7 +45,7 @@ class Experiment(abc.ABC):
     paper: ClassVar[Paper]
     presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
     minutes: ClassVar[dict[str, str]] = {}
-    """Measured minutes of each preset, with the hardware."""
+    """Minutes of each preset, measured or from a part that was, with the hardware."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
     by: ClassVar[tuple[str, ...]] = ()

@@ -113,6 +113,7 @@ class TicketsSupermask(TicketTraining):
     )  # fmt: skip
     swept = (*TicketTraining.swept, "scale", "rescale", "logit", "density", "popup")
     passing = ("eval_every",)
+    minutes: ClassVar = {"paper": "some 500 on 2 cores, by 60 epochs' 14"}
     presets: ClassVar = {
         "smoke": MASK_SMOKE,
         "quick": {"epochs": 10.0, "seeds": ("3",)},
