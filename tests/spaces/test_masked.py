@@ -36,8 +36,6 @@ from weightspace.spaces.masked import Masked
 from weightspace.streams import Keys, Seeds, Stream, key
 from weightspace.training.step import gradient, layout_of_run, update
 
-pytestmark = pytest.mark.optimised
-
 RUN = small_run(0, model="fc:widths=8")
 LAYOUT = layout_of_run(RUN)
 BLANK = jnp.zeros((1, *RUN.task.data.shape))

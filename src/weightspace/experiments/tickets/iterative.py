@@ -107,7 +107,8 @@ class Rounds(TicketSweep):
         self, dense: Run, seeds: Seeds, name: str, kept: str, pruned: str
     ) -> Iterator[tuple[int, Run]]:
         """The rounds of one arm."""
-        run, mask, begun = dense, None, self.step_of(self.rewind)
+        run, mask = dense, None
+        begun = None if self._from_start else self.step_of(self.rewind)
         rates = self.rates if self.scope == "layer" else self.dense_rate
         start = None if self._from_start else dense.at(self.rewind)
         before = dense.at(self.rewind)

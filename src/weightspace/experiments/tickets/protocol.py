@@ -122,10 +122,10 @@ class TicketTraining(TrainingSweep):
             decay=make_decay(self.optimiser, self.weight_decay), remainder="drop",
         )  # fmt: skip
 
-    def training(self, space: Space, seeds: Seeds, *, begun: int = 0) -> Run:
+    def training(self, space: Space, seeds: Seeds, *, begun: int | None = None) -> Run:
         """A training in a space; from weights that have trained for `begun` steps, only for those left."""
         run = Run(self.network, self.task, space, self.recipe, seeds, precision=self.precision)
-        if not begun:
+        if begun is None:
             return run
         left = self.recipe.steps(self.task.data.size) - begun
         return dataclasses.replace(run, recipe=dataclasses.replace(self.recipe, length=f"{left}it"))
