@@ -1,48 +1,17 @@
-"""The identity of a user's own code: a qualified name and a digest of its source.
+"""A user's own code as a value of a spec: what it is (by `identity`), and the arguments bound to it."""
 
-A result must not be reused after the code that made it has changed. Code that lives in a module is named
-by the source of the whole module, since it may call its neighbours; code in a script or a notebook by its
-own source, since the rest of the script only says what to run.
-"""
-
-import functools
-import hashlib
+import copy
+import dataclasses
 import importlib
-import inspect
 import json
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from weightspace.errors import InputError
-
-
-@functools.cache
-def source_digest(target: Any) -> str:
-    """SHA-256 of the source of a class or function (of its module, where it has one).
-
-    Raises:
-      InputError: If the source cannot be found, as in an interactive session.
-    """
-    module = sys.modules.get(getattr(target, "__module__", ""))
-    file = getattr(module, "__file__", None)
-    try:
-        if module is not None and module.__name__ != "__main__" and file:
-            text = Path(file).read_text()
-        else:
-            text = inspect.getsource(target)
-    except (OSError, TypeError) as error:
-        raise InputError(
-            f"the source of {qualified_name(target)} cannot be found, so its results could not be told "
-            "apart from those of another version; give name= and version= instead"
-        ) from error
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def qualified_name(target: Any) -> str:
-    """`package.module:Class.method`, as `import_object` takes it."""
-    return f"{getattr(target, '__module__', '?')}:{getattr(target, '__qualname__', repr(target))}"
+from weightspace.identity import identity_digest, qualified_name
 
 
 def import_object(name: str) -> Any:
@@ -73,7 +42,10 @@ class Code:
     Attributes:
       call: The callable itself.
       arguments: Keyword arguments that are bound to each call; they are part of the identity.
-      identity: Name, version or source digest, and arguments, as canonical JSON values.
+      identity: Name, version or digest of the code, and arguments, as canonical JSON values.
+
+    Raises:
+      InputError: If the code or an argument cannot be followed and no version is given.
     """
 
     def __init__(
@@ -89,21 +61,31 @@ class Code:
         if (name is None) != (version is None):
             raise InputError("name= and version= go together: give both or neither")
         if name is None:
-            _refuse_hidden_values(call)
-            self.identity: dict[str, Any] = {"code": qualified_name(call), "source": source_digest(call)}
+            self.identity: dict[str, Any] = {"code": qualified_name(call), "source": identity_digest(call)}
         else:
             self.identity = {"code": name, "version": version}
         if self.arguments:
-            self.identity["arguments"] = self._plain_arguments()
+            self.identity["arguments"] = _arguments(self.arguments)
 
-    def _plain_arguments(self) -> Any:
-        try:
-            return json.loads(json.dumps(self.arguments, sort_keys=True, allow_nan=False))
-        except (TypeError, ValueError) as error:
+    @property
+    def label(self) -> str:
+        """`package.module:factory`, and its arguments."""
+        shown = ",".join(f"{key}={_shown(value)}" for key, value in self.arguments.items())
+        return self.identity["code"] + (f":{shown}" if shown else "")
+
+    def check_unchanged(self) -> None:
+        """Raise unless the code is what it was when this was made.
+
+        Raises:
+          InputError: If a global, an attribute or a captured variable has changed since.
+        """
+        source = self.identity.get("source")
+        same = source is None or source == identity_digest(self.call)
+        if not same or self.identity.get("arguments", {}) != _arguments(self.arguments):
             raise InputError(
-                f"arguments of {self.identity['code']} must be numbers, strings, lists or dicts, so that "
-                f"results can be told apart; got {self.arguments}"
-            ) from error
+                f"{self.identity['code']} has changed since it was handed over: something it reads "
+                "(a global, an attribute, an argument) is another now; make the model, loss or metric anew"
+            )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it with its bound arguments."""
@@ -123,15 +105,41 @@ class Code:
         return f"Code({self.identity['code']})"
 
 
-def _refuse_hidden_values(call: Callable[..., Any]) -> None:
-    """A closure's captured values are invisible to the source digest, so they must be plain arguments."""
-    if isinstance(call, functools.partial):
-        raise InputError("give a partial's arguments by keyword to the adapter instead of functools.partial")
-    closure = getattr(call, "__closure__", None) or ()
-    names = getattr(getattr(call, "__code__", None), "co_freevars", ())
-    for name, cell in zip(names, closure, strict=True):
-        if not (inspect.isclass(cell.cell_contents) or inspect.ismodule(cell.cell_contents)):
-            raise InputError(
-                f"{qualified_name(call)} captures the variable '{name}', whose value its source does not "
-                "show; pass it as a keyword argument to the adapter, or give name= and version="
-            )
+def codes_in(value: Any) -> Iterator[Code]:
+    """The user's code within a spec, at any depth."""
+    if isinstance(value, Code):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from codes_in(item)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for field in dataclasses.fields(value):
+            yield from codes_in(getattr(value, field.name))
+
+
+def _arguments(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments as JSON, where JSON tells them apart from others; else what following them gives."""
+    return {
+        # A copy, for lists may change.
+        name: copy.deepcopy(value) if _is_json(value) else {"followed": identity_digest(value)}
+        for name, value in given.items()
+    }
+
+
+def _is_json(value: Any) -> bool:
+    if value is None or type(value) in (bool, int, str):
+        return True
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is list:
+        return all(map(_is_json, value))
+    if type(value) is dict:
+        return "followed" not in value and all(
+            type(key) is str and _is_json(item) for key, item in value.items()
+        )
+    return False
+
+
+def _shown(value: Any) -> str:
+    named = callable(value) and not _is_json(value)
+    return qualified_name(value).rpartition(":")[2] if named else str(value)

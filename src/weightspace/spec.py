@@ -23,8 +23,8 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
-from weightspace.code import qualified_name, source_digest
 from weightspace.errors import InputError
+from weightspace.identity import identity_digest, qualified_name
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
@@ -83,7 +83,7 @@ class Spec:
         """Name, version and values of this spec as plain JSON values."""
         values: dict[str, Any] = {"kind": kind(type(self)), "version": self.version}
         if not _ours(type(self)):
-            values["source"] = source_digest(type(self))
+            values["source"] = identity_digest(type(self))
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
             if "neutral" in field.metadata and _same(value, field.metadata["neutral"]):

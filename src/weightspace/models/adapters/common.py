@@ -45,8 +45,7 @@ class UserModel(Model):
     @property
     def name(self) -> str:
         """`package.module:factory`, and its arguments."""
-        arguments = ",".join(f"{key}={value}" for key, value in self.code.arguments.items())
-        return self.code.identity["code"] + (f":{arguments}" if arguments else "")
+        return self.code.label
 
     def layout(self, x: Any) -> Layout:
         """What each leaf of the weights is; `x` is a batch of inputs or its shape and type."""

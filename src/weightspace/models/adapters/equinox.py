@@ -102,7 +102,7 @@ def from_equinox(
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the names suggest (an
         `eqx.nn.Embedding` has a `weight` that is taken for a kernel).
-      **arguments: Of the factory: numbers, strings, lists or dicts.
+      **arguments: Of the factory; they are part of the identity.
 
     Raises:
       InputError: If the factory does not give an Equinox module, or does not take the arguments.

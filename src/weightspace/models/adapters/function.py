@@ -97,7 +97,7 @@ def from_function(
       name: With `version`, the identity of the model in the place of the functions' names and source.
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the names suggest.
-      **arguments: Numbers, strings, lists or dicts, given by keyword to those functions that name them.
+      **arguments: Given by keyword to those functions that name them; part of the identity.
 
     Raises:
       InputError: If something else than functions is given.

@@ -121,7 +121,7 @@ def from_linen(
       name: With `version`, the identity of the model in the place of its name and source.
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the names suggest.
-      **arguments: Of the class or function: numbers, strings, lists or dicts.
+      **arguments: Of the class or function; they are part of the identity.
 
     Raises:
       InputError: If it is no Linen module, or does not take the arguments.

@@ -121,7 +121,7 @@ def from_nnx(
       name: With `version`, the identity of the model in the place of the factory's name and source.
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the names suggest.
-      **arguments: Of the factory: numbers, strings, lists or dicts.
+      **arguments: Of the factory; they are part of the identity.
 
     Raises:
       InputError: If the factory does not give an NNX module, or does not take the arguments.

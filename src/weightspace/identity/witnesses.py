@@ -1,0 +1,79 @@
+"""What a walk through code looked at, so that it can be told in microseconds whether all of it is as it was.
+
+A sweep of ten thousand rows asks for the identity of one factory ten thousand times. Names, captured
+variables, attributes and default arguments that were read are compared by identity; where a walk met
+something that can be changed in place (a list, an array, an object), it is made anew each time.
+"""
+
+import types
+from typing import Any
+
+_EMPTY = object()
+
+
+def content(cell: types.CellType) -> Any:
+    """What a captured variable holds; it may hold nothing yet."""
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return ("undefined", "cell")
+
+
+class Witnesses:
+    """Places and what was found there.
+
+    Attributes:
+      changeable: Whether the walk met something that may change in place.
+    """
+
+    def __init__(self) -> None:
+        self.changeable = False
+        self._names: list[tuple[dict[str, Any], str, Any]] = []
+        self._cells: list[tuple[types.CellType, Any]] = []
+        self._functions: list[tuple[types.FunctionType, tuple[Any, ...]]] = []
+        self._classes: list[tuple[type, dict[str, Any]]] = []
+
+    def name(self, space: dict[str, Any], name: str, value: Any) -> None:
+        """A name in a module, and what it led to."""
+        self._names.append((space, name, value))
+
+    def cell(self, cell: types.CellType) -> Any:
+        """A captured variable; gives what it holds."""
+        value = content(cell)
+        self._cells.append((cell, value))
+        return value
+
+    def function(self, function: types.FunctionType) -> None:
+        """What can be put in another place of a function."""
+        self._functions.append((function, _parts(function)))
+
+    def attributes(self, cls: type) -> None:
+        """The attributes of a class."""
+        self._classes.append((cls, dict(vars(cls))))
+
+    def unchanged(self) -> bool:
+        """Whether everything is where it was found."""
+        return not self.changeable and (
+            all(space.get(name, _EMPTY) is value for space, name, value in self._names)
+            and all(_same(content(cell), value) for cell, value in self._cells)
+            and all(_all_same(_parts(function), parts) for function, parts in self._functions)
+            and all(_attributes_same(cls, before) for cls, before in self._classes)
+        )
+
+
+def _parts(function: types.FunctionType) -> tuple[Any, ...]:
+    kwdefaults = tuple((function.__kwdefaults__ or {}).values())
+    return (function.__code__, function.__defaults__, *kwdefaults, *vars(function).values())
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b or (isinstance(a, tuple) and isinstance(b, tuple) and a[:1] == b[:1] == ("undefined",))
+
+
+def _all_same(a: tuple[Any, ...], b: tuple[Any, ...]) -> bool:
+    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+
+
+def _attributes_same(cls: type, before: dict[str, Any]) -> bool:
+    now = vars(cls)
+    return len(now) == len(before) and all(now.get(name, _EMPTY) is value for name, value in before.items())

@@ -1,0 +1,157 @@
+"""Networks that differ are different runs, whatever makes the difference, and an edit trains anew."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+import weightspace as ws
+from weightspace.errors import InputError
+from weightspace.recipes.custom import custom_loss
+
+X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+Y = (X[:, 0] > 0).astype(int)
+
+
+class Net(nnx.Module):
+    def __init__(self, width, rngs):
+        self.a, self.o = nnx.Linear(4, width, rngs=rngs), nnx.Linear(width, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.o(nnx.relu(self.a(x)))
+
+
+class Maker:
+    def __init__(self, width):
+        self.width = width
+
+    def __call__(self, rngs):
+        return Net(self.width, rngs)
+
+    def build(self, rngs):
+        return Net(self.width, rngs)
+
+
+def closed(width):
+    def build(rngs):
+        return Net(width, rngs)
+
+    return build
+
+
+def local(width):
+    class Inner(nnx.Module):
+        def __init__(self, rngs):
+            self.net = Net(width, rngs)
+
+        def __call__(self, x):
+            return self.net(x)
+
+    return Inner
+
+
+def inherited(width):
+    class Base(nnx.Module):
+        size = width
+
+    class Inner(Base):
+        def __init__(self, rngs):
+            self.net = Net(self.size, rngs)
+
+        def __call__(self, x):
+            return self.net(x)
+
+    return Inner
+
+
+def run(model, task=None):
+    task = task or ws.Task(ws.Data(ws.from_arrays(X, Y)), ws.CrossEntropy())
+    return ws.Run(model, task, ws.Full(), ws.Recipe(ws.Sgd(0.1), "2it", batch=20), ws.Seeds(0))
+
+
+@pytest.mark.parametrize(
+    "factory",
+    [lambda w: lambda rngs, w=w: Net(w, rngs), closed, local, inherited, Maker, lambda w: Maker(w).build],
+    ids=["default argument", "closure", "local class", "base class", "instance", "bound method"],
+)
+def test_factories_that_differ_in_what_they_hold_are_different_runs(factory, tmp_path):
+    rows = [ws.Row({"width": w}, run(ws.from_nnx(factory(w)))) for w in (1, 5)]
+    table = ws.sweep(rows, tmp_path)
+    assert table["run"].nunique() == 2
+    alone = ws.sweep([run(ws.from_nnx(Net, width=5))], tmp_path / "alone")
+    assert table["test_loss"][1] == alone["test_loss"][0] != table["test_loss"][0]
+    assert run(ws.from_nnx(factory(5))).digest == rows[1].node.digest
+
+
+def test_losses_and_metrics_are_told_apart_by_what_they_hold():
+    def loss(scale):
+        return custom_loss(lambda outputs, _: scale * jnp.sum(outputs, -1))
+
+    a, b, c = (ws.Task(ws.Data(ws.from_arrays(X, Y)), loss(s)).digest for s in (1.0, 2.0, 1.0))
+    assert a == c != b
+
+
+SCALE = 1.0
+
+
+def scaled(w, x):
+    return SCALE * x @ w["kernel"]
+
+
+def start(key, x):
+    return {"kernel": jax.random.normal(key, (4, 2))}
+
+
+def test_a_global_that_changes_after_the_model_was_made_is_refused(tmp_path, monkeypatch):
+    model = ws.from_function(start, scaled)
+    first = ws.sweep([run(model)], tmp_path)
+    monkeypatch.setitem(globals(), "SCALE", 2.0)
+    with pytest.raises(InputError, match=r"scaled has changed since it was handed over.*make the model"):
+        ws.sweep([run(model)], tmp_path)
+    second = ws.sweep([run(ws.from_function(start, scaled))], tmp_path)
+    assert first["test_loss"][0] != second["test_loss"][0]
+
+
+SCRIPT = """
+import sys, numpy as np, weightspace as ws
+from flax import nnx
+class Block(nnx.Module):
+    def __init__(self, rngs): self.lin = nnx.Linear(4, 4, rngs=rngs)
+    def __call__(self, x): return 1.0 * nnx.relu(self.lin(x))
+class Outer(nnx.Module):
+    def __init__(self, rngs): self.block, self.out = Block(rngs), nnx.Linear(4, 2, rngs=rngs)
+    def __call__(self, x): return self.out(self.block(x))
+x = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
+task = ws.Task(ws.Data(ws.from_arrays(x, (x[:, 0] > 0).astype(int))), ws.CrossEntropy())
+recipe = ws.Recipe(ws.Sgd(0.1), "2it", batch=20)
+table = ws.sweep([ws.Run(ws.from_nnx(Outer), task, ws.Full(), recipe, ws.Seeds(0))], sys.argv[1])
+print(table["run"][0], table["test_loss"][0])
+"""
+
+
+def test_an_edit_of_a_helper_trains_anew_and_a_remark_does_not(tmp_path):
+    script, found = tmp_path / "script.py", []
+    environment = os.environ | {"PYTHONPATH": str(Path(ws.__file__).parents[1])}
+    for text in (
+        SCRIPT,
+        SCRIPT.replace("1.0 *", "0.0 *"),
+        "# A remark.\n" + SCRIPT.replace("\nx =", "\n\nx ="),
+    ):
+        script.write_text(text)
+        done = subprocess.run(
+            [sys.executable, str(script), str(tmp_path / "out")],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
+        found.append(tuple(done.stdout.split()))
+    assert found[0] == found[2]
+    assert found[0][0] != found[1][0]
+    assert found[0][1] != found[1][1]
