@@ -155,3 +155,42 @@ def test_an_edit_of_a_helper_trains_anew_and_a_remark_does_not(tmp_path):
     assert found[0] == found[2]
     assert found[0][0] != found[1][0]
     assert found[0][1] != found[1][1]
+
+
+def counted(limit):
+    def margin(outputs, y):
+        return jnp.where(jnp.abs(outputs[:, 0]) > limit, 1.0, 0.0)
+
+    return margin
+
+
+def test_a_metric_that_was_edited_is_measured_anew_and_the_rest_is_kept(tmp_path):
+    found = []
+    for metrics in ((counted(0.1),), (counted(0.3),), (counted(0.1),), ("accuracy",), ()):
+        task = ws.Task(ws.Data(ws.from_arrays(X, Y, X, Y)), ws.CrossEntropy(), metrics)
+        model = ws.from_nnx(Net, width=3)
+        found.append(ws.sweep([run(model, task)], tmp_path).iloc[-1])
+    first, second, third, named, own = found
+    assert first["run"] == second["run"] == own["run"]
+    assert first["test_margin"] == third["test_margin"] != second["test_margin"]
+    assert named["test_accuracy"] == own["test_accuracy"] > 0
+
+
+def test_columns_of_one_name_and_other_statistics_are_told_apart(tmp_path):
+    class Normalised(nnx.Module):
+        def __init__(self, rngs):
+            self.a, self.n = nnx.Linear(4, 2, rngs=rngs), nnx.BatchNorm(2, rngs=rngs)
+
+        def __call__(self, x):
+            return self.n(self.a(x))
+
+    one = run(ws.from_nnx(Normalised), ws.Task(ws.Data(ws.from_arrays(X, Y, X, Y)), ws.CrossEntropy()))
+    running, batch = (
+        ws.Watch("end", (ws.Evaluation(("test",), statistics=s),)) for s in ("running", "batch")
+    )
+    found = [
+        ws.sweep([ws.Row({}, one, w)], tmp_path)["test_loss"].iloc[-1] for w in (running, batch, running)
+    ]
+    assert found[0] == found[2] != found[1]
+    with pytest.raises(InputError, match="which both write columns that begin with 'test_'"):
+        ws.sweep([ws.Row({"s": 1}, one, running), ws.Row({"s": 2}, one, batch)], tmp_path)

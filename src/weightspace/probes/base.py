@@ -126,6 +126,11 @@ class Probe(Spec, abc.ABC):
         changed = [f"{name}={value}" for name, value, default in given if value != default]
         return type(self).__name__.lower() + (f"({','.join(changed)})" if changed else "")
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What the names of those columns begin with whose numbers depend on the probe's options."""
+        return ()
+
     def check(self, run: "Run", layout: Layout) -> None:
         """Raise `InputError` where the run cannot give what the probe needs; says what that is."""
 

@@ -42,6 +42,11 @@ class ChosenMoment(Probe, abc.ABC):
     def label(self) -> str:
         """What its columns begin with, and what it is called."""
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Its label."""
+        return (self.label,)
+
     def points(self, total: int, per_epoch: int) -> tuple[int, ...]:
         """The moments looked at."""
         return self.every.multiples(per_epoch, total)

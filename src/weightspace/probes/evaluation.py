@@ -37,6 +37,12 @@ class Evaluation(Probe):
             check_choice("split", name, SPLITS)
         check_choice("statistics", self.statistics, STATISTICS)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """`[point_]split`."""
+        splits = dict.fromkeys((*self.splits, *self.last))
+        return tuple(f"{name}_{split}" if name else split for name in self.names for split in splits)
+
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
         """One evaluation for each point and split."""
         record: dict[str, Scalar] = {}

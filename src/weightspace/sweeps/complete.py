@@ -14,6 +14,7 @@ from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import Record, RunRow
 from weightspace.store.schema import HISTORY, read_parquet
+from weightspace.sweeps.recorded import still_true
 from weightspace.sweeps.requests import Request
 
 
@@ -43,7 +44,7 @@ def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tupl
     kept = dataclasses.replace(
         row,
         outputs=tuple(sorted({*row.outputs, *old.outputs})),
-        probes=tuple(sorted({*row.probes, *old.probes})),
+        probes=tuple(sorted({*row.probes, *still_true(old.probes, row.probes)})),
         scalars={**scalars, **row.scalars},
     )
     return kept, arrays

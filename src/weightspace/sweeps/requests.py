@@ -7,6 +7,7 @@ points at a run names the probe that makes it.
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
+from weightspace.code import codes_in
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
@@ -14,6 +15,7 @@ from weightspace.probes.base import Probe
 from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
 from weightspace.store.rows import Record
+from weightspace.sweeps.recorded import check_apart, covered, marks
 from weightspace.training.step import layout_of_run
 
 DONE = ("ok", "diverged")
@@ -36,9 +38,16 @@ class Request:
     points: tuple[int, ...] = ()
     outputs: frozenset[str] = frozenset()
 
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """What a record that holds all of it says of itself."""
+        return marks(self.node, self.probes) if isinstance(self.node, Run) else ()
+
     def joined(self, other: "Request") -> "Request":
         """Both requests of one node as one."""
         probes = {probe.key: probe for probe in (*self.probes, *other.probes)}
+        if isinstance(self.node, Run) and isinstance(other.node, Run):
+            check_apart(self.node, probes.values(), (other.node,))
         return Request(
             self.node,
             tuple(probes[key] for key in sorted(probes)),
@@ -105,10 +114,9 @@ def satisfied(request: Request, record: Record | None) -> bool:
     """Whether a stored record holds all that is asked of its node."""
     if record is None or record.status not in DONE:
         return False
-    probes = {probe.digest for probe in request.probes}
     return (
         request.outputs <= set(record.outputs)
-        and probes <= set(record.probes)
+        and covered(request.marks, record.probes)
         and set(request.points) <= set(record.points)
     )
 
@@ -131,6 +139,9 @@ def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
     assert isinstance(run, Run)
+    for code in codes_in(run):
+        code.check_unchanged()
+    check_apart(run, request.probes, ())
     run.task.check(output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)

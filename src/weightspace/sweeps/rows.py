@@ -50,7 +50,7 @@ def row_of(
         seconds=seconds,
         steps=steps,
         outputs=tuple(outputs),
-        probes=tuple(probe.digest for probe in request.probes) if request else (),
+        probes=request.marks if request else (),
         points=request.points if request else (),
         provenance=provenance,
         scalars=dict(metrics or {}),
