@@ -74,7 +74,7 @@ def check_apart(run: Run, probes: Iterable[Probe], others: Iterable[Run]) -> Non
             if first.digest != probe.digest:
                 raise InputError(
                     f"one run is watched by {first.key} and {probe.key}, which both write columns that begin "
-                    f"with '{name}_'; ask for them in folders of their own, or at points or splits that differ"
+                    f"with '{name}_'; use folders of their own, or other points or splits"
                 )
     for other in others:
         if [_metric(m) for m in other.task.metrics] != [_metric(m) for m in run.task.metrics]:

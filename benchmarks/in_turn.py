@@ -1,0 +1,126 @@
+"""Time of a training step under two arms, in turn (A B A B): two versions of the code, or two settings.
+
+    python -m benchmarks.in_turn --before ../old --after . --out benchmarks/results/health.json
+
+Each arm is a process of its own that holds its compiled programs and advances them on request, so that both see
+the same machine at the same time. What is quoted is the ratio of the medians, and its spread over the rounds.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import tyro
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What to compare."""
+
+    before: Path = Path()
+    """A checkout of the project."""
+    after: Path = Path()
+    """Another one, or the same."""
+    before_flags: str = ""
+    """XLA_FLAGS of the first arm."""
+    after_flags: str = ""
+    """XLA_FLAGS of the second arm."""
+    rounds: int = 15
+    """Turns of each."""
+    seconds: float = 1.0
+    """Duration of a turn."""
+    only: str = ""
+    """Part of a workload's name, to time one."""
+    out: Path | None = None
+    """File for the numbers."""
+
+
+WORKER = """
+import json, sys
+from weightspace import platform
+platform.use_cpu_devices()
+from benchmarks.against_torch import Options, workloads
+from weightspace.bench import Timer
+timers = {}
+for workload, counts in workloads(Options(runs=(16,))):
+    timers[workload.name] = (workload, max(c for c in counts if c in (8, 16, 40)))
+print(json.dumps(list(timers)), flush=True)
+made = {}
+for line in sys.stdin:
+    name, steps = json.loads(line)
+    if name not in made:
+        made.clear()
+        made[name] = Timer(timers[name][0].run, timers[name][1])
+    print(json.dumps([made[name].seconds_per_run_step(steps), made[name].runs]), flush=True)
+"""
+
+
+class Arm:
+    """One process and its programs."""
+
+    def __init__(self, tree: Path, flags: str):
+        # Both arms time the workloads of this checkout's benchmarks, on the packages' code of their own.
+        here = Path(__file__).resolve().parents[1]
+        paths = os.pathsep.join([str(tree.resolve() / "src"), str(here)])
+        given = os.environ | {"PYTHONPATH": paths} | ({"XLA_FLAGS": flags} if flags else {})
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", WORKER], cwd=here, env=given, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.names = self._read()
+
+    def _read(self):
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def advance(self, name: str, steps: int) -> tuple[float, int]:
+        """Seconds of a run-step, and runs at once."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([name, steps]) + "\n")
+        self.process.stdin.flush()
+        return self._read()
+
+
+def compare(a: Arm, b: Arm, name: str, options: Options) -> dict:
+    """Both arms in turn on one workload."""
+    import numpy as np
+
+    for arm in (a, b):
+        arm.advance(name, 2)
+    seconds, runs = a.advance(name, 10)
+    steps = max(2, int(options.seconds / (seconds * runs)))
+    times = np.array([[arm.advance(name, steps)[0] for arm in (a, b)] for _ in range(options.rounds)])
+    before, after = np.median(times, 0)
+    ratios = times[:, 1] / times[:, 0]
+    return {
+        "workload": name, "runs": runs, "steps": steps, "before_us": float(before) * 1e6, "after_us": float(after) * 1e6,
+        "ratio": float(after / before), "quartiles": [float(q) for q in np.percentile(ratios, [25, 75])],
+    }  # fmt: skip
+
+
+def main(options: Options) -> None:
+    """Time all workloads, print the table, write the file."""
+    a, b = Arm(options.before, options.before_flags), Arm(options.after, options.after_flags)
+    rows = []
+    for name in a.names:
+        if options.only in name:
+            rows.append(compare(a, b, name, options))
+            print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
+    if options.out:
+        from benchmarks.against_torch import processor
+        from weightspace.store.provenance import collect
+
+        summary = {
+            "command": " ".join(["python", "-m", "benchmarks.in_turn", *sys.argv[1:]]),
+            "date": time.strftime("%Y-%m-%d"), "processor": processor(), "versions": collect([])["versions"],
+            "rows": rows,
+        }  # fmt: skip
+        options.out.write_text(json.dumps(summary, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
