@@ -2,8 +2,8 @@
 
     python -m benchmarks.in_turn --before ../old --after . --out benchmarks/results/health.json
 
-Each arm is a process of its own that holds its compiled programs and advances them on request, so that both see
-the same machine at the same time. What is quoted is the ratio of the medians, and its spread over the rounds.
+Each arm is a process of its own that holds its compiled programs and advances them on request, so that both
+see the same machine at the same time. What is quoted is the ratio of the medians, and the rounds' quartiles.
 """
 
 import dataclasses
@@ -97,7 +97,8 @@ def compare(a: Arm, b: Arm, name: str, options: Options) -> dict:
     before, after = np.median(times, 0)
     ratios = times[:, 1] / times[:, 0]
     return {
-        "workload": name, "runs": runs, "steps": steps, "before_us": float(before) * 1e6, "after_us": float(after) * 1e6,
+        "workload": name, "runs": runs, "steps": steps,
+        "before_us": float(before) * 1e6, "after_us": float(after) * 1e6,
         "ratio": float(after / before), "quartiles": [float(q) for q in np.percentile(ratios, [25, 75])],
     }  # fmt: skip
 
