@@ -131,7 +131,9 @@ def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
     assert isinstance(run, Run)
-    run.task.check(output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage))
+    data, storage = run.task.data, run.precision.storage
+    data.check_digits(storage)
+    run.task.check(output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage)))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.steps_per_epoch(run.task.data.size)
