@@ -68,7 +68,8 @@ def assemble(
       name: What error messages call the set.
       train: Inputs and targets.
       test: Inputs and targets; None to set a fixed fifth of `train` aside (`split.held_out`).
-      classes: Number of classes; None for one more than the largest label, if targets are whole numbers.
+      classes: Number of classes; None for one more than the largest label, if targets are whole numbers, which
+        must then not run from 1.
       full_scale: Largest value of an input; None for 255 if inputs are uint8.
 
     Raises:
@@ -84,12 +85,24 @@ def assemble(
         parts = [Split(whole.x[rows], whole.y[rows]) for rows in (rest, kept)]
     first, second = _alike(parts)
     if classes is None and all(part.y.dtype == np.int32 and len(part.y) for part in parts):
-        classes = 1 + max(int(part.y.max()) for part in parts)
+        classes = _count_classes(name, np.unique(np.concatenate([np.unique(part.y) for part in parts])))
     if full_scale is None and first.x.dtype == np.uint8:
         full_scale = IMAGE_SCALE
     examine(name, first, second, classes)
     full_scale = None if full_scale is None else float(full_scale)
     return Loaded(first, second, classes, full_scale, digest(first, second, classes, full_scale))
+
+
+def _count_classes(name: str, found: np.ndarray) -> int:
+    """One more than the largest label; labels from 1 to k would make a class of none."""
+    low, high = int(found[0]), int(found[-1])
+    if low == 1 and len(found) == high and high > 1:
+        raise DataError(
+            f"{name}: labels run from 1 to {high}, so that there would be {high + 1} classes, the first without "
+            f"an example; number the classes from 0, y - 1, or say classes={high + 1}; for a regression give "
+            "floats, y.astype(float)"
+        )
+    return high + 1
 
 
 def digest(train: Split, test: Split, classes: int | None, full_scale: float | None) -> str:
@@ -139,14 +152,17 @@ def _check_part(name: str, part: str, split: Split) -> None:
     if len(split.x) != len(split.y):
         raise DataError(f"{name}: the {part} part has {len(split.x)} inputs but {len(split.y)} targets")
     for what, array in (("input", split.x), ("target", split.y)):
-        for start, block in _blocks(array):
-            bad = ~np.isfinite(block)
-            if bad.any():
-                row = start + int(np.argwhere(bad)[0][0])
-                raise DataError(
-                    f"{name}: {what} {row} of the {part} part is NaN or infinite; remove or repair such "
-                    "examples"
-                )
+        bad = [
+            start + int(row)
+            for start, block in _blocks(array)
+            for row in np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
+        ]
+        if bad:
+            more = f" ({len(bad)} such {what}s of {len(array)})" if len(bad) > 1 else ""
+            raise DataError(
+                f"{name}: {what} {bad[0]} of the {part} part is NaN or infinite{more}; remove or repair such "
+                "examples"
+            )
 
 
 def _check_targets(name: str, part: str, y: Any, classes: int | None) -> None:
@@ -157,7 +173,11 @@ def _check_targets(name: str, part: str, y: Any, classes: int | None) -> None:
             )
         return
     if y.dtype != np.int32 or y.ndim != 1:
-        raise DataError(f"{name}: labels of {classes} classes must be int32 [n], but are {_form(y)}")
+        columns = y.ndim == 2 and y.shape[1] > 1
+        raise DataError(
+            f"{name}: labels of {classes} classes must be int32 [n], but are {_form(y)}; give whole numbers, "
+            f"{'y.argmax(axis=1) where they are one-hot' if columns else 'y.astype(int)'}"
+        )
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= classes:
         raise DataError(

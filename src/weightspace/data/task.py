@@ -1,7 +1,7 @@
 """Task: what a run learns, the data and the loss, and which metrics are recorded of it."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 from jaxtyping import Array, Float
@@ -12,6 +12,17 @@ from weightspace.errors import InputError, unknown
 from weightspace.recipes.custom import check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
 from weightspace.spec import Spec, spec, static
+
+
+class OneMetric(NamedTuple):
+    """One of the values that a loss measures, as a function."""
+
+    loss: Loss
+    name: str
+
+    def __call__(self, outputs: Array, y: Array) -> Array:
+        """Of each example."""
+        return self.loss.metrics(outputs, y)[self.name]
 
 
 @spec
@@ -80,6 +91,9 @@ class Task(Spec):
         self.data.check()
         self.loss.check(self.data, outputs_shape)
         known = self.known_metrics(outputs_shape)
+        if not type(self.loss).__module__.startswith("weightspace."):
+            for name in known:
+                check_per_example(OneMetric(self.loss, name), f"{self.loss.name}: {name}", self.data, outputs_shape)
         for metric in self.metrics:
             if isinstance(metric, Code):
                 check_per_example(metric, f"metric {metric_name(metric)}", self.data, outputs_shape)
