@@ -75,6 +75,8 @@ def assemble(
     Raises:
       DataError: If the arrays do not form a data set.
     """
+    if test is not None:
+        forms.check_columns_agree(name, train[0], test[0])
     parts = [
         _tidy(name, f"{part} part", *pair) for part, pair in (("training", train), ("test", test)) if pair
     ]

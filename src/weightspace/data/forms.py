@@ -47,6 +47,20 @@ def check_rows_belong(name: str, part: str, x: Any, y: Any) -> None:
             )
 
 
+def check_columns_agree(name: str, x: Any, x_test: Any) -> None:
+    """Refuse tables of inputs whose columns differ in name or order: they would be matched by place.
+
+    Raises:
+      DataError: Says which.
+    """
+    one, other = (getattr(each, "columns", None) for each in (x, x_test))
+    if hasattr(one, "equals") and hasattr(other, "equals") and not one.equals(other):  # pyright: ignore
+        raise DataError(
+            f"{name}: inputs have columns {', '.join(map(str, one))} in the training part and "  # pyright: ignore
+            f"{', '.join(map(str, other))} in the test part; give the same in the same order, x_test[x.columns]"  # pyright: ignore
+        )
+
+
 def inputs(name: str, part: str, given: Any) -> np.ndarray:
     """Inputs in a type that is kept, with a last axis for grey uint8 images [n, h, w] and for scalars [n].
 
