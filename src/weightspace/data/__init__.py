@@ -181,6 +181,8 @@ def _make_source(given: str) -> "Source | Data":
     from weightspace.data.sources.hub import Hub, local_folder
 
     base, _, text = given.partition(":")
+    if not given:
+        raise unknown("data set", given, names())
     if text and base.replace("-", "_") in CARDS:
         return _selected(base, text)
     whole, columns = _columns(given)
@@ -205,11 +207,11 @@ def _make_source(given: str) -> "Source | Data":
         return Folder(str(path if path.exists() else local))
     if ":" in given:
         return _from_factory(given)
-    if not given or (path.name == given and not path.suffix):
+    if path.name == given and not path.suffix:
         raise unknown("data set", given, names())
     near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     guess = nearest(path.name, near)
-    hint = f"; did you mean {path.parent / guess}?" if guess else ";"
+    hint = f"; did you mean {path.parent / guess}? Or" if guess else ";"
     raise DataError(
         f"there is no folder or file {given}{hint} give a folder with data, an .npz file, or one of: "
         f"{', '.join(names())}"

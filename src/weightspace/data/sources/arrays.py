@@ -5,7 +5,7 @@ from typing import Any
 from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
-from weightspace.errors import DataError, InputError
+from weightspace.errors import DataError, InputError, check_number
 from weightspace.spec import spec, static
 
 
@@ -63,7 +63,7 @@ def from_arrays(
       y_test: Targets of the test part.
       name: What the set is called in tables.
       full_scale: Largest value of an input; None for 255 if inputs are uint8.
-      classes: Number of classes; None for one more than the largest label, if some labels are 0.
+      classes: Number of classes; None for one more than the largest label; labels must then not run from 1.
 
     Raises:
       InputError: If only one of `x_test` and `y_test` is given.
@@ -73,5 +73,7 @@ def from_arrays(
     if (x_test is None) != (y_test is None):
         raise InputError("x_test and y_test go together: give both or neither")
     test = None if x_test is None else (x_test, y_test)
+    check_number("full_scale", full_scale, above=0)
+    check_number("classes", classes, least=1)
     loaded = assemble(name, (x, y), test, classes=classes, full_scale=full_scale)
     return Stored(cache.keep(name, loaded).digest, name)
