@@ -1,7 +1,8 @@
 """Task: what a run learns, the data and the loss, and which metrics are recorded of it."""
 
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 from jaxtyping import Array, Float
@@ -14,7 +15,8 @@ from weightspace.recipes.losses import Loss
 from weightspace.spec import Spec, spec, static
 
 
-class OneMetric(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class OneMetric:
     """One of the values that a loss measures, as a function."""
 
     loss: Loss

@@ -95,17 +95,27 @@ def check_per_example(
     y = _targets(data, targets.dtype)
     mixed = cached_mixes(function, outputs_shape, y.tobytes(), y.dtype.str, y.shape[1:])
     if mixed:
-        raise InputError(f"{what} mixes examples: {mixed}; {_advice(outputs, targets)}")
+        raise InputError(f"{what} mixes examples: {mixed}; {_advice(function, outputs, targets)}")
 
 
-def _advice(outputs: Any, targets: Any) -> str:
-    if outputs.ndim != targets.ndim and outputs.size == targets.size:
+def _advice(function: Callable[..., Any], outputs: Any, targets: Any) -> str:
+    if outputs.ndim != targets.ndim and outputs.size == targets.size and _broadcasts(function, outputs, targets):
         one, other = ("[batch]" if each.ndim == 1 else "[batch, 1]" for each in (outputs, targets))
         return (
             f"outputs are {one} and targets {other}, which broadcast to [batch, batch]: give both one shape, as "
             f"{'outputs' if outputs.ndim > targets.ndim else 'y'}[:, 0]"
         )
     return "each must have a number of its own, without sums, means, sorts or norms over the batch"
+
+
+def _broadcasts(function: Callable[..., Any], outputs: Any, targets: Any) -> bool:
+    """Whether it joins arrays of different ranks."""
+    try:
+        with jax.numpy_rank_promotion("raise"):
+            jax.eval_shape(lambda outputs, y: function(outputs, y), outputs, targets)
+    except (TypeError, ValueError):
+        return True
+    return False
 
 
 def _targets(data: "Examples", dtype: Any) -> np.ndarray:
