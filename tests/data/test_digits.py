@@ -165,10 +165,14 @@ class Line(nnx.Module):
 
 def learn(data, precision="float32"):
     recipe = ws.Recipe(ws.Sgd(0.3), "20it", batch=80)
-    run = ws.Run(
-        ws.from_nnx(Line), ws.Task(data, ws.SquaredError()), ws.Full(), recipe, ws.Seeds(0), precision=precision
+    return ws.Run(
+        ws.from_nnx(Line),
+        ws.Task(data, ws.SquaredError()),
+        ws.Full(),
+        recipe,
+        ws.Seeds(0),
+        precision=precision,
     )
-    return run
 
 
 def test_a_run_learns_from_time_stamps(tmp_path):
@@ -201,7 +205,13 @@ def test_a_sweep_refuses_them_before_tracing(tmp_path):
 
 
 def test_values_that_float32_tells_apart_pass():
-    for y in (ZERO + 5, NORMAL[:, 0], 1e8 * NORMAL[:, 0], np.arange(400.0) + 2**20, 1e9 + 1e-7 * NORMAL[:, 0]):
+    for y in (
+        ZERO + 5,
+        NORMAL[:, 0],
+        1e8 * NORMAL[:, 0],
+        np.arange(400.0) + 2**20,
+        1e9 + 1e-7 * NORMAL[:, 0],
+    ):
         Data(from_arrays(NORMAL, y), normalise="none").check_digits("float32")
 
 

@@ -22,8 +22,14 @@ class Broken:
 @pytest.mark.parametrize(
     ("x", "message"),
     [
-        (MASKED, r"inputs of the training part have 6 masked of 40 values, .* fill them \(.filled\(value\)\)"),
-        (X.astype(object), r"must be real numbers, but are objects \(float\); convert them, .astype\(float\)"),
+        (
+            MASKED,
+            r"inputs of the training part have 6 masked of 40 values, .* fill them \(.filled\(value\)\)",
+        ),
+        (
+            X.astype(object),
+            r"must be real numbers, but are objects \(float\); convert them, .astype\(float\)",
+        ),
         (np.where(X < 3, None, X), r"objects \(NoneType, float\); 3 values are missing: fill them"),
         (FRAME.astype("Int64").mask(FRAME < 3), r"3 values are missing: fill them|NaN or infinite \(2 such"),
         (FRAME.mask(FRAME < 3), r"input 0 of the training part is NaN or infinite \(2 such inputs of 20\)"),
@@ -55,7 +61,10 @@ def test_inputs_that_are_refused(x, message):
         (Y.astype(object), r"must be class numbers or floats, but are objects \(int\)"),
         (pd.Series(Y, dtype="Int64").mask(Y == 2), r"5 values are missing|NaN or infinite \(5 such"),
         (pd.Series(list("abcd") * 5, dtype="category"), "number names from 0"),
-        (np.zeros((20, 2, 2)), r"class numbers \[n\] or floats \[n\] or \[n, k\], but are float64 \[20, 2, 2\]"),
+        (
+            np.zeros((20, 2, 2)),
+            r"class numbers \[n\] or floats \[n\] or \[n, k\], but are float64 \[20, 2, 2\]",
+        ),
     ],
 )
 def test_targets_that_are_refused(y, message):

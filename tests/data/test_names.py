@@ -72,7 +72,10 @@ def test_images_of_uint8_and_floats_are_amounts_as_before():
 def test_the_default_is_no_part_of_the_digest():
     """Digests are those of `mean_image`, which was the default's name."""
     x = RNG.normal(size=(60, 4)).astype(np.float32)
-    plain, named = Data(from_arrays(x, LABELS[:60])), Data(from_arrays(x, LABELS[:60]), normalise="mean_image")
+    plain, named = (
+        Data(from_arrays(x, LABELS[:60])),
+        Data(from_arrays(x, LABELS[:60]), normalise="mean_image"),
+    )
     assert plain == named
     assert plain.canonical["normalise"] == "mean_image"
 

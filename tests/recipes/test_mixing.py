@@ -130,7 +130,9 @@ def product(o, y):
     return (o @ jnp.ones((4, 4)))[:, 0] * y
 
 
-@pytest.mark.parametrize("function", [cross_entropy, hinge, by_rank, right, product], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "function", [cross_entropy, hinge, by_rank, right, product], ids=lambda f: f.__name__
+)
 def test_functions_of_classes_that_do_not(function):
     assert mixes(function, (4,), CLASSES) is None
 
@@ -168,10 +170,12 @@ def real_data():
 
 
 def test_a_custom_loss_is_refused_with_what_to_do():
-    message = r"loss own mixes examples: .* targets of another; outputs are \[batch, 1\] and targets \[batch\]"
+    message = (
+        r"loss own mixes examples: .* targets of another; outputs are \[batch, 1\] and targets \[batch\]"
+    )
     with pytest.raises(InputError, match=message + r".*outputs\[:, 0\]"):
         Task(real_data(), custom_loss(own)).check((1,))
-    with pytest.raises(InputError, match="loss centred mixes examples: .* without sums, means"):
+    with pytest.raises(InputError, match=r"loss centred mixes examples: .* without sums, means"):
         Task(real_data(), custom_loss(centred)).check((1,))
     with pytest.raises(InputError, match="mixes"):
         Task(CosineProduct(), custom_loss(own)).check((1,))

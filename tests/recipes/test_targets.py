@@ -58,7 +58,7 @@ def test_squared_error(y, message):
         (2 * (LABELS > 0), r"has targets 0 and 2; give 0 and 1, \(y == 2\).astype\(int\)"),
         (LABELS, "has 3 classes; use cross-entropy"),
         (np.eye(2)[LABELS % 2], r"one-hot targets of 2 columns; give class numbers, y.argmax\(axis=1\)"),
-        (PROBABLE[:, 0], r"probabilities\?\); give classes, \(y > 0.5\)"),
+        (PROBABLE[:, 0], r"probabilities\?\); give \(y > 0.5\).astype\(int\)"),
         (RNG.normal(size=60), "has real targets, not all 0 or 1; use mse"),
     ],
 )
@@ -73,13 +73,25 @@ def test_binary_cross_entropy(y, message):
         (np.eye(3, dtype=int)[LABELS], r"they are one-hot: give class numbers, y.argmax\(axis=1\)"),
         (RNG.integers(0, 2, (60, 3)), r"several classes an example give floats"),
         (RNG.integers(0, 9, (60, 3)), r"give floats for a regression, y.astype\(float\)"),
-        (AMOUNTS - 20, r"run from -20 to 1\d; for a regression \(mse\) give floats, y.astype\(float\); number the"),
-        (LABELS - 1, r"run from -1 to 1; number the classes from 0, .*; for a regression \(mse\) give floats"),
+        (
+            AMOUNTS - 20,
+            r"run from -20 to 1\d; for a regression \(mse\) give floats, y.astype\(float\); number the",
+        ),
+        (
+            LABELS - 1,
+            r"run from -1 to 1; number the classes from 0, .*; for a regression \(mse\) give floats",
+        ),
         (SIGNS, r"for two classes give \(y > 0\).astype\(int\), for a regression floats"),
         (LABELS + 1, r"labels run from 1 to 3, .*; number the classes from 0, y - 1"),
-        (np.array(["cat", "dog", "bee"])[LABELS], r"text \(cat\); number names from 0, np.unique\(a, return_inv"),
+        (
+            np.array(["cat", "dog", "bee"])[LABELS],
+            r"text \(cat\); number names from 0, np.unique\(a, return_inv",
+        ),
         (np.array(["cat", "dog", "bee"], object)[LABELS], "objects .str.; number names from 0"),
-        (np.where(LABELS, np.nan, 1.0), r"target 1 of the training part is NaN or infinite \(40 such targets of 60\)"),
+        (
+            np.where(LABELS, np.nan, 1.0),
+            r"target 1 of the training part is NaN or infinite \(40 such targets of 60\)",
+        ),
     ],
 )
 def test_targets_that_no_loss_takes(y, message):
@@ -100,10 +112,14 @@ def test_targets_that_fit():
 def test_labels_with_gaps_count_up_to_the_largest():
     y = np.where(LABELS > 0, 9, 0)
     check(y, CrossEntropy(), 10)
-    with pytest.raises(InputError, match="takes 10 outputs.*labels go up to 9, but only 2 different ones occur"):
+    with pytest.raises(
+        InputError, match=r"takes 10 outputs.*labels go up to 9, but only 2 different ones occur"
+    ):
         check(y, CrossEntropy(), 2)
     given = Data(from_arrays(X, LABELS + 1, classes=4))
-    with pytest.raises(InputError, match="takes 4 outputs.*labels run from 1 to 3: number the classes from 0, y - 1"):
+    with pytest.raises(
+        InputError, match=r"takes 4 outputs.*labels run from 1 to 3: number the classes from 0, y - 1"
+    ):
         Task(given, CrossEntropy()).check((3,))
 
 

@@ -1,7 +1,8 @@
 """`weightspace list`: what there is, by kind.
 
-Each kind has one set of keys, the same in every row and in both formats: lower_snake_case, numbers as numbers,
-null where there is nothing to say, and what went wrong as `error`, never in a number's place. A released key stays.
+Each kind has one set of keys, the same in every row and in both formats: lower_snake_case, numbers as
+numbers, null where there is nothing to say, and what went wrong as `error`, never in a number's place. A
+released key stays.
 """
 
 import json
@@ -59,7 +60,9 @@ def _parsed(kind: str, arguments: Sequence[str]) -> int:
 
     from weightspace.cli.output import print_frame
 
-    print_frame(Console(), pd.DataFrame([{key: _cell(value) for key, value in row.items()} for row in rows]), kind)
+    print_frame(
+        Console(), pd.DataFrame([{key: _cell(value) for key, value in row.items()} for row in rows]), kind
+    )
     return 0
 
 

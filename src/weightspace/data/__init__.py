@@ -128,9 +128,9 @@ def make_data(given: Any = DEFAULT, **options: Any) -> "Data | CosineProduct":
       given: A name (`mnist`), with the classes to keep as in `cifar10:classes=0,5` and as many of each as in
         `mnist:classes=3,6,train_each=100`; `cosine`, with its options likewise; a folder or `.npz` file
         (`./my_images`), a repository of the hub (`hub:owner/name`), of both also the columns that are meant
-        (`hub:owner/name:image=img,label=coarse`; of the hub also `config=`), or `package.module:factory`, which
-        returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict. `Data` and a `Source`
-        are taken as they are.
+        (`hub:owner/name:image=img,label=coarse`; of the hub also `config=`), or `package.module:factory`,
+        which returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict. `Data` and a
+        `Source` are taken as they are.
       options: Fields of `Data`: `normalise`, `validation`, `subset`, `noise`.
 
     Raises:
@@ -173,7 +173,9 @@ def _of_object(given: Any) -> "Source | Data":
     if isinstance(given, Data | Source):
         return given
     arrays = hasattr(given, "shape") or isinstance(given, tuple | list | dict)
-    advice = "make a source of arrays, Data(from_arrays(x, y))" if arrays else "give a name, a folder or a factory"
+    advice = (
+        "make a source of arrays, Data(from_arrays(x, y))" if arrays else "give a name, a folder or a factory"
+    )
     raise InputError(f"make_data is given {described(given)}; {advice}, or one of: {', '.join(names())}")
 
 
@@ -203,8 +205,9 @@ def _make_source(given: str) -> "Source | Data":
         from weightspace.data.sources.folder import Folder
         from weightspace.data.sources.kinds import check_readable
 
-        check_readable(path if path.exists() else local)
-        return Folder(str(path if path.exists() else local))
+        found = local if local is not None and not path.exists() else path
+        check_readable(found)
+        return Folder(str(found))
     if ":" in given:
         return _from_factory(given)
     if path.name == given and not path.suffix:

@@ -14,11 +14,11 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
+from weightspace.data.digits import Recipe, decoded, is_whole, lost_columns, recipe
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
 from weightspace.data.noise import noisy_labels
 from weightspace.data.split import partition
-from weightspace.data.digits import Recipe, decoded, is_whole, lost_columns, recipe
 from weightspace.data.statistics import NEED_SCALE, NORMALISATIONS
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.spec import Spec, spec, static
@@ -65,10 +65,10 @@ class Data(Examples):
 
     Attributes:
       source: Where it comes from.
-      normalise: How inputs are scaled: `none`, `unit`, `centred`, `half`, `mean_image` or `standard`. None for
-        `mean_image`; where inputs are whole numbers (of another type than uint8, and without a full scale) for
-        `none`. With `none` whole numbers are names, tokens for an embedding: they stay whole numbers, int32.
-        With any other they are amounts and become floats.
+      normalise: How inputs are scaled: `none`, `unit`, `centred`, `half`, `mean_image` or `standard`. None
+        for `mean_image`; where inputs are whole numbers (of another type than uint8, and without a full
+        scale) for `none`. With `none` whole numbers are names, tokens for an embedding: they stay whole
+        numbers, int32. With any other they are amounts and become floats.
       validation: Examples of the training part to set aside, drawn by the seed of the stream `SPLIT`.
       subset: Train on so many of the others, drawn by the same seed; None for all.
       noise: Probability that a training label is replaced by a uniform draw from all classes, by the seed of
@@ -84,9 +84,7 @@ class Data(Examples):
     def validate(self) -> None:
         """A source, a known normalisation, sizes and a rate within bounds."""
         if not isinstance(self.source, Source):
-            raise InputError(
-                f"Data needs a source, not {described(self.source)}; {_advice(self.source)}"
-            )
+            raise InputError(f"Data needs a source, not {described(self.source)}; {_advice(self.source)}")
         if self.normalise is not None:
             check_choice("normalisation", self.normalise, NORMALISATIONS)
         check_number("validation", self.validation, least=0)
@@ -214,8 +212,8 @@ class Data(Examples):
         low, high = _range(self.source)
         if low < -(2**31) or high >= 2**31:
             raise InputError(
-                f"inputs of {self.name} are whole numbers from {low} to {high}; as names (tokens) they must fit "
-                "int32: number them from 0; if they are amounts give normalise='standard', or floats"
+                f"inputs of {self.name} are whole numbers from {low} to {high}; as names (tokens) they must "
+                "fit int32: number them from 0; if they are amounts give normalise='standard', or floats"
             )
 
 

@@ -2,8 +2,8 @@
 
 Whatever way a set came (hub, folder, arrays), it ends here in the same form, so that equal content has an
 equal digest: inputs are uint8, float32, float64, int32 or int64 with the example first and the channel last,
-targets are int32 class numbers or floats (`forms`). The digest covers types, shapes, values, number of classes and full scale: all
-that the numbers of a training depend on, and neither name nor path.
+targets are int32 class numbers or floats (`forms`). The digest covers types, shapes, values, number of
+classes and full scale: all that the numbers of a training depend on, and neither name nor path.
 """
 
 import dataclasses
@@ -68,8 +68,8 @@ def assemble(
       name: What error messages call the set.
       train: Inputs and targets.
       test: Inputs and targets; None to set a fixed fifth of `train` aside (`split.held_out`).
-      classes: Number of classes; None for one more than the largest label, if targets are whole numbers, which
-        must then not run from 1.
+      classes: Number of classes; None for one more than the largest label, if targets are whole numbers,
+        which must then not run from 1.
       full_scale: Largest value of an input; None for 255 if inputs are uint8.
 
     Raises:
@@ -100,9 +100,9 @@ def _count_classes(name: str, found: np.ndarray) -> int:
     low, high = int(found[0]), int(found[-1])
     if low == 1 and len(found) == high and high > 1:
         raise DataError(
-            f"{name}: labels run from 1 to {high}, so that there would be {high + 1} classes, the first without "
-            f"an example; number the classes from 0, y - 1, or say classes={high + 1}; for a regression give "
-            "floats, y.astype(float)"
+            f"{name}: labels run from 1 to {high}, so that there would be {high + 1} classes, the first "
+            f"without an example; number the classes from 0, y - 1, or say classes={high + 1}; for a "
+            "regression give floats, y.astype(float)"
         )
     return high + 1
 

@@ -1,4 +1,4 @@
-"""Digits: inputs are shifted and scaled in float64 on the host wherever rounding them first would lose digits.
+"""Digits: inputs are shifted and scaled in float64 on the host where rounding them first would lose some.
 
 uint8 and most float32 inputs lie on the device as they are, where `Examples.decode` shifts and scales them in
 float32. That would be wrong for what float32 does not hold: of float64 and whole numbers at 1.7e9 it keeps
@@ -117,7 +117,7 @@ def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> tuple
 
 
 def _difference(x: np.ndarray, pivot: np.ndarray) -> np.ndarray:
-    """x - pivot in float64; for whole numbers the exact difference, rounded once."""
+    """The difference x - pivot in float64; for whole numbers the exact difference, rounded once."""
     if x.dtype.kind == "f":
         return x.astype(np.float64) - pivot.astype(np.float64)
     # Modulo 2⁶⁴ the larger less the smaller is exact, though it may exceed the largest int64.

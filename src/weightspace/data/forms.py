@@ -1,8 +1,8 @@
 """What users hand over as inputs and targets, read into plain arrays of few types, or refused by name.
 
-Whatever NumPy would read only in part, or as something else, is refused with what to do: masked values, objects,
-missing values of pandas, names of classes, dates, sparse and ragged things, tables whose rows do not belong
-together.
+Whatever NumPy would read only in part, or as something else, is refused with what to do: masked values,
+objects, missing values of pandas, names of classes, dates, sparse and ragged things, tables whose rows do
+not belong together.
 
 inputs:  uint8 (images), float32, float64, and whole numbers as int32, or int64 where they do not fit
 targets: class numbers int32 [n], floats [n] or [n, k]
@@ -24,7 +24,7 @@ def described(value: Any) -> str:
     """A value of a wrong kind in a few words."""
     kind = type(value).__name__
     shape = getattr(value, "shape", None)
-    if isinstance(shape, tuple):
+    if isinstance(shape, tuple) and (hasattr(value, "__array__") or hasattr(value, "nnz")):
         return f"{kind} of shape {list(shape)}"
     if value is None or isinstance(value, bool | int | float | str):
         text = repr(value)
@@ -38,12 +38,14 @@ def check_rows_belong(name: str, part: str, x: Any, y: Any) -> None:
     Raises:
       DataError: If both have an index and these differ.
     """
-    one, other = getattr(x, "index", None), getattr(y, "index", None)
-    if hasattr(one, "equals") and hasattr(other, "equals") and len(one) == len(other):
-        if not one.equals(other):  # pyright: ignore[reportOptionalMemberAccess]
+    one, other = (getattr(each, "index", None) for each in (x, y))
+    if hasattr(one, "equals") and hasattr(other, "equals"):
+        rows: Any = one
+        if len(x) == len(y) and not rows.equals(other):
             raise DataError(
-                f"{name}: inputs and targets of the {part} are tables with different indices, so their rows may "
-                "not belong together; align them (y.loc[x.index]), or give x.to_numpy() and y.to_numpy()"
+                f"{name}: inputs and targets of the {part} are tables with different indices, so their rows "
+                "may not belong together; align them (y.loc[x.index]), or give x.to_numpy() and "
+                "y.to_numpy()"
             )
 
 
@@ -54,11 +56,14 @@ def check_columns_agree(name: str, x: Any, x_test: Any) -> None:
       DataError: Says which.
     """
     one, other = (getattr(each, "columns", None) for each in (x, x_test))
-    if hasattr(one, "equals") and hasattr(other, "equals") and not one.equals(other):  # pyright: ignore
-        raise DataError(
-            f"{name}: inputs have columns {', '.join(map(str, one))} in the training part and "  # pyright: ignore
-            f"{', '.join(map(str, other))} in the test part; give the same in the same order, x_test[x.columns]"  # pyright: ignore
-        )
+    if hasattr(one, "equals") and hasattr(other, "equals"):
+        columns: Any = one
+        if not columns.equals(other):
+            first, second = (", ".join(map(str, each)) for each in (x.columns, x_test.columns))
+            raise DataError(
+                f"{name}: inputs have columns {first} in the training part and {second} in the test part; give "
+                "the same in the same order, x_test[x.columns]"
+            )
 
 
 def inputs(name: str, part: str, given: Any) -> np.ndarray:
@@ -94,7 +99,9 @@ def targets(name: str, part: str, given: Any) -> np.ndarray:
     if y.dtype.kind == "f":
         return little_endian(y, _floating(y))
     if y.ndim == 2 and y.shape[1] != 1:
-        raise DataError(f"{what} are whole numbers {list(y.shape)}, but a class is one number an example; {_columns(y)}")
+        raise DataError(
+            f"{what} are whole numbers {list(y.shape)}, but a class is one number an example; {_columns(y)}"
+        )
     if y.size:
         low, high = int(y.min()), int(y.max())
         if low < 0 or high > _INT32.max:
@@ -118,7 +125,9 @@ def _columns(y: np.ndarray) -> str:
     if np.isin(y, (0, 1)).all():
         if (y.sum(axis=1) == 1).all():
             return "they are one-hot: give class numbers, y.argmax(axis=1)"
-        return "with several classes an example give floats, y.astype(float), and a loss that takes them (mse)"
+        return (
+            "with several classes an example give floats, y.astype(float), and a loss that takes them (mse)"
+        )
     return "give floats for a regression, y.astype(float)"
 
 
@@ -146,8 +155,8 @@ def _plain(what: str, given: Any, wanted: str) -> np.ndarray:
     masked = int(np.ma.count_masked(given)) if isinstance(given, np.ma.MaskedArray) else 0
     if masked:
         raise DataError(
-            f"{what} have {masked} masked of {given.size} values, which would be read as if they were not; fill "
-            "them (.filled(value)) or leave such examples out"
+            f"{what} have {masked} masked of {given.size} values, which would be read as if they were not; "
+            "fill them (.filled(value)) or leave such examples out"
         )
     if hasattr(given, "toarray") and hasattr(given, "nnz"):
         raise DataError(f"{what} are sparse ({type(given).__name__}); give them dense, .toarray()")

@@ -66,7 +66,8 @@ def moments(x: np.ndarray) -> tuple[Statistic, Statistic]:
 def squares(x: np.ndarray, mean: Statistic) -> Statistic:
     """The mean over examples of (x - mean)²."""
     # A sum over examples first, channels last: adding whole images runs at the speed of memory.
-    return sum(np.square(block - mean).sum(axis=0, keepdims=True) for block in _blocks(x)) / len(x)
+    found = sum(np.square(block - mean).sum(axis=0, keepdims=True) for block in _blocks(x))
+    return np.asarray(found) / len(x)
 
 
 def scale_of(deviation: Statistic, mean: Statistic, unit: float, dtype: np.dtype) -> Statistic:

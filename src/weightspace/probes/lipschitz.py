@@ -27,8 +27,8 @@ def check_one_output(probe: Probe, run: Run) -> None:
     data, storage = run.task.data, run.precision.storage
     if data.input_dtype(storage) != storage:
         raise InputError(
-            f"the probe '{type(probe).__name__}' needs gradients by the inputs, but those of {data.name} are whole "
-            "numbers (names), which cannot be moved; leave the probe out"
+            f"the probe '{type(probe).__name__}' needs gradients by the inputs, but those of {data.name} are "
+            "whole numbers (names), which cannot be moved; leave the probe out"
         )
     shape = output_shape_of(run.model, tuple(data.shape), storage)
     if shape not in ((), (1,)):

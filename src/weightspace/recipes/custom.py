@@ -1,5 +1,6 @@
 """A user's own loss, and the check that a user's function gives each example one number of its own."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -99,11 +100,15 @@ def check_per_example(
 
 
 def _advice(function: Callable[..., Any], outputs: Any, targets: Any) -> str:
-    if outputs.ndim != targets.ndim and outputs.size == targets.size and _broadcasts(function, outputs, targets):
+    if (
+        outputs.ndim != targets.ndim
+        and outputs.size == targets.size
+        and _broadcasts(function, outputs, targets)
+    ):
         one, other = ("[batch]" if each.ndim == 1 else "[batch, 1]" for each in (outputs, targets))
         return (
-            f"outputs are {one} and targets {other}, which broadcast to [batch, batch]: give both one shape, as "
-            f"{'outputs' if outputs.ndim > targets.ndim else 'y'}[:, 0]"
+            f"outputs are {one} and targets {other}, which broadcast to [batch, batch]: give both one shape, "
+            f"as {'outputs' if outputs.ndim > targets.ndim else 'y'}[:, 0]"
         )
     return "each must have a number of its own, without sums, means, sorts or norms over the batch"
 
@@ -112,7 +117,7 @@ def _broadcasts(function: Callable[..., Any], outputs: Any, targets: Any) -> boo
     """Whether it joins arrays of different ranks."""
     try:
         with jax.numpy_rank_promotion("raise"):
-            jax.eval_shape(lambda outputs, y: function(outputs, y), outputs, targets)
+            jax.eval_shape(functools.partial(function), outputs, targets)
     except (TypeError, ValueError):
         return True
     return False

@@ -1,10 +1,11 @@
 """Whether a function of a batch gives each example a number of its own: f(outputs, y)[i] of row i alone.
 
-Four batteries, on a few rows, with outputs of several sizes and signs and with targets of the data's own kind:
+Four batteries, on a few rows, with outputs of several sizes and signs and with targets of the data's own
+kind:
 
 - each row's outputs, then its target, are changed: no other row's value may move;
-- each row's outputs are made NaN: no other row's value may become NaN, which also finds what a threshold hides,
-  and differences that are zero but have a gradient;
+- each row's outputs are made NaN: no other row's value may become NaN, which also finds what a threshold
+  hides, and differences that are zero but have a gradient;
 - the Jacobian ∂f_i/∂outputs_j must be zero for i ≠ j;
 - rows are taken in reverse, and some twice: values must go with their rows, whatever the size of the batch.
 
@@ -91,7 +92,10 @@ class _Trial:
     def _variants(self, outputs: np.ndarray) -> Iterator[tuple[str, int, np.ndarray, np.ndarray]]:
         """What changes, in which row, and the batch after it."""
         for j, row in enumerate(outputs):
-            near, far = outputs[(j + 1) % self.rows] * np.float32(0.5) + np.float32(0.1), -3 * row - np.float32(1)
+            near, far = (
+                outputs[(j + 1) % self.rows] * np.float32(0.5) + np.float32(0.1),
+                -3 * row - np.float32(1),
+            )
             large = np.sign(row) * np.float32(100)
             for changed in (near, far, large, -large, np.full_like(row, np.nan)):
                 yield "outputs", j, _with_row(outputs, j, changed), self.y
@@ -129,6 +133,8 @@ def _equal(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @functools.lru_cache(maxsize=256)
-def cached_mixes(function: Any, shape: tuple[int, ...], y: bytes, dtype: str, inner: tuple[int, ...]) -> str | None:
+def cached_mixes(
+    function: Any, shape: tuple[int, ...], y: bytes, dtype: str, inner: tuple[int, ...]
+) -> str | None:
     """`mixes`, once for a function, a shape of outputs and targets, whatever else a sweep changes."""
     return mixes(function, shape, np.frombuffer(y, dtype).reshape(-1, *inner))

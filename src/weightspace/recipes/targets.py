@@ -1,4 +1,4 @@
-"""What targets are, and what was probably meant where they do not fit a loss: one sentence with what to do."""
+"""What targets are, and what was meant where they do not fit a loss: a sentence with what to do."""
 
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,8 @@ def instead_of_classes(data: "Examples") -> str:
         return "has targets -1 and 1; give the class numbers 0 and 1, (y > 0).astype(int)"
     if whole and found[0] >= 0 and len(found) <= max(2, len(y) // 2):
         return (
-            f"has floats that are whole numbers from {found[0]:g} to {found[-1]:g}; if these are classes give whole "
-            f"numbers{flat}; for a regression use mse"
+            f"has floats that are whole numbers from {found[0]:g} to {found[-1]:g}; if these are classes "
+            f"give whole numbers{flat}; for a regression use mse"
         )
     return "has real targets; use mse"
 
@@ -39,8 +39,8 @@ def _of_columns(y: np.ndarray) -> str:
         return f"has one-hot targets of {k} columns; give class numbers, y.argmax(axis=1)"
     if (y >= 0).all() and np.allclose(y.sum(axis=1), 1, atol=1e-3):
         return (
-            f"has probabilities of {k} classes; give the likeliest, y.argmax(axis=1), or a loss of your own that "
-            "takes probabilities (custom_loss)"
+            f"has probabilities of {k} classes; give the likeliest, y.argmax(axis=1), or a loss of your own "
+            "that takes probabilities (custom_loss)"
         )
     return f"has {k} real targets an example; use mse"
 
@@ -70,7 +70,7 @@ def instead_of_bits(data: "Examples") -> str:
     if data.classes:
         return f"has {data.classes} classes; use cross-entropy"
     if found[0] >= 0 and found[-1] <= 1:
-        return "has targets that are not all 0 or 1 (probabilities?); give classes, (y > 0.5).astype(int), or use mse"
+        return "has targets that are not all 0 or 1 (probabilities?); give (y > 0.5).astype(int), or use mse"
     return "has real targets, not all 0 or 1; use mse"
 
 
@@ -82,7 +82,7 @@ def unlike_outputs(data: "Examples", outputs: int) -> str:
         return f"; labels run from 1 to {outputs}: number the classes from 0, y - 1"
     if len(found) < (data.classes or 0):
         return (
-            f"; labels go up to {found[-1]}, but only {len(found)} different ones occur: if that is all there are, "
-            "number the classes from 0, np.unique(y, return_inverse=True)[1]"
+            f"; labels go up to {found[-1]}, but only {len(found)} different ones occur: if that is all "
+            "there are, number the classes from 0, np.unique(y, return_inverse=True)[1]"
         )
     return ""

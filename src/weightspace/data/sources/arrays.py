@@ -56,8 +56,8 @@ def from_arrays(
 
     Args:
       x: Inputs [n, ...]. uint8, float32 and float64 are kept, half precision becomes float32; other whole
-        numbers (and truth values) are kept as such: `Data` takes them as names (tokens), or as amounts where it
-        is given a normalisation. Grey images [n, height, width] of uint8 and scalars [n] get a last axis.
+        numbers (and truth values) are kept as such: `Data` takes them as names (tokens), or as amounts where
+        it is given a normalisation. Grey images [n, height, width] of uint8 and scalars [n] get a last axis.
       y: Whole numbers [n] are classes, floats [n] or [n, k] are targets of a regression.
       x_test: Inputs of the test part; None to set a fixed, stratified fifth of the examples aside.
       y_test: Targets of the test part.

@@ -2,7 +2,7 @@
 
 FOLDER/train-00000-of-00001.parquet, test-00000-of-00001.parquet      columns image {bytes, path} and label
 FOLDER/default/train/0000.parquet, default/test/0000.parquet          likewise (`splits`)
-FOLDER/train/<class>/**/*.png, test/<class>/**/*.png                  a class a folder, in order of their names
+FOLDER/train/<class>/**/*.png, test/<class>/**/*.png                  classes in order of their names
 FOLDER/anything.npz, or FILE.npz                                      x_train, y_train, x_test, y_test
 
 Whatever else lies there is refused, or known to be no data (`layout`).
@@ -122,7 +122,9 @@ def _read_npz(name: str, path: Path) -> Loaded:
             f"{', '.join(sorted(known))}"
         )
     test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    numbers: dict[str, Any] = {key: _number(path, key, arrays[key]) for key in ("classes", "full_scale") if key in arrays}
+    numbers: dict[str, Any] = {
+        key: _number(path, key, arrays[key]) for key in ("classes", "full_scale") if key in arrays
+    }
     return assemble(name, (arrays["x_train"], arrays["y_train"]), test, **numbers)
 
 
@@ -140,7 +142,8 @@ def _read_classes(name: str, layout: Layout) -> Loaded:
     part = _read_images(name, train, classes, layout.parts["train"])
     if absent := {classes[number] for number in np.unique(part[1])} - set(tested):
         raise DataError(
-            f"{test} has no folder for {len(absent)} of {len(classes)} classes: {', '.join(sorted(absent))}; add their "
+            f"{test} has no folder for {len(absent)} of {len(classes)} classes: "
+            f"{', '.join(sorted(absent))}; add their "
             "images, or empty folders if there are none to test on"
         )
     tests = _read_images(name, test, classes, layout.parts[str(layout.test)])

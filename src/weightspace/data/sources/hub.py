@@ -9,7 +9,6 @@ import socket
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from weightspace.data import cache, limits
 from weightspace.data.base import Loaded, Source

@@ -101,8 +101,8 @@ def _decoder(name: str) -> Callable[[Sequence[Encoded]], Images]:
                 frames = getattr(image, "n_frames", 1) if image.format in _MOVING else 1
                 if frames > 1:
                     raise DataError(
-                        f"{name} holds an image of {frames} frames{_where(item)}, of which one would be read; give "
-                        "each frame as an image of its own"
+                        f"{name} holds an image of {frames} frames{_where(item)}, of which one would be "
+                        "read; give each frame as an image of its own"
                     )
                 return np.asarray(image if image.mode in ("L", "RGB") else image.convert(_target(image.mode)))
         except (OSError, SyntaxError, ValueError) as error:

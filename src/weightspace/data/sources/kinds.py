@@ -4,7 +4,9 @@ from pathlib import Path
 
 from weightspace.errors import DataError
 
-_FACTORY = "write a function that reads it and returns (x, y, x_test, y_test), and give package.module:function"
+_FACTORY = (
+    "write a function that reads it and returns (x, y, x_test, y_test), and give package.module:function"
+)
 _TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".feather", ".arrow", ".orc", ".json", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 _KINDS = (

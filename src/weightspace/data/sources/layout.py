@@ -1,8 +1,9 @@
 """What a folder holds: every file is read, known to be no data, or refused by name.
 
-Skipped without a word are hidden files and folders (`.DS_Store`, `.git`), `Thumbs.db`, `desktop.ini`, `__MACOSX`,
-and papers: README, LICENSE, CITATION, `*.md`, `*.py`, `*.bib`, `*.cff`, `dataset_info.json` and its like. Parts that
-are there but not read (a validation part beside a test part) are warned of, with their size.
+Skipped without a word are hidden files and folders (`.DS_Store`, `.git`), `Thumbs.db`, `desktop.ini`,
+`__MACOSX`, and papers: README, LICENSE, CITATION, `*.md`, `*.py`, `*.bib`, `*.cff`, `dataset_info.json` and
+its like. Parts that are there but not read (a validation part beside a test part) are warned of, with their
+size.
 """
 
 import os
@@ -79,12 +80,18 @@ def survey(path: Path) -> Layout:
     found = [kind for kind, those in kinds.items() if those]
     others = [file for file in files if not any(file in those for those in map(set, kinds.values()))]
     if len(found) > 1 or len(kinds["npz"]) > 1:
-        counts = ", ".join(f"{len(kinds[kind])} {'images' if kind == 'images' else f'.{kind}'}" for kind in found)
-        raise DataError(f"{path} holds {counts}, of which one alone would be read; name the file or folder meant")
+        counts = ", ".join(
+            f"{len(kinds[kind])} {'images' if kind == 'images' else f'.{kind}'}" for kind in found
+        )
+        raise DataError(
+            f"{path} holds {counts}, of which one alone would be read; name the file or folder meant"
+        )
     if not found:
         there = f"; it holds {named(path, files)}: the first {advice(files[0])}" if files else ""
         raise DataError(f"{path} holds no data set of a known layout; it should hold {LAYOUTS}{there}")
-    _refuse(path, others, f"beside {len(kinds[found[0]])} {found[0]} files: move them away, or unpack archives")
+    _refuse(
+        path, others, f"beside {len(kinds[found[0]])} {found[0]} files: move them away, or unpack archives"
+    )
     if found[0] == "parquet":
         return Layout("parquet", path, split_files(path, kinds["parquet"]), files)
     if found[0] == "npz":
@@ -102,7 +109,9 @@ def warn_of_unused(name: str, layout: Layout) -> None:
 def tell_unused(name: str, part: str, size: str, test: str) -> None:
     """Warn of a part that is not read."""
     text = f"the part '{part}' of {name} ({size}) is not used: train is learnt from and {test} is tested on"
-    warnings.warn(DataWarning(f"{text}; validation examples are drawn from train (validation=)"), stacklevel=4)
+    warnings.warn(
+        DataWarning(f"{text}; validation examples are drawn from train (validation=)"), stacklevel=4
+    )
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -114,7 +123,9 @@ def walk(folder: Path) -> Iterator[Path]:
         if real in seen:
             continue
         seen.add(real)
-        yield from (Path(home) / each for each in sorted(files) if not (is_junk(each) or _PAPER.fullmatch(each)))
+        yield from (
+            Path(home) / each for each in sorted(files) if not (is_junk(each) or _PAPER.fullmatch(each))
+        )
 
 
 def is_junk(name: str) -> bool:
@@ -144,15 +155,24 @@ def _image_parts(path: Path, images: Sequence[Path]) -> dict[str, list[Path]]:
     for image in images:
         parts = image.relative_to(path).parts
         tops.setdefault(parts[0] if len(parts) > 1 else "", []).append(image)
-    shown = ", ".join(f"{len(files)} images {f'in {top}/' if top else 'outside folders'}" for top, files in tops.items())
+    shown = ", ".join(
+        f"{len(files)} images {f'in {top}/' if top else 'outside folders'}" for top, files in tops.items()
+    )
     if not (path / "train").is_dir():
-        raise DataError(f"{path} holds no data set of a known layout; it should hold {LAYOUTS}, but has {shown}")
+        raise DataError(
+            f"{path} holds no data set of a known layout; it should hold {LAYOUTS}, but has {shown}"
+        )
     if not any((path / part).is_dir() for part in TEST_NAMES):
         raise DataError(
-            f"{path} has a folder train but none called test; images to test on are needed (there are {shown})"
+            f"{path} has a folder train but none called test; images to test on are needed (there are "
+            f"{shown})"
         )
     parts = {top: tops.get(top, []) for top in ("train", *TEST_NAMES) if (path / top).is_dir()}
-    _refuse(path, [image for top, files in tops.items() if top not in parts for image in files], "outside train and test")
+    _refuse(
+        path,
+        [image for top, files in tops.items() if top not in parts for image in files],
+        "outside train and test",
+    )
     loose = [image for top in parts for image in parts[top] if len(image.relative_to(path).parts) < 3]
     _refuse(path, loose, "in no folder of a class; move them into train/<class>/ and test/<class>/")
     return parts

@@ -1,8 +1,8 @@
 """Which part of a set each Parquet file belongs to, in the layouts that the Hugging Face hub writes.
 
 train-00000-of-00002.parquet, data/train-…, svhn-test.parquet          the part is the end of the name
-CONFIG/train-00000-of-00001-<hash>.parquet                             likewise; several CONFIGs are several sets
-CONFIG/train/0000.parquet                                              the part is the folder (the hub's conversion)
+CONFIG/train-00000-of-00001-<hash>.parquet                             likewise; several CONFIGs, several sets
+CONFIG/train/0000.parquet                                              the folder (the hub's conversion)
 
 Shards are read in the order of their numbers, and must all be there.
 """
@@ -82,7 +82,9 @@ def split_files(folder: Path, files: Sequence[Path] | None = None) -> dict[str, 
     configs = sorted({piece.config for piece in pieces})
     if len(configs) > 1:
         shown = ", ".join(config or "the folder itself" for config in configs)
-        raise DataError(f"{folder} holds several sets, in {shown}; name one of them, as {folder / configs[-1]}")
+        raise DataError(
+            f"{folder} holds several sets, in {shown}; name one of them, as {folder / configs[-1]}"
+        )
     if lost := [piece.file.relative_to(folder).as_posix() for piece in pieces if piece.part is None]:
         raise DataError(
             f"{folder} holds {len(lost)} files that name no part ({', '.join(lost[:3])}); call them "
@@ -117,13 +119,15 @@ def _check_whole(folder: Path, part: str, pieces: Sequence[Piece]) -> None:
     names = ", ".join(piece.file.name for piece in pieces[:4])
     if part.startswith(_PARTIAL):
         raise DataError(
-            f"{folder} holds '{part}', the beginning of a part that the hub converted no farther ({names}); get the "
-            "whole set, or rename the folder if the beginning is meant"
+            f"{folder} holds '{part}', the beginning of a part that the hub converted no farther ({names}); "
+            "get the whole set, or rename the folder if the beginning is meant"
         )
     totals = {piece.total for piece in pieces}
     numbers = [piece.number for piece in pieces]
     if len(totals) > 1 or len(set(numbers)) < len(numbers):
-        raise DataError(f"{folder} holds files of '{part}' that do not go together: {names}; keep those of one set")
+        raise DataError(
+            f"{folder} holds files of '{part}' that do not go together: {names}; keep those of one set"
+        )
     total = next(iter(totals))
     bare = total is None and all(piece.file.stem.isdecimal() for piece in pieces)
     wanted = range(total if total is not None else max(numbers) + 1)

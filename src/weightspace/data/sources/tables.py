@@ -96,8 +96,8 @@ def _read(name: str, table: Table, columns: Columns) -> tuple[np.ndarray, np.nda
     others = [each for each in table.schema.names if each not in (image, label) and not each.startswith("__")]
     if others and not columns.chosen:
         raise DataError(
-            f"{name} has {len(others)} columns that would be left out: {', '.join(others)}; say which are meant, "
-            f"as in …:image={image},label={label}"
+            f"{name} has {len(others)} columns that would be left out: {', '.join(others)}; say which are "
+            f"meant, as in …:image={image},label={label}"
         )
     labels: list[np.ndarray] = []
 

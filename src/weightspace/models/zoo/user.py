@@ -28,7 +28,12 @@ def _literal(value: str) -> Any:
 
 
 def adapt(
-    target: Any, name: str, shape: tuple[int, ...], outputs: int, arguments: dict[str, Any], dtype: str = "float32"
+    target: Any,
+    name: str,
+    shape: tuple[int, ...],
+    outputs: int,
+    arguments: dict[str, Any],
+    dtype: str = "float32",
 ) -> Model:
     """A model of what a user's name stands for.
 
@@ -116,7 +121,9 @@ def _check_fit(model: Model, name: str, x: Any, outputs: int) -> None:
         raise
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
-        raise InputError(f"'{name}' cannot take examples of shape {x.shape[1:]} and type {x.dtype}: {reason}") from error
+        raise InputError(
+            f"'{name}' cannot take examples of shape {x.shape[1:]} and type {x.dtype}: {reason}"
+        ) from error
     if made.shape[1:] != (outputs,) and not (outputs == 1 and made.shape[1:] == ()):
         raise InputError(
             f"'{name}' gives outputs of shape {made.shape[1:]} for an example, but the data have {outputs}; "
