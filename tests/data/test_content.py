@@ -17,7 +17,7 @@ def test_equal_content_has_one_digest_whatever_holds_it():
     assert made(X.copy(), Y.astype(np.uint8)).digest == first.digest
     assert made(np.asfortranarray(X), Y.reshape(6, 1)).digest == first.digest
     assert made(X.astype(">f4"), Y.astype(">i8")).digest == first.digest
-    assert made(X.astype(np.int64)).digest == first.digest
+    assert made(X.astype(np.float16)).digest == first.digest
 
 
 def test_the_digest_covers_all_that_numbers_depend_on():

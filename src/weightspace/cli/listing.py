@@ -1,12 +1,31 @@
-"""`weightspace list`: what there is, by kind."""
+"""`weightspace list`: what there is, by kind.
+
+Each kind has one set of keys, the same in every row and in both formats: lower_snake_case, numbers as
+numbers, null where there is nothing to say, and what went wrong as `error`, never in a number's place. A
+released key stays.
+"""
 
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from weightspace.cli.parse import parse
 
 Kind = Literal["experiments", "models", "data", "spaces", "probes", "metrics", "optimisers"]
+Rows = list[dict[str, Any]]
+
+KEYS: dict[str, tuple[str, ...]] = {
+    "experiments": ("name", "question", "figure", "presets"),
+    "models": ("name", "data", "weights", "error", "what"),
+    "data": ("name", "shape", "classes", "train", "test", "source", "on_disk", "error", "what"),
+    "spaces": ("name", "formula", "what"),
+    "probes": ("name", "what"),
+    "metrics": ("name", "symbol", "unit", "better", "formula"),
+    "optimisers": ("name",),
+}
+"""The keys of each list, in order; those of a preset are `name`, `minutes` and `note`."""
+_MINUTES = re.compile(r"(?:some )?(\d+(?:\.\d+)?) on .*")
 
 
 def listing(arguments: Sequence[str]) -> int:
@@ -32,94 +51,120 @@ def _parsed(kind: str, arguments: Sequence[str]) -> int:
         return data, format
 
     data, shape = parse(options, arguments, prog=f"weightspace list {kind}")
-    rows = _ROWS[kind](data)
+    rows = [{key: row.get(key) for key in KEYS[kind]} for row in _ROWS[kind](data)]
     if shape == "json":
-        print(json.dumps(rows, indent=2))
+        print(json.dumps(rows, indent=2, allow_nan=False))
         return 0
     import pandas as pd
     from rich.console import Console
 
-    from weightspace.cli.answer import print_frame
+    from weightspace.cli.output import print_frame
 
-    print_frame(Console(), pd.DataFrame(rows), kind)
+    print_frame(
+        Console(), pd.DataFrame([{key: _cell(value) for key, value in row.items()} for row in rows]), kind
+    )
     return 0
 
 
-def _experiments(_: str) -> list[dict[str, Any]]:
+def _cell(value: Any) -> Any:
+    """Lists as text, for people: shapes as 8×8×1, presets with their minutes."""
+    if not isinstance(value, list):
+        return value
+    if value and isinstance(value[0], dict):
+        return ", ".join(f"{each['name']} ({each['note'] or 'not measured'})" for each in value)
+    return "×".join(map(str, value))
+
+
+def _experiments(_: str) -> Rows:
     from weightspace.experiments import experiment_class, names
 
     rows = []
     for name in names():
         cls = experiment_class(name)
-        presets = ", ".join(f"{p} ({cls.minutes.get(p, 'not measured')})" for p in cls.presets)
-        rows.append(
-            {"name": name, "question": cls.question, "figure": cls.paper.figure, "presets (minutes)": presets}
-        )
+        presets = [_preset(preset, cls.minutes.get(preset)) for preset in cls.presets]
+        rows.append({"name": name, "question": cls.question, "figure": cls.paper.figure, "presets": presets})
     return rows
 
 
-def _models(data: str) -> list[dict[str, Any]]:
+def _preset(name: str, note: str | None) -> dict[str, Any]:
+    """A preset's time: a number of minutes where it was measured or estimated, and on what."""
+    found = _MINUTES.fullmatch(note or "")
+    return {"name": name, "minutes": float(found[1]) if found else None, "note": note}
+
+
+def _models(data: str) -> Rows:
     from weightspace.data import make_data
     from weightspace.errors import WeightspaceError
     from weightspace.models import zoo
     from weightspace.models.base import layout_of
 
     source = make_data(data)
-    rows = []
+    dtype = source.input_dtype("float32")
+    rows: Rows = []
     for name in zoo.names():
+        row: dict[str, Any] = {"name": name, "data": data, "what": zoo.describe(name)}
         try:
-            model = zoo.make(name, source.shape, source.outputs)
-            count: Any = layout_of(model, tuple(source.shape), "float32").size
+            model = zoo.make(name, source.shape, source.outputs, dtype)
+            row["weights"] = int(layout_of(model, tuple(source.shape), dtype).size)
         except WeightspaceError as error:
-            count = f"not on {data}: {error}"
-        rows.append({"name": name, f"weights on {data}": count, "what": zoo.describe(name)})
+            row["error"] = str(error)
+        rows.append(row)
     return rows
 
 
-def _data(_: str) -> list[dict[str, Any]]:
+def _data(_: str) -> Rows:
     from weightspace import data
+    from weightspace.errors import WeightspaceError
 
-    return [{"name": name, "what": data.describe(name)} for name in data.names()]
+    rows: Rows = []
+    for name in data.names():
+        try:
+            known = data.describe(name)
+            known |= {"shape": list(known["shape"]), "source": known["from"], "what": known["about"]}
+        except (WeightspaceError, OSError) as error:
+            known = {"name": name, "error": str(error)}
+        rows.append(known)
+    return rows
 
 
-def _spaces(_: str) -> list[dict[str, Any]]:
+def _spaces(_: str) -> Rows:
     return [
-        {"name": "Full", "weights": "θ", "what": "ordinary training"},
-        {"name": "Affine", "weights": "offset + B θ", "what": "random and burn-in subspaces"},
+        {"name": "Full", "formula": "θ", "what": "ordinary training"},
+        {"name": "Affine", "formula": "offset + B θ", "what": "random and burn-in subspaces"},
         {
             "name": "Masked",
-            "weights": "m ⊙ θ + (1 − m) ⊙ frozen",
+            "formula": "m ⊙ θ + (1 − m) ⊙ frozen",
             "what": "tickets: any action on kept and pruned weights",
         },
         {
             "name": "Supermask",
-            "weights": "1[u < σ(θ)] ⊙ w₀",
+            "formula": "1[u < σ(θ)] ⊙ w₀",
             "what": "masks that are learned over fixed weights, by sampling",
         },
-        {"name": "EdgePopup", "weights": "top k of |θ| ⊙ w₀", "what": "the same, by the largest scores"},
-        {"name": "Compose", "weights": "outer(inner(θ))", "what": "a space inside a space"},
+        {"name": "EdgePopup", "formula": "top k of |θ| ⊙ w₀", "what": "the same, by the largest scores"},
+        {"name": "Compose", "formula": "outer(inner(θ))", "what": "a space inside a space"},
     ]
 
 
-def _probes(_: str) -> list[dict[str, Any]]:
+def _probes(_: str) -> Rows:
     from weightspace.probes import describe, names
 
     return [{"name": name, "what": describe(name)} for name in names()]
 
 
-def _metrics(_: str) -> list[dict[str, Any]]:
+def _metrics(_: str) -> Rows:
     from weightspace.experiments.metrics import METRICS
 
-    return [metric._asdict() for metric in METRICS]
+    return [{key: value or None for key, value in metric._asdict().items()} for metric in METRICS]
 
 
-def _optimisers(_: str) -> list[dict[str, Any]]:
+def _optimisers(_: str) -> Rows:
     from weightspace.recipes.optimisers import names
 
     return [{"name": name} for name in names()]
 
 
-_ROWS: dict[str, Callable[[str], list[dict[str, Any]]]] = {
+_ROWS: dict[str, Callable[[str], Rows]] = {
     "experiments": _experiments,
     "models": _models,
     "data": _data,

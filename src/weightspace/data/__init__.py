@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weightspace.data.sources.catalogue import CARDS
-from weightspace.errors import DataError, InputError, unknown
+from weightspace.errors import DataError, InputError, nearest, unknown
 
 if TYPE_CHECKING:
     from weightspace.data.base import Data, Loaded, Source, Split
@@ -118,7 +118,7 @@ def _drawn() -> dict[str, Any]:
     }
 
 
-def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data | CosineProduct":
+def make_data(given: Any = DEFAULT, **options: Any) -> "Data | CosineProduct":
     """A data set by name, folder or factory.
 
     >>> make_data("cosine:frequency=0.25,examples=200").size
@@ -127,13 +127,15 @@ def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data | CosineProd
     Args:
       given: A name (`mnist`), with the classes to keep as in `cifar10:classes=0,5` and as many of each as in
         `mnist:classes=3,6,train_each=100`; `cosine`, with its options likewise; a folder or `.npz` file
-        (`./my_images`), a repository of the hub (`hub:owner/name`), or `package.module:factory`, which
-        returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict.
+        (`./my_images`), a repository of the hub (`hub:owner/name`), of both also the columns that are meant
+        (`hub:owner/name:image=img,label=coarse`; of the hub also `config=`), or `package.module:factory`,
+        which returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict. `Data` and a
+        `Source` are taken as they are.
       options: Fields of `Data`: `normalise`, `validation`, `subset`, `noise`.
 
     Raises:
       InputError: For an unknown name (with the nearest spelling) or a factory that returns something else.
-      DataError: For a path that does not exist.
+      DataError: For a path that does not exist (with the nearest name), or a file of a kind that is not read.
     """
     import dataclasses
 
@@ -144,9 +146,9 @@ def make_data(given: str | Path = DEFAULT, **options: Any) -> "Data | CosineProd
         if option not in known:
             raise unknown("option of a data set", option, known)
     base, _, text = str(given).partition(":")
-    if base == _COSINE:
+    if base == _COSINE and isinstance(given, str | Path):
         return _cosine(text, options)
-    made = _make_source(str(given))
+    made = _of_object(given) if not isinstance(given, str | Path) else _make_source(str(given))
     return dataclasses.replace(made, **options) if isinstance(made, Data) else Data(made, **options)
 
 
@@ -163,12 +165,31 @@ def _cosine(text: str, options: dict[str, Any]) -> "CosineProduct":
     return CosineProduct(**read_options(_COSINE, CosineProduct, fields, text))
 
 
+def _of_object(given: Any) -> "Source | Data":
+    """What was given instead of a name: a source or a set as it is, all else refused with what to do."""
+    from weightspace.data.base import Data, Source
+    from weightspace.data.forms import described
+
+    if isinstance(given, Data | Source):
+        return given
+    arrays = hasattr(given, "shape") or isinstance(given, tuple | list | dict)
+    advice = (
+        "make a source of arrays, Data(from_arrays(x, y))" if arrays else "give a name, a folder or a factory"
+    )
+    raise InputError(f"make_data is given {described(given)}; {advice}, or one of: {', '.join(names())}")
+
+
 def _make_source(given: str) -> "Source | Data":
     from weightspace.data.sources.hub import Hub, local_folder
 
     base, _, text = given.partition(":")
+    if not given:
+        raise unknown("data set", given, names())
     if text and base.replace("-", "_") in CARDS:
         return _selected(base, text)
+    whole, columns = _columns(given)
+    if columns and (whole.startswith(_HUB) or Path(whole).expanduser().exists()):
+        return _with_columns(whole, columns)
     name = given.replace("-", "_")
     if name == DEFAULT:
         from weightspace.data.sources.digits import Digits
@@ -182,15 +203,38 @@ def _make_source(given: str) -> "Source | Data":
     local = local_folder(given) if given and path.name == given else None
     if path.exists() or local is not None:
         from weightspace.data.sources.folder import Folder
+        from weightspace.data.sources.kinds import check_readable
 
-        return Folder(str(path if path.exists() else local))
+        found = local if local is not None and not path.exists() else path
+        check_readable(found)
+        return Folder(str(found))
     if ":" in given:
         return _from_factory(given)
-    if path.name != given or path.suffix:
-        raise DataError(
-            f"there is no folder or file {given}; give a folder with data, or one of: {', '.join(names())}"
-        )
-    raise unknown("data set", given, names())
+    if path.name == given and not path.suffix:
+        raise unknown("data set", given, names())
+    near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+    guess = nearest(path.name, near)
+    hint = f"; did you mean {path.parent / guess}? Or" if guess else ";"
+    raise DataError(
+        f"there is no folder or file {given}{hint} give a folder with data, an .npz file, or one of: "
+        f"{', '.join(names())}"
+    )
+
+
+def _columns(given: str) -> tuple[str, str]:
+    """`PLACE:image=img,label=cls` as its two parts; the second is empty where there are no such options."""
+    place, _, text = given.rpartition(":")
+    return (place, text) if place and "=" in text else (given, "")
+
+
+def _with_columns(place: str, text: str) -> "Source":
+    from weightspace.data.sources.folder import Folder
+    from weightspace.data.sources.hub import Hub
+    from weightspace.options import read_options
+
+    if place.startswith(_HUB):
+        return Hub(place.removeprefix(_HUB), **read_options(place, Hub, ("config", "image", "label"), text))
+    return Folder(place, **read_options(place, Folder, ("image", "label"), text))
 
 
 def _selected(base: str, text: str) -> "Source":

@@ -10,13 +10,16 @@ import functools
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
+from weightspace.data.digits import Recipe, decoded, is_whole, lost_columns, recipe
 from weightspace.data.examples import Arrays, Examples, Partition
+from weightspace.data.forms import described
 from weightspace.data.noise import noisy_labels
 from weightspace.data.split import partition
-from weightspace.data.statistics import NEED_SCALE, NORMALISATIONS, shift_and_scale
+from weightspace.data.statistics import NEED_SCALE, NORMALISATIONS
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.spec import Spec, spec, static
 from weightspace.streams import Seeds, Stream, key
@@ -62,7 +65,10 @@ class Data(Examples):
 
     Attributes:
       source: Where it comes from.
-      normalise: How inputs are scaled: `none`, `unit`, `centred`, `half`, `mean_image` or `standard`.
+      normalise: How inputs are scaled: `none`, `unit`, `centred`, `half`, `mean_image` or `standard`. None
+        for `mean_image`; where inputs are whole numbers (of another type than uint8, and without a full
+        scale) for `none`. With `none` whole numbers are names, tokens for an embedding: they stay whole
+        numbers, int32. With any other they are amounts and become floats.
       validation: Examples of the training part to set aside, drawn by the seed of the stream `SPLIT`.
       subset: Train on so many of the others, drawn by the same seed; None for all.
       noise: Probability that a training label is replaced by a uniform draw from all classes, by the seed of
@@ -70,7 +76,7 @@ class Data(Examples):
     """
 
     source: Source = static()
-    normalise: str = static(default="mean_image")
+    normalise: str | None = static(default=None)
     validation: int = static(default=0)
     subset: int | None = static(default=None)
     noise: float | None = None
@@ -78,11 +84,9 @@ class Data(Examples):
     def validate(self) -> None:
         """A source, a known normalisation, sizes and a rate within bounds."""
         if not isinstance(self.source, Source):
-            raise InputError(
-                f"Data needs a source, not {self.source!r}; make_data makes one of a name, a folder or "
-                "package.module:factory"
-            )
-        check_choice("normalisation", self.normalise, NORMALISATIONS)
+            raise InputError(f"Data needs a source, not {described(self.source)}; {_advice(self.source)}")
+        if self.normalise is not None:
+            check_choice("normalisation", self.normalise, NORMALISATIONS)
         check_number("validation", self.validation, least=0)
         check_number("subset", self.subset, least=1)
         check_number("label noise", self.noise, least=0, most=1)
@@ -114,10 +118,50 @@ class Data(Examples):
         rest = len(self.source.loaded.train.y) - self.validation
         return rest if self.subset is None else self.subset
 
+    @property
+    def rule(self) -> str:
+        """The normalisation that is meant where none is given."""
+        if self.normalise is not None:
+            return self.normalise
+        return "none" if self._whole and self.source.loaded.full_scale is None else "mean_image"
+
+    @property
+    def _whole(self) -> bool:
+        return is_whole(self.source.loaded.train.x)
+
+    @functools.cached_property
+    def canonical(self) -> dict[str, Any]:
+        """With the normalisation that is meant; says where inputs are decoded on the host."""
+        values = super().canonical | {"normalise": self.rule}
+        return values | ({"digits": "float64"} if _recipe(self.source, self.rule).marked else {})
+
+    def input_dtype(self, storage: str) -> str:
+        """`int32` for names, else the type of the run."""
+        return "int32" if self._whole and self.rule == "none" else storage
+
     def arrays(self) -> Arrays:
-        """What to put on the device, the same for all runs of a program."""
-        loaded = self.source.loaded
-        return Arrays(loaded.train, loaded.test, *_statistics(self.source, self.normalise))
+        """What to put on the device, the same for all runs of a program.
+
+        Inputs that float32 cannot tell apart are normalised in float64 already; `shift` is then 0, `scale` 1.
+        """
+        loaded, found = self.source.loaded, _recipe(self.source, self.rule)
+        train, test = loaded.train, loaded.test
+        if found.wide:
+            (x, x_test), one = _decoded(self.source, self.rule), np.zeros((1,) * train.x.ndim)
+            return Arrays(Split(x, train.y), Split(x_test, test.y), one, one + 1)
+        if self._whole:
+            self._check_names()
+            train, test = (Split(part.x.astype(np.int32, copy=False), part.y) for part in (train, test))
+        return Arrays(train, test, found.shift, found.scale)
+
+    def check_digits(self, storage: str) -> None:
+        """Refuse runs in float32 on values that float32 merges.
+
+        Raises:
+          InputError: If rounding takes more than a hundredth of a column's deviation, root mean square.
+        """
+        if storage == "float32":
+            _check_digits(self.source, self.rule)
 
     def partition(self, seeds: Seeds) -> Partition:
         """A run's rows of the training part, in compiled code."""
@@ -156,16 +200,64 @@ class Data(Examples):
             raise InputError(
                 f"label noise replaces class numbers, but {name} has real targets; leave noise out"
             )
-        if self.normalise in NEED_SCALE and loaded.full_scale is None:
+        if self.rule in NEED_SCALE and loaded.full_scale is None:
             raise InputError(
-                f"normalisation '{self.normalise}' divides by the full scale, which {name} does not have; "
+                f"normalisation '{self.rule}' divides by the full scale, which {name} does not have; "
                 "give full_scale= to from_arrays, or use none, mean_image or standard"
+            )
+        if self._whole and self.rule == "none":
+            self._check_names()
+
+    def _check_names(self) -> None:
+        low, high = _range(self.source)
+        if low < -(2**31) or high >= 2**31:
+            raise InputError(
+                f"inputs of {self.name} are whole numbers from {low} to {high}; as names (tokens) they must "
+                "fit int32: number them from 0; if they are amounts give normalise='standard', or floats"
             )
 
 
+def _advice(given: Any) -> str:
+    """What was probably meant by what is no source."""
+    if isinstance(given, str):
+        return f"make_data({given!r}) makes one of a name, a folder or package.module:factory"
+    if isinstance(given, Examples):
+        return "it is a data set already"
+    return "from_arrays(x, y) makes one of arrays, make_data of a name, a folder or package.module:factory"
+
+
 @functools.lru_cache(maxsize=16)
-def _statistics(source: Source, rule: str) -> tuple[Any, Any]:
-    return shift_and_scale(rule, source.loaded.train.x, source.loaded.full_scale)
+def _recipe(source: Source, rule: str) -> Recipe:
+    return recipe(rule, source.loaded.train.x, source.loaded.full_scale)
+
+
+@functools.lru_cache(maxsize=2)
+def _decoded(source: Source, rule: str) -> tuple[Any, Any]:
+    loaded = source.loaded
+    return decoded(rule, loaded.train.x, loaded.test.x, loaded.full_scale)
+
+
+@functools.lru_cache(maxsize=16)
+def _range(source: Source) -> tuple[int, int]:
+    parts = (source.loaded.train.x, source.loaded.test.x)
+    return min(int(x.min()) for x in parts), max(int(x.max()) for x in parts)
+
+
+@functools.lru_cache(maxsize=16)
+def _check_digits(source: Source, rule: str) -> None:
+    loaded = source.loaded
+    wide = _recipe(source, rule).wide
+    x = _decoded(source, rule)[0] if wide else loaded.train.x
+    for what, values, advice in (
+        ("inputs", x, "use normalise='standard'"),
+        ("targets", loaded.train.y, "take their mean off and divide by their deviation"),
+    ):
+        if columns := lost_columns(values):
+            where = f"column {columns[0]} of the " if values.ndim > 1 and values.shape[-1] > 1 else ""
+            raise InputError(
+                f"{where}{what} of {source.name} reach {np.abs(values).max():g}, where float32 merges values "
+                f"that differ; {advice}, or train with precision float64"
+            )
 
 
 @functools.lru_cache(maxsize=16)

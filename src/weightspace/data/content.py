@@ -1,9 +1,9 @@
 """The content of a data set: two splits of plain arrays, checked, in one form, named by a digest.
 
 Whatever way a set came (hub, folder, arrays), it ends here in the same form, so that equal content has an
-equal digest: inputs are uint8, float32 or float64 with the example first and the channel last, targets are
-int32 class numbers or floats. The digest covers types, shapes, values, number of classes and full scale: all
-that the numbers of a training depend on, and neither name nor path.
+equal digest: inputs are uint8, float32, float64, int32 or int64 with the example first and the channel last,
+targets are int32 class numbers or floats (`forms`). The digest covers types, shapes, values, number of
+classes and full scale: all that the numbers of a training depend on, and neither name nor path.
 """
 
 import dataclasses
@@ -14,13 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from weightspace.data import limits
+from weightspace.data import forms, limits
 from weightspace.data.split import held_out
 from weightspace.errors import DataError
 from weightspace.spec import DIGEST_LENGTH
 
 IMAGE_SCALE = 255.0
-_KEPT = ("uint8", "float32", "float64")
 _BLOCK = 1 << 26
 
 
@@ -28,7 +27,7 @@ class Split(NamedTuple):
     """Examples: a part of a data set.
 
     Attributes:
-      x: Inputs [n, ...], uint8 or floating.
+      x: Inputs [n, ...], uint8, floating, or other whole numbers.
       y: Class numbers [n], int32, or targets [n] or [n, k], floating.
     """
 
@@ -69,12 +68,15 @@ def assemble(
       name: What error messages call the set.
       train: Inputs and targets.
       test: Inputs and targets; None to set a fixed fifth of `train` aside (`split.held_out`).
-      classes: Number of classes; None for one more than the largest label, if targets are whole numbers.
+      classes: Number of classes; None for one more than the largest label, if targets are whole numbers,
+        which must then not run from 1.
       full_scale: Largest value of an input; None for 255 if inputs are uint8.
 
     Raises:
       DataError: If the arrays do not form a data set.
     """
+    if test is not None:
+        forms.check_columns_agree(name, train[0], test[0])
     parts = [
         _tidy(name, f"{part} part", *pair) for part, pair in (("training", train), ("test", test)) if pair
     ]
@@ -83,14 +85,26 @@ def assemble(
         whole = parts[0]
         rest, kept = held_out(whole.y)
         parts = [Split(whole.x[rows], whole.y[rows]) for rows in (rest, kept)]
-    first, second = parts
+    first, second = _alike(parts)
     if classes is None and all(part.y.dtype == np.int32 and len(part.y) for part in parts):
-        classes = 1 + max(int(part.y.max()) for part in parts)
+        classes = _count_classes(name, np.unique(np.concatenate([np.unique(part.y) for part in parts])))
     if full_scale is None and first.x.dtype == np.uint8:
         full_scale = IMAGE_SCALE
     examine(name, first, second, classes)
     full_scale = None if full_scale is None else float(full_scale)
     return Loaded(first, second, classes, full_scale, digest(first, second, classes, full_scale))
+
+
+def _count_classes(name: str, found: np.ndarray) -> int:
+    """One more than the largest label; labels from 1 to k would make a class of none."""
+    low, high = int(found[0]), int(found[-1])
+    if low == 1 and len(found) == high and high > 1:
+        raise DataError(
+            f"{name}: labels run from 1 to {high}, so that there would be {high + 1} classes, the first "
+            f"without an example; number the classes from 0, y - 1, or say classes={high + 1}; for a "
+            "regression give floats, y.astype(float)"
+        )
+    return high + 1
 
 
 def digest(train: Split, test: Split, classes: int | None, full_scale: float | None) -> str:
@@ -140,14 +154,17 @@ def _check_part(name: str, part: str, split: Split) -> None:
     if len(split.x) != len(split.y):
         raise DataError(f"{name}: the {part} part has {len(split.x)} inputs but {len(split.y)} targets")
     for what, array in (("input", split.x), ("target", split.y)):
-        for start, block in _blocks(array):
-            bad = ~np.isfinite(block)
-            if bad.any():
-                row = start + int(np.argwhere(bad)[0][0])
-                raise DataError(
-                    f"{name}: {what} {row} of the {part} part is NaN or infinite; remove or repair such "
-                    "examples"
-                )
+        bad = [
+            start + int(row)
+            for start, block in _blocks(array)
+            for row in np.flatnonzero(~np.isfinite(block).reshape(len(block), -1).all(axis=1))
+        ]
+        if bad:
+            more = f" ({len(bad)} such {what}s of {len(array)})" if len(bad) > 1 else ""
+            raise DataError(
+                f"{name}: {what} {bad[0]} of the {part} part is NaN or infinite{more}; remove or repair such "
+                "examples"
+            )
 
 
 def _check_targets(name: str, part: str, y: Any, classes: int | None) -> None:
@@ -158,7 +175,11 @@ def _check_targets(name: str, part: str, y: Any, classes: int | None) -> None:
             )
         return
     if y.dtype != np.int32 or y.ndim != 1:
-        raise DataError(f"{name}: labels of {classes} classes must be int32 [n], but are {_form(y)}")
+        columns = y.ndim == 2 and y.shape[1] > 1
+        raise DataError(
+            f"{name}: labels of {classes} classes must be int32 [n], but are {_form(y)}; give whole numbers, "
+            f"{'y.argmax(axis=1) where they are one-hot' if columns else 'y.astype(int)'}"
+        )
     low, high = int(y.min()), int(y.max())
     if low < 0 or high >= classes:
         raise DataError(
@@ -176,39 +197,11 @@ def _blocks(array: Any) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _tidy(name: str, part: str, x: Any, y: Any) -> Split:
-    return Split(_inputs(name, part, np.asarray(x)), _targets(name, part, np.asarray(y)))
+    forms.check_rows_belong(name, part, x, y)
+    return Split(forms.inputs(name, part, x), forms.targets(name, part, y))
 
 
-def _inputs(name: str, part: str, x: np.ndarray) -> np.ndarray:
-    """Other numbers as float32; a last axis for grey uint8 images [n, h, w] and for scalars [n]."""
-    if x.dtype.kind not in "buif" or x.ndim == 0:
-        raise DataError(
-            f"{name}: inputs of the {part} must be an array of real numbers [n, ...], but are {x.dtype}"
-        )
-    x = _little_endian(x, x.dtype.name if x.dtype.name in _KEPT else "float32")
-    return x[..., None] if x.ndim == 1 or (x.ndim == 3 and x.dtype == np.uint8) else x
-
-
-def _targets(name: str, part: str, y: np.ndarray) -> np.ndarray:
-    """Whole numbers [n] or [n, 1] as int32 [n]; floats as they are, half precision as float32."""
-    if y.dtype.kind not in "buif" or y.ndim not in (1, 2):
-        raise DataError(
-            f"{name}: targets of the {part} must be class numbers [n] or floats [n] or [n, k], "
-            f"but are {y.dtype} {list(y.shape)}"
-        )
-    if y.dtype.kind == "f":
-        return _little_endian(y, y.dtype.name if y.dtype.name in _KEPT else "float32")
-    if y.ndim == 2 and y.shape[1] != 1:
-        raise DataError(
-            f"{name}: targets of the {part} are whole numbers {list(y.shape)}, but a class is one number an "
-            "example; give floats for regression"
-        )
-    if y.size and (int(y.min()) < -(2**31) or int(y.max()) >= 2**31):
-        raise DataError(
-            f"{name}: labels of the {part} run from {y.min()} to {y.max()}; number the classes from 0"
-        )
-    return _little_endian(y.reshape(-1), "int32")
-
-
-def _little_endian(array: np.ndarray, dtype: str) -> np.ndarray:
-    return np.ascontiguousarray(array, dtype=np.dtype(dtype).newbyteorder("<"))
+def _alike(parts: list[Split]) -> list[Split]:
+    """Whole numbers of both parts in one type: the wider."""
+    types = {part.x.dtype.name for part in parts}
+    return [Split(part.x.astype("<i8"), part.y) for part in parts] if types == {"int32", "int64"} else parts

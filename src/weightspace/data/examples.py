@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, Num
 
 from weightspace.data.content import Split
+from weightspace.data.digits import is_whole
 from weightspace.spec import Spec
 from weightspace.streams import Seeds
 
@@ -103,14 +104,23 @@ class Examples(Spec, abc.ABC):
         """A run's own labels for the whole training part, in compiled code; None where they are clean."""
         return None
 
-    def decode(self, arrays: Arrays, x: Array | np.ndarray, dtype: Any) -> Float[Array, "..."]:
-        """Raw inputs as floats, in compiled code.
+    def input_dtype(self, storage: str) -> str:
+        """The type of inputs as a model is handed them: that of the run, or `int32` for names (tokens)."""
+        return "int32" if is_whole(self.arrays().train.x) else storage
+
+    def check_digits(self, storage: str) -> None:
+        """Refuse runs in `storage` that would merge values which differ."""
+
+    def decode(self, arrays: Arrays, x: Array | np.ndarray, dtype: Any) -> Num[Array, "..."]:
+        """Raw inputs as floats, in compiled code; whole numbers other than uint8 are names and stay so.
 
         Args:
           arrays: As `arrays` or `drawn` gives them.
           x: Gathered raw inputs, with any leading axes.
-          dtype: Of the result; computed in float32 at least.
+          dtype: Of floats; computed in float32 at least.
         """
+        if is_whole(x):
+            return jnp.asarray(x, jnp.int32)
         wide = jnp.float64 if jnp.dtype(dtype) == jnp.float64 else jnp.float32
 
         def fit(statistic: Any) -> Array:

@@ -1,5 +1,6 @@
 """Task: what a run learns, the data and the loss, and which metrics are recorded of it."""
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -8,10 +9,23 @@ from jaxtyping import Array, Float
 
 from weightspace.code import Code, import_object
 from weightspace.data.examples import Examples
+from weightspace.data.forms import described
 from weightspace.errors import InputError, unknown
 from weightspace.recipes.custom import check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
 from weightspace.spec import Spec, spec, static
+
+
+@dataclasses.dataclass(frozen=True)
+class OneMetric:
+    """One of the values that a loss measures, as a function."""
+
+    loss: Loss
+    name: str
+
+    def __call__(self, outputs: Array, y: Array) -> Array:
+        """Of each example."""
+        return self.loss.metrics(outputs, y)[self.name]
 
 
 @spec
@@ -39,9 +53,9 @@ class Task(Spec):
     def validate(self) -> None:
         """Data and a loss, of the right kinds; each metric once."""
         if not isinstance(self.data, Examples):
-            raise InputError(f"a task needs Data, not {type(self.data).__name__}; make it with make_data")
+            raise InputError(f"a task needs Data, not {described(self.data)}; {_data_advice(self.data)}")
         if not isinstance(self.loss, Loss):
-            raise InputError(f"a task needs a Loss, not {type(self.loss).__name__}; make it with make_loss")
+            raise InputError(f"a task needs a Loss, not {described(self.loss)}; {_loss_advice(self.loss)}")
         columns = [metric_name(each) for each in self.metrics]
         if len(set(columns)) < len(columns):
             raise InputError(f"metrics are {', '.join(columns)}, but each name may occur once")
@@ -80,6 +94,11 @@ class Task(Spec):
         self.data.check()
         self.loss.check(self.data, outputs_shape)
         known = self.known_metrics(outputs_shape)
+        if not type(self.loss).__module__.startswith("weightspace."):
+            for name in known:
+                check_per_example(
+                    OneMetric(self.loss, name), f"{self.loss.name}: {name}", self.data, outputs_shape
+                )
         for metric in self.metrics:
             if isinstance(metric, Code):
                 check_per_example(metric, f"metric {metric_name(metric)}", self.data, outputs_shape)
@@ -95,6 +114,22 @@ class Task(Spec):
     def known_metrics(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
         """The names of the loss's own metrics on this data."""
         return tuple(jax.eval_shape(self.loss.metrics, *example_shapes(self.data, outputs_shape)))
+
+
+def _data_advice(given: Any) -> str:
+    if isinstance(given, str):
+        return f"make it with make_data({given!r})"
+    return (
+        "make it of a source, Data(source)" if hasattr(given, "loaded") else "Data(from_arrays(x, y)) is one"
+    )
+
+
+def _loss_advice(given: Any) -> str:
+    if isinstance(given, str):
+        return f"make it with make_loss({given!r})"
+    if isinstance(given, type) and issubclass(given, Loss):
+        return f"make one, {given.__name__}()"
+    return "make it of your function with custom_loss" if callable(given) else "CrossEntropy() is one"
 
 
 def _metric(given: Any) -> str | Code:

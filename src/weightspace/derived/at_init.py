@@ -78,7 +78,8 @@ class MasksAtInit(Derived):
 
     def compute(self) -> dict[str, Tree]:
         """All masks in one program."""
-        layout = layout_of(self.model, tuple(self.task.data.shape), "float32")
+        data = self.task.data
+        layout = layout_of(self.model, tuple(data.shape), data.input_dtype("float32"))
         counts = self.counts(layout)
         examples = self._examples()
         each = map_named(lambda path, _: counts.get(path, np.ones_like(_first(counts))), self.before)
@@ -168,9 +169,10 @@ def _first(leaves: dict[str, Any]) -> Any:
 def _measuring(model: Any, task: Task) -> Any:
     """The program that evaluates all masks; the same for all criteria, actions of one kind, and seeds."""
     shape = tuple(task.data.shape)
-    layout = layout_of(model, shape, "float32")
+    dtype = task.data.input_dtype("float32")
+    layout = layout_of(model, shape, dtype)
     arrays = task.data.arrays()
-    blank = jnp.zeros((1, *shape), jnp.float32)
+    blank = jnp.zeros((1, *shape), dtype)
 
     def sample(keys: Keys) -> Tree:
         return model.init(keys(Stream.INIT), blank)[0]

@@ -76,7 +76,8 @@ class Barrier(Derived):
 
     def compute(self) -> dict[str, Tree]:
         """Walk along the line."""
-        layout = layout_of(self.model, tuple(self.task.data.shape), "float32")
+        data = self.task.data
+        layout = layout_of(self.model, tuple(data.shape), data.input_dtype("float32"))
         check_fit("the end 'a' of a line", self.a, layout)
         check_fit("the end 'b' of a line", self.b, layout)
         measure = Measure(self.model, self.task, self.seeds)

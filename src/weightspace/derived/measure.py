@@ -69,7 +69,8 @@ class Measure:
 
     @functools.cached_property
     def _state(self) -> Tree:
-        blank = jnp.zeros((1, *self.task.data.shape), jnp.float32)
+        data = self.task.data
+        blank = jnp.zeros((1, *data.shape), data.input_dtype("float32"))
         return self.model.init(Keys(self.seeds)(Stream.INIT), blank)[1]
 
     def examples(

@@ -5,6 +5,7 @@ what they are; adapters make one of an NNX, Linen or Equinox module or of two pl
 """
 
 import abc
+import contextlib
 import functools
 from typing import Any
 
@@ -81,9 +82,17 @@ def example(shape: tuple[int, ...], dtype: Any = "float32") -> jax.ShapeDtypeStr
 
 @functools.lru_cache(maxsize=256)
 def layout_of(model: Model, shape: tuple[int, ...], dtype: str) -> Layout:
-    """The layout of a model for inputs of a shape and type; traced once."""
+    """The layout of a model for inputs of a shape and type; traced once.
+
+    It is the same for all types of inputs, so a model that takes whole numbers alone is given such.
+    """
     with jax.enable_x64(dtype == "float64"):
-        return model.layout(example(shape, dtype))
+        try:
+            return model.layout(example(shape, dtype))
+        except (TypeError, ValueError, IndexError):
+            with contextlib.suppress(Exception):
+                return model.layout(example(shape, "int32"))
+            raise
 
 
 @functools.lru_cache(maxsize=256)

@@ -75,7 +75,9 @@ class LayerProbe(Probe):
 def check_separate_examples(probe: Probe, run: Run) -> None:
     """Raise `InputError` where one example's outputs depend on the others of its batch."""
     keys = jax.random.key(0, impl="threefry2x32")
-    _, state = jax.eval_shape(run.model.init, keys, example(tuple(run.task.data.shape)))
+    data = run.task.data
+    x = example(tuple(data.shape), data.input_dtype("float32"))
+    _, state = jax.eval_shape(run.model.init, keys, x)
     if jax.tree.leaves(state):
         raise InputError(
             f"the probe '{type(probe).__name__}' needs the gradient of each example, but {run.model.name} "

@@ -23,8 +23,14 @@ BATCH = 250
 
 
 def check_one_output(probe: Probe, run: Run) -> None:
-    """Raise `InputError` unless the model has one output."""
-    shape = output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage)
+    """Raise `InputError` unless the model has one output, and inputs that can be moved."""
+    data, storage = run.task.data, run.precision.storage
+    if data.input_dtype(storage) != storage:
+        raise InputError(
+            f"the probe '{type(probe).__name__}' needs gradients by the inputs, but those of {data.name} are "
+            "whole numbers (names), which cannot be moved; leave the probe out"
+        )
+    shape = output_shape_of(run.model, tuple(data.shape), storage)
     if shape not in ((), (1,)):
         raise InputError(
             f"the probe '{type(probe).__name__}' needs a model with one output, but {run.model.name} has "

@@ -40,7 +40,8 @@ class Reached(ChosenMoment):
     def check(self, run: Run, layout: Layout) -> None:
         """Also needs an accuracy."""
         super().check(run, layout)
-        shape = output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage)
+        data, storage = run.task.data, run.precision.storage
+        shape = output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage))
         if "accuracy" not in run.task.recorded(shape):
             raise InputError(
                 f"the probe '{self.label}' needs the metric accuracy, but the task measures "

@@ -1,19 +1,27 @@
-"""A user's own loss, and the check that a user's function gives one number an example."""
+"""A user's own loss, and the check that a user's function gives each example one number of its own."""
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from weightspace.code import Code, import_object
 from weightspace.errors import InputError
 from weightspace.recipes.losses import Loss, PerExample, most_likely
+from weightspace.recipes.mixing import cached_mixes, rows_apart
 from weightspace.spec import spec, static
 
 if TYPE_CHECKING:
     from weightspace.data.examples import Examples
+
+_TARGETS = 8
+"""Targets that a function is tried on, at the most."""
+_LOOKED_AT = 2_000
+"""Targets of which those are chosen."""
 
 
 @spec
@@ -40,7 +48,7 @@ class CustomLoss(Loss):
         return data.outputs
 
     def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
-        """It must give one float an example; tried on shapes only."""
+        """It must give one float an example, of that example alone; tried on shapes, then on a few values."""
         check_per_example(self.code, f"loss {self.name}", data, outputs_shape)
 
     def right(self, outputs: Array, y: Array) -> Array | None:
@@ -49,22 +57,31 @@ class CustomLoss(Loss):
         return most_likely(outputs, y) if classes else None
 
 
-def example_shapes(data: "Examples", outputs_shape: tuple[int, ...], batch: int = 3) -> tuple[Any, Any]:
-    """Shapes and types of a batch of outputs and of targets."""
+def example_shapes(data: "Examples", outputs_shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """Shapes and types of a batch of outputs and of targets; its size is no other axis of theirs."""
     y = data.arrays().train.y
+    batch = rows_apart(outputs_shape, y.shape[1:], least=3)
     outputs = jax.ShapeDtypeStruct((batch, *outputs_shape), jnp.float32)
     return outputs, jax.ShapeDtypeStruct((batch, *y.shape[1:]), jax.dtypes.canonicalize_dtype(y.dtype))
 
 
-def check_per_example(code: Code, what: str, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
-    """Raise unless a user's function gives one float an example, found from shapes alone.
+def check_per_example(
+    function: Callable[..., Any], what: str, data: "Examples", outputs_shape: tuple[int, ...]
+) -> None:
+    """Raise unless a user's function gives one float an example, and that of this example alone.
+
+    Args:
+      function: `(outputs, y) -> [batch]`, hashable by what it is.
+      what: What it is called.
+      data: Whose targets it takes.
+      outputs_shape: The shape of a model's outputs for one example.
 
     Raises:
-      InputError: If it fails or gives something else.
+      InputError: If it fails, gives something else, or mixes examples (`mixing.mixes`).
     """
     outputs, targets = example_shapes(data, outputs_shape)
     try:
-        found = jax.eval_shape(code, outputs, targets)
+        found = jax.eval_shape(function, outputs, targets)
     except Exception as error:
         raise InputError(
             f"{what} fails on outputs {outputs.shape} and targets {targets.shape}: {error}"
@@ -76,6 +93,47 @@ def check_per_example(code: Code, what: str, data: "Examples", outputs_shape: tu
             f"{what} must give one float an example, [batch], and take no mean, but for a batch of "
             f"{outputs.shape[0]} it gives {given}"
         )
+    y = _targets(data, targets.dtype)
+    mixed = cached_mixes(function, outputs_shape, y.tobytes(), y.dtype.str, y.shape[1:])
+    if mixed:
+        raise InputError(f"{what} mixes examples: {mixed}; {_advice(function, outputs, targets)}")
+
+
+def _advice(function: Callable[..., Any], outputs: Any, targets: Any) -> str:
+    if (
+        outputs.ndim != targets.ndim
+        and outputs.size == targets.size
+        and _broadcasts(function, outputs, targets)
+    ):
+        one, other = ("[batch]" if each.ndim == 1 else "[batch, 1]" for each in (outputs, targets))
+        return (
+            f"outputs are {one} and targets {other}, which broadcast to [batch, batch]: give both one shape, "
+            f"as {'outputs' if outputs.ndim > targets.ndim else 'y'}[:, 0]"
+        )
+    return "each must have a number of its own, without sums, means, sorts or norms over the batch"
+
+
+def _broadcasts(function: Callable[..., Any], outputs: Any, targets: Any) -> bool:
+    """Whether it joins arrays of different ranks."""
+    try:
+        with jax.numpy_rank_promotion("raise"):
+            jax.eval_shape(functools.partial(function), outputs, targets)
+    except (TypeError, ValueError):
+        return True
+    return False
+
+
+def _targets(data: "Examples", dtype: Any) -> np.ndarray:
+    """A few targets of the data's own kind that differ from each other."""
+    if data.classes is not None:
+        return np.unique(np.minimum(np.arange(_TARGETS), data.classes - 1)).astype(dtype)
+    y = np.asarray(data.arrays().train.y)
+    step = max(1, len(y) // _LOOKED_AT)
+    found = np.unique(y[::step], axis=0)
+    if len(found) < 2:
+        # Constant, or not yet drawn.
+        found = found + np.linspace(0, 1, _TARGETS).reshape(-1, *[1] * (y.ndim - 1))
+    return found[np.linspace(0, len(found) - 1, _TARGETS).astype(int)].astype(dtype)
 
 
 def custom_loss(

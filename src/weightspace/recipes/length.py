@@ -1,6 +1,7 @@
 """Lengths and moments of training: `3ep`, `500it`, `end`, or a number of steps."""
 
 import dataclasses
+import math
 import re
 from typing import Any
 
@@ -42,6 +43,10 @@ class Length:
             )
         unit = "ep" if (found[2] or "it").lower().startswith("ep") else "it"
         count = float(found[1])
+        if not math.isfinite(count):
+            raise InputError(
+                f"length '{given}' is more than any training; write 3ep, 500it or a number of steps"
+            )
         if unit == "it" and count != int(count):
             raise InputError(f"length '{given}' is not a whole number of steps")
         return cls(count, unit)

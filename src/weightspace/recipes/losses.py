@@ -16,6 +16,7 @@ import optax
 from jaxtyping import Array, Float, Shaped
 
 from weightspace.errors import InputError, check_number, unknown
+from weightspace.recipes import targets
 from weightspace.spec import Spec, spec
 
 if TYPE_CHECKING:
@@ -131,11 +132,14 @@ class CrossEntropy(Loss):
     def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
         """Classes, and one output for each."""
         if data.classes is None:
-            raise InputError(f"cross-entropy needs class numbers, but {data.name} has real targets; use mse")
+            raise InputError(
+                f"cross-entropy needs class numbers, but {data.name} {targets.instead_of_classes(data)}"
+            )
         if outputs_shape != (data.classes,):
+            why = targets.unlike_outputs(data, outputs_shape[0]) if len(outputs_shape) == 1 else ""
             raise InputError(
                 f"cross-entropy on {data.name} takes {data.classes} outputs, one a class, but the model's "
-                f"have shape {list(outputs_shape)}"
+                f"have shape {list(outputs_shape)}{why}"
             )
 
     def right(self, outputs: Array, y: Array) -> Array | None:
@@ -191,9 +195,8 @@ class BinaryCrossEntropy(Loss):
         for part in (arrays.train, arrays.test):
             y = np.asarray(part.y)
             if y.size != len(y) or not np.isin(y, (0, 1)).all() or data.classes not in (None, 2):
-                what = f"{data.classes} classes" if data.classes else "targets that are not all 0 or 1"
                 raise InputError(
-                    f"bce needs two classes, 0 and 1, but {data.name} has {what}; use cross-entropy or mse"
+                    f"bce needs two classes, 0 and 1, but {data.name} {targets.instead_of_bits(data)}"
                 )
 
     def right(self, outputs: Array, y: Array) -> Array | None:
@@ -235,8 +238,7 @@ class SquaredError(Loss):
         if data.classes is not None:
             if data.classes != 2:
                 raise InputError(
-                    f"mse needs real targets, but {data.name} has {data.classes} classes; use cross-entropy, "
-                    "or give one-hot targets as floats"
+                    f"mse needs real targets, but {data.name} {targets.instead_of_amounts(data)}"
                 )
             return _check_one_output("mse on two classes", outputs_shape)
         wanted = ((), (1,)) if data.outputs == 1 else ((data.outputs,),)

@@ -142,7 +142,9 @@ def check_run(request: Request) -> None:
     for code in codes_in(run):
         code.check_unchanged()
     check_apart(run, request.probes, ())
-    run.task.check(output_shape_of(run.model, tuple(run.task.data.shape), run.precision.storage))
+    data, storage = run.task.data, run.precision.storage
+    data.check_digits(storage)
+    run.task.check(output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage)))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.steps_per_epoch(run.task.data.size)

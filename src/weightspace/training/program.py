@@ -98,7 +98,7 @@ class Program:
         storage = jnp.dtype(run.precision.storage)
         keys = Keys(run.seeds)
         # Drawn in float32 whatever the run's precision, so that precisions can be compared run by run.
-        blank = jnp.zeros((1, *data.shape), jnp.float32)
+        blank = jnp.zeros((1, *data.shape), data.input_dtype("float32"))
 
         def sample(keys: Keys) -> Any:
             return tree.cast(run.model.init(keys(Stream.INIT), blank)[0], storage)

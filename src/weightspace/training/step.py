@@ -46,7 +46,8 @@ class Gradient:
 
 def layout_of_run(run: Run) -> Layout:
     """What each leaf of the weights of a run's model is."""
-    return layout_of(run.model, tuple(run.task.data.shape), run.precision.storage)
+    data, storage = run.task.data, run.precision.storage
+    return layout_of(run.model, tuple(data.shape), data.input_dtype(storage))
 
 
 def forward(run: Run, weights: Any, state: Any, x: Array, *, train: bool, key: Key[Array, ""]) -> Any:
@@ -56,7 +57,7 @@ def forward(run: Run, weights: Any, state: Any, x: Array, *, train: bool, key: K
     if compute == storage:
         return run.model.apply(weights, state, x, train=train, key=key)
     outputs, after = run.model.apply(
-        tree.cast(weights, compute), state, x.astype(compute), train=train, key=key
+        tree.cast(weights, compute), state, tree.cast(x, compute), train=train, key=key
     )
     # Statistics stay in storage precision: rounding them every step would stop their running means.
     after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)

@@ -9,7 +9,8 @@ import pytest
 from tests.data.conftest import pictures, write_parquet
 from weightspace.data import Data, Folder, Hub, from_arrays, make_data
 from weightspace.data.sources.catalogue import CARDS
-from weightspace.data.sources.tables import Columns, datasets_table, parquet_table, read_tables, split_files
+from weightspace.data.sources.splits import Columns, split_files
+from weightspace.data.sources.tables import datasets_table, parquet_table, read_tables
 from weightspace.errors import DataError
 
 IMAGES, LABELS = pictures(12, (4, 4, 3)), np.arange(12) % 10

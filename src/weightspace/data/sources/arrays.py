@@ -5,7 +5,7 @@ from typing import Any
 from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
-from weightspace.errors import DataError, InputError
+from weightspace.errors import DataError, InputError, check_number
 from weightspace.spec import spec, static
 
 
@@ -55,21 +55,25 @@ def from_arrays(
     """A source from numpy arrays, or what can become such.
 
     Args:
-      x: Inputs [n, ...]. uint8, float32 and float64 are kept, other numbers become float32; grey images
-        [n, height, width] of uint8 and scalars [n] get a last axis.
+      x: Inputs [n, ...]. uint8, float32 and float64 are kept, half precision becomes float32; other whole
+        numbers (and truth values) are kept as such: `Data` takes them as names (tokens), or as amounts where
+        it is given a normalisation. Grey images [n, height, width] of uint8 and scalars [n] get a last axis.
       y: Whole numbers [n] are classes, floats [n] or [n, k] are targets of a regression.
       x_test: Inputs of the test part; None to set a fixed, stratified fifth of the examples aside.
       y_test: Targets of the test part.
       name: What the set is called in tables.
       full_scale: Largest value of an input; None for 255 if inputs are uint8.
-      classes: Number of classes; None for one more than the largest label.
+      classes: Number of classes; None for one more than the largest label; labels must then not run from 1.
 
     Raises:
       InputError: If only one of `x_test` and `y_test` is given.
-      DataError: If the arrays do not form a data set.
+      DataError: If the arrays do not form a data set, or hold what would be left out or misread: masked
+        values, objects, missing values, names, dates, sparse or ragged things (`forms`).
     """
     if (x_test is None) != (y_test is None):
         raise InputError("x_test and y_test go together: give both or neither")
     test = None if x_test is None else (x_test, y_test)
+    check_number("full_scale", full_scale, above=0)
+    check_number("classes", classes, least=1)
     loaded = assemble(name, (x, y), test, classes=classes, full_scale=full_scale)
     return Stored(cache.keep(name, loaded).digest, name)

@@ -1,12 +1,17 @@
 """A user's folder: Parquet files of the hub's layout, images by class, or arrays in one `.npz`.
 
 FOLDER/train-00000-of-00001.parquet, test-00000-of-00001.parquet      columns image {bytes, path} and label
-FOLDER/train/<class>/*.png, test/<class>/*.png                        classes in order of their names
+FOLDER/default/train/0000.parquet, default/test/0000.parquet          likewise (`splits`)
+FOLDER/train/<class>/**/*.png, test/<class>/**/*.png                  classes in order of their names
 FOLDER/anything.npz, or FILE.npz                                      x_train, y_train, x_test, y_test
+
+Whatever else lies there is refused, or known to be no data (`layout`).
 """
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,12 +19,13 @@ from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
 from weightspace.data.sources.images import decode_images, in_chunks
+from weightspace.data.sources.layout import Layout, is_junk, survey, warn_of_unused
+from weightspace.data.sources.splits import Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
-LAYOUTS = "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ with images, or one .npz"
-_TEST_FOLDERS = ("test", "validation", "valid", "val")
+READER = 2
+"""Raised when files are read otherwise than before, so that no cached set of older reading is met."""
 
 
 @spec
@@ -28,9 +34,13 @@ class Folder(Source):
 
     Attributes:
       path: The folder, or a `.npz` file.
+      image: The image column of Parquet files; None for one of the usual names.
+      label: The label column, likewise. Where a column is named, all others are meant to be left out.
     """
 
     path: str = static()
+    image: str | None = static(default=None)
+    label: str | None = static(default=None)
 
     @property
     def name(self) -> str:
@@ -46,38 +56,52 @@ class Folder(Source):
         path = Path(self.path).expanduser().resolve()
         if not path.exists():
             raise DataError(f"there is no folder or file {path}; check the spelling")
-        return cache.cached(self.name, origin(path), lambda: read_folder(self.name, path))
+        columns = Columns().named(self.image, self.label)
+        return cached_folder(self.name, path, columns, {"image": self.image, "label": self.label})
 
 
-def origin(path: Path) -> dict[str, object]:
+def cached_folder(
+    name: str, path: Path, columns: Columns, how: dict[str, Any], *, known: bool = False
+) -> Loaded:
+    """A folder from the cache, if no file has changed, else decoded.
+
+    Args:
+      name: What the set is called.
+      path: The folder, or a `.npz` file.
+      columns: Of Parquet files.
+      how: What else changes the content.
+      known: Whether a card says which parts are used; else others are warned of.
+
+    Raises:
+      DataError: If it holds no data set, or more than would be read.
+    """
+    layout = survey(path)
+    if not known:
+        warn_of_unused(name, layout)
+    origin = _origin(path, layout) | {key: value for key, value in how.items() if value is not None}
+    return cache.cached(name, origin, lambda: _read(name, layout, columns))
+
+
+def _origin(path: Path, layout: Layout) -> dict[str, Any]:
     """What tells whether a folder has changed: its files with their sizes and times."""
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    states = [(file.relative_to(path).as_posix(), file.stat()) for file in files]
+    base = path if path.is_dir() else path.parent
+    states = [(file.relative_to(base).as_posix(), file.stat()) for file in layout.files]
     return {
         "folder": str(path),
         "files": [[name, state.st_size, state.st_mtime_ns] for name, state in states],
+        "reader": READER,
     }
 
 
-def read_folder(name: str, path: Path) -> Loaded:
-    """Read a folder whatever its layout.
+def _read(name: str, layout: Layout, columns: Columns) -> Loaded:
+    if layout.kind == "npz":
+        return _read_npz(name, layout.parts[""][0])
+    if layout.kind == "images":
+        return _read_classes(name, layout)
+    from weightspace.data.sources.tables import parquet_table, read_tables
 
-    Raises:
-      DataError: If its layout is none of those known.
-    """
-    if path.is_file():
-        return _read_npz(name, path)
-    if next(path.rglob("*.parquet"), None):
-        from weightspace.data.sources.tables import Columns, parquet_table, read_tables, split_files
-
-        splits = {split: parquet_table(files) for split, files in split_files(path).items()}
-        return read_tables(name, splits, Columns())
-    archives = sorted(path.glob("*.npz"))
-    if len(archives) == 1:
-        return _read_npz(name, archives[0])
-    if (path / "train").is_dir():
-        return _read_classes(name, path)
-    raise DataError(f"{path} holds no data set of a known layout; it should hold {LAYOUTS}")
+    used = {part: files for part, files in layout.parts.items() if part not in layout.unused}
+    return read_tables(name, {part: parquet_table(files) for part, files in used.items()}, columns)
 
 
 def _read_npz(name: str, path: Path) -> Loaded:
@@ -91,32 +115,52 @@ def _read_npz(name: str, path: Path) -> Loaded:
             f"{path} holds {', '.join(arrays) or 'nothing'}, but must hold x_train and y_train, and x_test "
             "and y_test unless a fixed fifth is to be set aside for testing"
         )
+    known = {"x_train", "y_train", "x_test", "y_test", "classes", "full_scale"}
+    if others := sorted(set(arrays) - known):
+        raise DataError(
+            f"{path} holds {len(others)} arrays that would be left out: {', '.join(others)}; known are "
+            f"{', '.join(sorted(known))}"
+        )
     test = (arrays["x_test"], arrays["y_test"]) if "x_test" in arrays else None
-    return assemble(name, (arrays["x_train"], arrays["y_train"]), test)
+    numbers: dict[str, Any] = {
+        key: _number(path, key, arrays[key]) for key in ("classes", "full_scale") if key in arrays
+    }
+    return assemble(name, (arrays["x_train"], arrays["y_train"]), test, **numbers)
 
 
-def _read_classes(name: str, path: Path) -> Loaded:
-    test = next((path / each for each in _TEST_FOLDERS if (path / each).is_dir()), None)
-    if test is None:
-        raise DataError(f"{path} has a folder train but none called test; images to test on are needed")
-    classes = _class_folders(path / "train")
-    if unknown := set(_class_folders(test)) - set(classes):
+def _number(path: Path, key: str, array: np.ndarray) -> int | float:
+    if array.size != 1 or array.dtype.kind not in "iuf":
+        raise DataError(f"{path}: {key} must be one number, but is {array.dtype} {list(array.shape)}")
+    return array.reshape(()).item()
+
+
+def _read_classes(name: str, layout: Layout) -> Loaded:
+    train, test = layout.home / "train", layout.home / str(layout.test)
+    classes, tested = _class_folders(train), _class_folders(test)
+    if unknown := set(tested) - set(classes):
         raise DataError(f"{test} has classes that train has not: {', '.join(sorted(unknown))}")
-    train = _read_images(name, path / "train", classes)
-    return assemble(name, train, _read_images(name, test, classes), classes=len(classes))
+    part = _read_images(name, train, classes, layout.parts["train"])
+    if absent := {classes[number] for number in np.unique(part[1])} - set(tested):
+        raise DataError(
+            f"{test} has no folder for {len(absent)} of {len(classes)} classes: "
+            f"{', '.join(sorted(absent))}; add their "
+            "images, or empty folders if there are none to test on"
+        )
+    tests = _read_images(name, test, classes, layout.parts[str(layout.test)])
+    return assemble(name, part, tests, classes=len(classes))
 
 
 def _class_folders(path: Path) -> list[str]:
     """Names of the classes in order: as numbers if all are, else as text."""
-    names = [each.name for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")]
+    names = [each.name for each in path.iterdir() if each.is_dir() and not is_junk(each.name)]
     return sorted(names, key=int) if all(each.isdecimal() for each in names) else sorted(names)
 
 
-def _read_images(name: str, path: Path, classes: list[str]) -> tuple[np.ndarray, np.ndarray]:
-    files: list[Path] = []
-    labels: list[int] = []
-    for number, each in enumerate(classes):
-        found = sorted(file for file in (path / each).glob("*") if file.suffix.lower() in SUFFIXES)
-        files += found
-        labels += [number] * len(found)
-    return decode_images(in_chunks(files), len(files), name), np.asarray(labels, np.int32)
+def _read_images(
+    name: str, path: Path, classes: list[str], files: Sequence[Path]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images below the folders of classes, class by class, each in the order of their paths."""
+    numbers = {each: number for number, each in enumerate(classes)}
+    labelled = sorted((numbers[file.relative_to(path).parts[0]], file) for file in files)
+    images = decode_images(in_chunks([file for _, file in labelled]), len(labelled), name)
+    return images, np.asarray([number for number, _ in labelled], np.int32)

@@ -9,12 +9,13 @@ import socket
 import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Any
 
 from weightspace.data import cache, limits
 from weightspace.data.base import Loaded, Source
 from weightspace.data.sources.catalogue import CARDS
-from weightspace.data.sources.folder import origin, read_folder
+from weightspace.data.sources.folder import cached_folder
+from weightspace.data.sources.layout import tell_unused
+from weightspace.data.sources.splits import TEST_NAMES, Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
 
@@ -49,10 +50,14 @@ class Hub(Source):
     Attributes:
       dataset: A name of the catalogue, or a repository `owner/name` (or a local copy of one).
       config: The hub's name of the variant; None for the catalogue's, or the only one.
+      image: The image column; None for the catalogue's, or one of the usual names.
+      label: The label column, likewise. Where a column is named, all others are meant to be left out.
     """
 
     dataset: str = static()
     config: str | None = static(default=None)
+    image: str | None = static(default=None)
+    label: str | None = static(default=None)
 
     @property
     def name(self) -> str:
@@ -73,41 +78,33 @@ class Hub(Source):
         """
         folder = local_folder(self.name)
         if folder is not None:
-            return cache.cached(self.name, self._local_origin(folder), lambda: self._from_folder(folder))
-        remote = {"hub": self.repository, "config": self._config}
+            if self._config and (folder / self._config).is_dir():
+                folder = folder / self._config
+            # A known set is read by its card, which the same folder without a name is not.
+            how = {"as": self.dataset, "config": self._config} | self._named
+            return cached_folder(self.name, folder, self._columns(), how, known=self.dataset in CARDS)
+        remote = {"hub": self.repository, "config": self._config} | self._named
         return cache.cached(self.name, remote, self._from_hub)
+
+    @property
+    def _named(self) -> dict[str, str]:
+        return {key: name for key, name in (("image", self.image), ("label", self.label)) if name}
 
     @property
     def _config(self) -> str | None:
         card = CARDS.get(self.dataset)
         return self.config or (card.config if card else None)
 
-    def _local_origin(self, folder: Path) -> dict[str, Any]:
-        # A known set is read by its card, which the same folder without a name is not.
-        return origin(folder) | {"as": self.dataset, "config": self._config}
-
-    def _columns(self) -> Any:
-        from weightspace.data.sources.tables import Columns
-
+    def _columns(self) -> Columns:
         card = CARDS.get(self.dataset)
         if card is None:
-            return Columns()
+            return Columns().named(self.image, self.label)
         labels = (card.label,) if card.label == "label" else (card.label, "label")
-        return Columns((card.image, "image", "img"), labels, card.classes, card.ten_is_zero)
-
-    def _from_folder(self, folder: Path) -> Loaded:
-        from weightspace.data.sources.tables import parquet_table, read_tables, split_files
-
-        if self._config and (folder / self._config).is_dir():
-            folder = folder / self._config
-        files = split_files(folder)
-        if not files:
-            return read_folder(self.name, folder)
-        tables = {split: parquet_table(paths) for split, paths in files.items()}
-        return read_tables(self.name, tables, self._columns())
+        known = Columns((card.image, "image", "img"), labels, card.classes, card.ten_is_zero, chosen=True)
+        return known.named(self.image, self.label)
 
     def _from_hub(self) -> Loaded:
-        from weightspace.data.sources.tables import TEST_NAMES, datasets_table, read_tables
+        from weightspace.data.sources.tables import datasets_table, read_tables
 
         missing = f"{self.name} is not at {VARIABLE}/{self.name}"
         try:
@@ -126,7 +123,9 @@ class Hub(Source):
             builder = datasets.load_dataset_builder(self.repository, self._config)
             limits.check_bytes(self.name, builder.info.dataset_size or 0)
             builder.download_and_prepare()
-            wanted = [split for split in ("train", *TEST_NAMES) if split in (builder.info.splits or {})]
+            there = builder.info.splits or {}
+            test = next((split for split in TEST_NAMES if split in there), "")
+            wanted = [split for split in ("train", test) if split in there]
             splits = {split: builder.as_dataset(split=split) for split in wanted}
         except DataError:
             raise
@@ -136,6 +135,9 @@ class Hub(Source):
                 f"{missing} and the hub cannot be reached or does not have {self.repository} ({reason}); "
                 "put its Parquet files there, or go online"
             ) from error
+        for split in there:
+            if split not in wanted and self.dataset not in CARDS:
+                tell_unused(self.name, split, f"{there[split].num_examples} examples", test)
         return read_tables(
             self.name, {name: datasets_table(split) for name, split in splits.items()}, self._columns()
         )

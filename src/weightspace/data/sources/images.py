@@ -17,6 +17,8 @@ from weightspace.errors import DataError
 CHUNK = 512
 _GREY = ("1", "L", "LA", "La")
 _DEEP = ("I", "F")
+_MOVING = ("GIF", "TIFF", "WEBP", "PNG")
+"""Formats whose files may hold several images."""
 
 Images = UInt8[np.ndarray, "_ _ _ _"]
 """[n, height, width, channels]."""
@@ -96,10 +98,15 @@ def _decoder(name: str) -> Callable[[Sequence[Encoded]], Images]:
                     raise DataError(
                         f"{name} holds images of mode {image.mode}; convert them to 8 bits a channel"
                     )
+                frames = getattr(image, "n_frames", 1) if image.format in _MOVING else 1
+                if frames > 1:
+                    raise DataError(
+                        f"{name} holds an image of {frames} frames{_where(item)}, of which one would be "
+                        "read; give each frame as an image of its own"
+                    )
                 return np.asarray(image if image.mode in ("L", "RGB") else image.convert(_target(image.mode)))
         except (OSError, SyntaxError, ValueError) as error:
-            where = "" if isinstance(item, bytes) else f" ({item})"
-            raise DataError(f"{name} holds an image that cannot be decoded{where}: {error}") from error
+            raise DataError(f"{name} holds an image that cannot be decoded{_where(item)}: {error}") from error
 
     def many(items: Sequence[Encoded]) -> Images:
         decoded = [one(item) for item in items]
@@ -113,6 +120,10 @@ def _decoder(name: str) -> Callable[[Sequence[Encoded]], Images]:
         return np.stack(stacked) if stacked else np.empty((0, 0, 0, 1), np.uint8)
 
     return many
+
+
+def _where(item: Encoded) -> str:
+    return f" ({item})" if isinstance(item, Path) else ""
 
 
 def _target(mode: str) -> str:

@@ -6,7 +6,6 @@ function, so that a set has one digest whichever way it came.
 
 import dataclasses
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,27 +16,8 @@ import pyarrow.parquet as pq
 
 from weightspace.data.content import Loaded, assemble
 from weightspace.data.sources.images import CHUNK, Encoded, decode_images
+from weightspace.data.sources.splits import TEST_NAMES, Columns
 from weightspace.errors import DataError
-
-TEST_NAMES = ("test", "validation", "valid", "val")
-_SPLIT = re.compile(r"(?:^|[-_.])(train|test|validation|valid|val)(?=[-_.]|$)")
-
-
-@dataclasses.dataclass(frozen=True)
-class Columns:
-    """Names of the two columns, in order of preference, and what is known of the labels.
-
-    Attributes:
-      image: Of the image column.
-      label: Of the label column.
-      classes: How many classes; None to take it from the table's metadata or the largest label.
-      ten_is_zero: Whether labels 1 to 10 mean the digits 1 to 9 and 0, as in SVHN's original files.
-    """
-
-    image: tuple[str, ...] = ("image", "img", "png", "jpg")
-    label: tuple[str, ...] = ("label", "labels", "fine_label", "target", "cls")
-    classes: int | None = None
-    ten_is_zero: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +27,7 @@ class Table:
     schema: pa.Schema
     rows: int
     batches: Callable[[list[str]], Iterator[pa.RecordBatch]]
+    files: tuple[str, ...] = ()
 
 
 def parquet_table(files: Sequence[Path]) -> Table:
@@ -64,7 +45,11 @@ def parquet_table(files: Sequence[Path]) -> Table:
         for file in opened:
             yield from file.iter_batches(batch_size=CHUNK, columns=columns)
 
-    return Table(opened[0].schema_arrow, sum(file.metadata.num_rows for file in opened), batches)
+    for file, each in zip(files, opened, strict=True):
+        if each.schema_arrow.names != opened[0].schema_arrow.names:
+            raise DataError(f"{file} has other columns than {files[0]}; files of one part must have the same")
+    rows = sum(file.metadata.num_rows for file in opened)
+    return Table(opened[0].schema_arrow, rows, batches, tuple(file.name for file in files))
 
 
 def datasets_table(split: Any) -> Table:
@@ -76,26 +61,6 @@ def datasets_table(split: Any) -> Table:
             yield from table.to_batches()
 
     return Table(split.features.arrow_schema, split.num_rows, batches)
-
-
-def split_files(folder: Path) -> dict[str, list[Path]]:
-    """Parquet files by the name of their split: `train-00000-of-00001.parquet`, `svhn-test.parquet`, ...
-
-    Raises:
-      DataError: If subfolders hold several sets.
-    """
-    files = sorted(folder.glob("*.parquet")) or sorted(folder.rglob("*.parquet"))
-    found: dict[str, list[Path]] = {}
-    for file in files:
-        match = _SPLIT.search(file.stem)
-        if match:
-            found.setdefault(match[1], []).append(file)
-    homes = {file.parent for file in found.get("train", [])}
-    if len(homes) > 1:
-        raise DataError(
-            f"{folder} holds several sets, in {', '.join(sorted(map(str, homes)))}; name one of them"
-        )
-    return found
 
 
 def read_tables(name: str, splits: Mapping[str, Table], columns: Columns) -> Loaded:
@@ -113,15 +78,27 @@ def read_tables(name: str, splits: Mapping[str, Table], columns: Columns) -> Loa
     if "train" not in splits or test is None:
         raise DataError(
             f"{name} needs a train and a test part, but has {', '.join(sorted(splits)) or 'neither'}"
+            f"{_files_of(splits)}"
         )
     parts = [_read(name, splits[split], columns) for split in ("train", test)]
     classes = columns.classes or _named_classes(splits["train"].schema, columns)
     return assemble(name, parts[0], parts[1], classes=classes)
 
 
+def _files_of(splits: Mapping[str, Table]) -> str:
+    names = [name for table in splits.values() for name in table.files]
+    return f" (of {len(names)} files: {', '.join(names[:4])})" if names else ""
+
+
 def _read(name: str, table: Table, columns: Columns) -> tuple[np.ndarray, np.ndarray]:
     image = _find(name, "image", columns.image, table.schema)
     label = _find(name, "label", columns.label, table.schema)
+    others = [each for each in table.schema.names if each not in (image, label) and not each.startswith("__")]
+    if others and not columns.chosen:
+        raise DataError(
+            f"{name} has {len(others)} columns that would be left out: {', '.join(others)}; say which are "
+            f"meant, as in …:image={image},label={label}"
+        )
     labels: list[np.ndarray] = []
 
     def chunks() -> Iterator[list[Encoded]]:

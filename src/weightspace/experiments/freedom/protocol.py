@@ -114,12 +114,12 @@ class FreedomSweep(TrainingSweep):
         from weightspace.models.zoo import make
 
         data = self.task(0.0).data
-        return make(self.model, data.shape, data.outputs)
+        return make(self.model, data.shape, data.outputs, data.input_dtype("float32"))
 
     def task(self, noise: float) -> Task:
         """Data and loss; no label noise at all where none is asked for."""
         share = noise if any(self.noise) else None
-        data = make_data(self.data, normalise="mean_image", validation=self.validation, noise=share)
+        data = make_data(self.data, validation=self.validation, noise=share)
         return Task(data, CrossEntropy())
 
     def arms(self) -> Iterator[tuple[dict[str, Any], Recipe, Task]]:

@@ -56,7 +56,7 @@ def describe(name: str) -> str:
     return _entry(name).text
 
 
-def make(name: str, shape: Sequence[int], outputs: int) -> Model:
+def make(name: str, shape: Sequence[int], outputs: int, dtype: str = "float32") -> Model:
     """A model by name.
 
     >>> make("fc:widths=512,512", shape=(8, 8, 1), outputs=10).widths
@@ -68,13 +68,14 @@ def make(name: str, shape: Sequence[int], outputs: int) -> Model:
         that it takes and makes a weightspace model or a module of NNX, Linen or Equinox.
       shape: Of one example; images are (height, width, channels).
       outputs: Classes, or numbers to predict.
+      dtype: Of inputs: `int32` for names (tokens).
 
     Raises:
       InputError: If there is no such model, it has no such option, or the data do not fit it.
     """
     base, _, text = name.partition(":")
     if base not in _TABLE and text and "=" not in text.partition(":")[0]:
-        return _users(name, tuple(shape), outputs)
+        return _users(name, tuple(shape), outputs, dtype)
     entry = _entry(base)
     cls = getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.cls)
     return cls(shape=tuple(shape), outputs=outputs, **_options(base, cls, text))
@@ -86,13 +87,13 @@ def _entry(name: str) -> _Entry:
     return _TABLE[name]
 
 
-def _users(name: str, shape: tuple[int, ...], outputs: int) -> Model:
+def _users(name: str, shape: tuple[int, ...], outputs: int, dtype: str) -> Model:
     from weightspace.models.zoo.user import adapt, plain_value
 
     module, attribute, *rest = name.split(":", 2)
     given = split_options(rest[0] if rest else "")
     arguments = {key: plain_value(values) for key, values in given.items()}
-    return adapt(import_object(f"{module}:{attribute}"), name, shape, outputs, arguments)
+    return adapt(import_object(f"{module}:{attribute}"), name, shape, outputs, arguments, dtype)
 
 
 def _options(base: str, cls: Any, text: str) -> dict[str, Any]:

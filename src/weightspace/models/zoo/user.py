@@ -27,7 +27,14 @@ def _literal(value: str) -> Any:
         return value
 
 
-def adapt(target: Any, name: str, shape: tuple[int, ...], outputs: int, arguments: dict[str, Any]) -> Model:
+def adapt(
+    target: Any,
+    name: str,
+    shape: tuple[int, ...],
+    outputs: int,
+    arguments: dict[str, Any],
+    dtype: str = "float32",
+) -> Model:
     """A model of what a user's name stands for.
 
     Args:
@@ -36,12 +43,13 @@ def adapt(target: Any, name: str, shape: tuple[int, ...], outputs: int, argument
       shape: Of one example; given to the target if it takes `shape`.
       outputs: Given to the target if it takes `outputs`.
       arguments: Given by the user.
+      dtype: Of inputs.
 
     Raises:
       InputError: If the target is nothing of that kind, or does not fit the data.
     """
     model = _adapted(target, name, {"shape": shape, "outputs": outputs}, arguments)
-    _check_fit(model, name, shape, outputs)
+    _check_fit(model, name, example(shape, dtype), outputs)
     return model
 
 
@@ -99,7 +107,7 @@ def _by_adapter(library: str, target: Any, name: str, arguments: dict[str, Any])
     return getattr(adapters, _ADAPTERS[library])(target, **arguments)
 
 
-def _check_fit(model: Model, name: str, shape: tuple[int, ...], outputs: int) -> None:
+def _check_fit(model: Model, name: str, x: Any, outputs: int) -> None:
     """Raise unless the model takes the examples and gives the outputs; shapes alone are computed."""
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
 
@@ -108,12 +116,14 @@ def _check_fit(model: Model, name: str, shape: tuple[int, ...], outputs: int) ->
         return model.apply(weights, state, x, train=False, key=key)[0]
 
     try:
-        made = jax.eval_shape(forward, key, example(shape))
+        made = jax.eval_shape(forward, key, x)
     except InputError:
         raise
     except Exception as error:
         reason = str(error).strip().split("\n")[0]
-        raise InputError(f"'{name}' cannot take examples of shape {shape}: {reason}") from error
+        raise InputError(
+            f"'{name}' cannot take examples of shape {x.shape[1:]} and type {x.dtype}: {reason}"
+        ) from error
     if made.shape[1:] != (outputs,) and not (outputs == 1 and made.shape[1:] == ()):
         raise InputError(
             f"'{name}' gives outputs of shape {made.shape[1:]} for an example, but the data have {outputs}; "

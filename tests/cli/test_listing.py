@@ -1,0 +1,93 @@
+"""`weightspace list KIND --format json`: keys are pinned; numbers are numbers, errors a field."""
+
+import json
+import re
+
+import pytest
+
+from weightspace.cli import main
+from weightspace.cli.listing import KEYS
+
+PINNED = {
+    "experiments": ["name", "question", "figure", "presets"],
+    "models": ["name", "data", "weights", "error", "what"],
+    "data": ["name", "shape", "classes", "train", "test", "source", "on_disk", "error", "what"],
+    "spaces": ["name", "formula", "what"],
+    "probes": ["name", "what"],
+    "metrics": ["name", "symbol", "unit", "better", "formula"],
+    "optimisers": ["name"],
+}
+
+
+def listed(capsys, kind, *arguments):
+    assert main(["list", kind, *arguments, "--format", "json"]) == 0
+    return json.loads(capsys.readouterr().out, parse_constant=pytest.fail)
+
+
+@pytest.mark.parametrize("kind", PINNED)
+def test_keys_are_stable(capsys, kind):
+    """If this fails, programs of users break: add keys, never rename them."""
+    rows = listed(capsys, kind)
+    assert len(rows) >= 3
+    for row in rows:
+        assert list(row) == PINNED[kind]
+        assert all(re.fullmatch(r"[a-z][a-z0-9_]*", key) for key in row)
+        assert row["name"]
+        assert "" not in row.values()
+    assert set(KEYS) == set(PINNED)
+
+
+def test_weights_are_numbers_and_errors_a_field(capsys):
+    rows = {row["name"]: row for row in listed(capsys, "models")}
+    assert (rows["fc"]["weights"], rows["fc"]["error"]) == (50_610, None)
+    for row in rows.values():
+        assert row["data"] == "digits"
+        assert (row["weights"] is None) == (row["error"] is not None)
+        assert isinstance(row["weights"], int | None)
+    assert rows["conv4"]["weights"] is None
+    assert "halves images" in rows["conv4"]["error"]
+
+
+def test_weights_are_counted_on_the_data_asked_for(capsys):
+    rows = {row["name"]: row for row in listed(capsys, "models", "--data", "cosine")}
+    assert rows["fc"]["data"] == "cosine"
+    assert rows["fc"]["weights"] == 10 * 300 + 300 + 300 * 100 + 100 + 100 + 1
+
+
+def test_data_have_numbers_or_null(capsys):
+    rows = {row["name"]: row for row in listed(capsys, "data")}
+    digits, cosine = rows["digits"], rows["cosine"]
+    assert (digits["shape"], digits["classes"], digits["train"], digits["on_disk"]) == (
+        [8, 8, 1],
+        10,
+        1437,
+        True,
+    )
+    assert (cosine["shape"], cosine["classes"]) == ([10], None)
+    assert all(isinstance(row[key], int) for row in rows.values() for key in ("train", "test"))
+    assert {row["error"] for row in rows.values()} == {None}
+
+
+def test_presets_have_minutes_where_they_were_measured(capsys):
+    presets = {row["name"]: row["presets"] for row in listed(capsys, "experiments")}
+    assert presets["freedom.random"][0] == {"name": "smoke", "minutes": 0.3, "note": "0.3 on 2 cores"}
+    every = [preset for those in presets.values() for preset in those]
+    assert all(list(preset) == ["name", "minutes", "note"] for preset in every)
+    assert all(isinstance(preset["minutes"], float | None) for preset in every)
+    assert {preset["minutes"] for preset in every if preset["note"] in (None, "a GPU's work")} == {None}
+
+
+def test_tables_show_the_same(capsys):
+    for kind, texts in (
+        ("models", ("50,610", "halves images")),
+        ("data", ("8×8×1", "scikit-learn")),
+        ("experiments", ("smoke (0.3 on 2 cores)",)),
+    ):
+        assert main(["list", kind]) == 0
+        out = capsys.readouterr().out
+        assert all(text in out for text in texts)
+
+
+def test_wrong_data_is_one_line(capsys):
+    assert main(["list", "models", "--data", "minst"]) == 2
+    assert "did you mean 'mnist'" in capsys.readouterr().err
