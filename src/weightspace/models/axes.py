@@ -100,7 +100,7 @@ def meeting(equation: Any, place: int, axes: Axes) -> Meeting:
         contracted, batch = (pair[place] for pair in params["dimension_numbers"])
         return _product(equation, place, axes, contracted, batch, 1)
     if name == "conv_general_dilated" and place == 1:
-        out, *summed = params["dimension_numbers"].rhs_spec
+        summed = params["dimension_numbers"].rhs_spec[1:]
         # Inputs of a transposed convolution lie apart: each output unit meets one in so many.
         return _product(equation, place, axes, summed, (), math.prod(params["lhs_dilation"]))
     roles: dict[str, Role] = {
@@ -112,9 +112,7 @@ def meeting(equation: Any, place: int, axes: Axes) -> Meeting:
     return Meeting(role, part=axes.part if axes.along is not None else "slice")
 
 
-def _product(
-    equation: Any, place: int, axes: Axes, contracted: Any, batch: Any, apart: int
-) -> Meeting:
+def _product(equation: Any, place: int, axes: Axes, contracted: Any, batch: Any, apart: int) -> Meeting:
     if axes.along is None:
         return Meeting("product", part="slice")
     shape = equation.invars[place].aval.shape

@@ -6,7 +6,8 @@ the set of the uses behind it, so that of two uses it is known whether one's res
 """
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterator
+import itertools
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import jax
@@ -58,7 +59,7 @@ class Usage:
         # Parts that are used one after the other are layers; of parts used beside each other the results
         # may be summed, as in a convolution by shifts.
         chained = len(apart) > 1 and all(
-            later.behind >> number & 1 for (number, _), (_, later) in zip(apart, apart[1:], strict=False)
+            later.behind >> number & 1 for (number, _), (_, later) in itertools.pairwise(apart)
         )
 
         def clear(number: int, use: Use) -> bool:
@@ -182,8 +183,11 @@ class _Uses(Walker[_Value]):
 
     def _made(self, equation: Any, alone: str | None, named: list[Any], out: Any) -> _Value:
         plain = out.aval.shape == equation.outvars[0].aval.shape
-        found = ((leaf, follow(equation, place, axes) if plain else axes.moved(None)) for place, leaf, axes in named)
-        return _Value(alone, _merged(found))
+
+        def moved(place: int, axes: Axes) -> Axes:
+            return follow(equation, place, axes) if plain else axes.moved(None)
+
+        return _Value(alone, _merged((leaf, moved(place, axes)) for place, leaf, axes in named))
 
     def _use(self, equation: Any, place: int, leaf: str, axes: Axes, behind: int) -> int:
         """The bit of a use; it is noted where the walk is no trial."""
@@ -220,14 +224,10 @@ class _Uses(Walker[_Value]):
         return None
 
 
-def _merged(pairs: Any) -> tuple[tuple[str, Axes], ...]:
+def _merged(pairs: Iterable[tuple[str, Axes]]) -> tuple[tuple[str, Axes], ...]:
     """Each leaf once, with the axes of which most is known."""
     found: dict[str, Axes] = {}
-    for name, axes in _each(pairs):
+    for name, axes in pairs:
         if name not in found or axes.known > found[name].known:
             found[name] = axes
     return tuple(sorted(found.items(), key=lambda pair: pair[0]))
-
-
-def _each(pairs: Any) -> Iterator[tuple[str, Axes]]:
-    yield from pairs
