@@ -83,7 +83,7 @@ def follow(equation: Any, place: int, axes: Axes) -> Axes:
             axes.along[places[to]] if to in places and shape[places[to]] == length else NEW
             for to, length in enumerate(made)
         )
-    if name == "squeeze" or name.startswith("reduce_") and "axes" in params:
+    if name == "squeeze" or (name.startswith("reduce_") and "axes" in params):
         gone = params["dimensions"] if name == "squeeze" else params["axes"]
         return axes.moved(entry for axis, entry in enumerate(axes.along) if axis not in gone)
     if name in ("slice", "dynamic_slice") and shape != made:
@@ -133,7 +133,8 @@ def _among_weights(equation: Any, place: int, axes: Axes) -> Axes:
     """A product of weights with weights: batch axes first, then those of the left side, then the right's."""
     contracted, batch = (pair[place] for pair in equation.params["dimension_numbers"])
     others, others_batch = (pair[1 - place] for pair in equation.params["dimension_numbers"])
-    along, shape = axes.along or (), equation.invars[place].aval.shape
+    assert axes.along is not None
+    along, shape = axes.along, equation.invars[place].aval.shape
     own = [entry for axis, entry in enumerate(along) if axis not in (*contracted, *batch)]
     strange = [NEW] * (len(equation.invars[1 - place].aval.shape) - len(others) - len(others_batch))
     both = [*own, *strange] if place == 0 else [*strange, *own]

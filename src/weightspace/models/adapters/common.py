@@ -20,6 +20,8 @@ from weightspace.models.layout import Kind
 Overrides = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
 Convention = tuple[Kind, tuple[int, ...], int | None]
 
+CHAIN = 3
+"""How many factories may give factories."""
 _LIBRARIES = {
     "Flax NNX": ("flax.nnx", "from_nnx"),
     "Flax Linen": ("flax.linen", "from_linen"),
@@ -170,7 +172,7 @@ def check_spoken(call: Callable[..., Any], who: str) -> None:
     word = spoken(call)
     if word is not None:
         raise InputError(
-            f"{who} is told by the word '{word}' whether it trains; let it take `train`, which is True or False"
+            f"{who} is told by the word '{word}' whether it trains; let it take `train`, a yes or no"
         )
 
 
@@ -187,8 +189,8 @@ def check_call(call: Callable[..., Any], given: tuple[str, ...], who: str, place
     missing = [name for name in Signature.of(call).required[places:] if name not in given]
     if missing:
         raise InputError(
-            f"the call of {who} needs '{missing[0]}', but is given the inputs and flags such as `train` (True "
-            f"or False); give '{missing[0]}' a default"
+            f"the call of {who} needs '{missing[0]}', but is given the inputs and flags such as `train` "
+            f"only; give '{missing[0]}' a default"
         )
 
 
@@ -225,9 +227,34 @@ def library_of(value: Any) -> str | None:
     return None
 
 
-def chooses(value: Any) -> bool:
-    """Whether a factory's result is itself a factory: a class, or a function."""
-    return callable(value) and (inspect.isclass(value) or library_of(value) is None)
+def taking(call: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameter of a factory that takes what its library needs to draw weights, if there is one.
+
+    Args:
+      call: The factory.
+      name: How that parameter is called, unless it is the only one left open, under a name of its own.
+      arguments: Those bound to the factory.
+    """
+    signature = Signature.of(call)
+    if name and signature.takes(name):
+        return (name,)
+    left = [other for other in signature.required if other not in arguments]
+    return tuple(left) if name and len(left) == 1 else ()
+
+
+def chosen(made: Any, name: str, value: Any) -> Any:
+    """What a factory's result gives where it is a factory itself: a class, or a function.
+
+    Args:
+      made: The result.
+      name: How the parameter is called that is given `value`; none is if it is empty.
+      value: What the library needs to draw weights.
+    """
+    for _ in range(CHAIN):
+        if not callable(made) or not (inspect.isclass(made) or library_of(made) is None):
+            break
+        made = made(**dict.fromkeys(taking(made, name, {}), value))
+    return made
 
 
 def check_library(value: Any, wanted: str, who: str) -> None:

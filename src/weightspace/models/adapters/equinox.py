@@ -27,10 +27,11 @@ from weightspace.models.adapters.common import (
     check_flags,
     check_library,
     checked_outputs,
-    chooses,
+    chosen,
     convention,
     frozen_overrides,
     library_rules,
+    taking,
 )
 from weightspace.models.adapters.inspection import listening
 from weightspace.models.adapters.modes import flags_of, in_training, told
@@ -126,10 +127,9 @@ def from_equinox(
 
 def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
     """A module and its state, which may be empty."""
-    signature = Signature.of(code.call)
-    check_arguments(code, supplied=("key", "model_key"))
-    made = code(key=key) if signature.takes("key") else code()
-    made = made(key=key) if chooses(made) else made
+    taken = taking(code.call, "key", code.arguments)
+    check_arguments(code, supplied=taken)
+    made = chosen(code(**dict.fromkeys(taken, key)), "key", key)
     module = made[0] if isinstance(made, tuple) and len(made) == 2 else made
     check_library(module, "Equinox", code.identity["code"])
     if isinstance(made, tuple):
@@ -184,7 +184,7 @@ def _plain_state() -> Iterator[None]:
     """
     original = eqx.nn.State.set
     with LOCK:
-        eqx.nn.State.set = _set
+        setattr(eqx.nn.State, "set", _set)  # noqa: B010 (parameters of other names)
         try:
             yield
         finally:

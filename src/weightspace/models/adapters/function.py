@@ -1,7 +1,7 @@
 """Plain functions: `init` and `apply` over a pytree of arrays of any structure.
 
-`apply` is given what its signature names: a flag such as `train`, `key`, and `state`; with `state`, `init` gives weights and
-state and `apply` gives outputs and state.
+`apply` is given what its signature names: a flag such as `train`, `key`, and `state`; with `state`, `init`
+gives weights and state and `apply` gives outputs and state.
 """
 
 import dataclasses

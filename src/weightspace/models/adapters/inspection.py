@@ -16,10 +16,11 @@ import jax.numpy as jnp
 
 from weightspace import tree
 from weightspace.errors import InputError
+from weightspace.models.adapters.modes import in_training, yes_or_no
 from weightspace.models.trace import reached
 
 BATCH = 2
-_COMPLAINTS: list[list[str]] = []
+_COMPLAINTS: list[list[tuple[str, bool]]] = []
 
 
 def listening() -> bool:
@@ -27,14 +28,14 @@ def listening() -> bool:
     return bool(_COMPLAINTS)
 
 
-def complain(text: str) -> None:
-    """Note what is wrong with the network under inspection."""
+def complain(text: str, *, of_mode: bool = False) -> None:
+    """Note what is wrong with the network under inspection, and whether it is that a mode was not told."""
     if _COMPLAINTS:
-        _COMPLAINTS[-1].append(text)
+        _COMPLAINTS[-1].append((text, of_mode))
 
 
 @contextlib.contextmanager
-def _listening() -> Iterator[list[str]]:
+def _listening() -> Iterator[list[tuple[str, bool]]]:
     _COMPLAINTS.append([])
     try:
         yield _COMPLAINTS[-1]
@@ -170,7 +171,7 @@ def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: An
     if by_key[0]:
         raise InputError(
             f"the outputs of {model.name} are random at test time (a dropout that is not switched off?): "
-            f"{model.advice}"
+            f"{_advice(model)}"
         )
     followed = [
         tree.path_string(path)
@@ -180,10 +181,18 @@ def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: An
     if followed:
         raise InputError(
             f"{model.name} changes its state '{followed[0]}' by the data at test time (a normalisation that "
-            f"goes by the batch?): {model.advice}"
+            f"goes by the batch?): {_advice(model)}"
         )
 
 
-def _refuse(model: Any, complaints: list[str]) -> None:
+def _refuse(model: Any, complaints: list[tuple[str, bool]]) -> None:
     if complaints:
-        raise InputError(f"{model.name}: {complaints[0]}")
+        text, of_mode = complaints[0]
+        raise InputError(f"{model.name}: {text}" + (f"; {_advice(model)}" if of_mode else ""))
+
+
+def _advice(model: Any) -> str:
+    """How the network can be told whether it trains, with what may have been meant for it."""
+    others = [name for name in yes_or_no(model.code.call) if in_training(name) is None]
+    meant = f" (if '{others[0]}' says whether it trains, call it `train`)" if others else ""
+    return f"{model.advice}{meant}"

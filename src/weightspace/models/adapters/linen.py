@@ -1,8 +1,8 @@
 """Flax Linen: `weights` are the collection `params`, `state` all other collections.
 
-Whether a module trains is told by the flag that its `__call__` has or, as a field, the module itself: `train`,
-`is_training`, `deterministic`, `use_running_average` (`modes`). Random streams other than `params` and `dropout`
-are derived from `params`, so from the run's key.
+Whether a module trains is told by the flag that its `__call__` or, as a field, the module has: `train`,
+`is_training`, `deterministic`, `use_running_average` (`modes`). Random streams other than `params` and
+`dropout` are derived from `params`, so from the run's key.
 """
 
 import contextlib
@@ -24,6 +24,7 @@ from weightspace.models.adapters.common import (
     check_flags,
     check_library,
     checked_outputs,
+    chosen,
     convention,
     frozen_overrides,
     library_rules,
@@ -55,7 +56,7 @@ class FromLinen(UserModel):
         """What the factory gives, its flags set."""
         flags = told(flags_of(self.code.call), train=train)
         check_arguments(self.code, supplied=tuple(flags))
-        made = self.code(**flags)
+        made = chosen(self.code(**flags), "", None)
         check_library(made, "Flax Linen", self.code.identity["code"])
         return made.clone(**told(_flags(made), train=train)) if _flags(made) else made
 
@@ -207,8 +208,8 @@ def _sowing() -> Iterator[None]:
     def sow(module: Any, collection: str, name: str, *args: Any, **kwargs: Any) -> Any:
         if collection != PASSING:
             complain(
-                f"sows '{name}' into the collection '{collection}', which nothing here takes up; put it into "
-                f"the outputs, or into '{PASSING}' if it is only for looking at"
+                f"it sows '{name}' into the collection '{collection}', which nothing here takes up: put it "
+                f"into the outputs, or into '{PASSING}' if it is only for looking at"
             )
         return original(module, collection, name, *args, **kwargs)
 
@@ -216,7 +217,7 @@ def _sowing() -> Iterator[None]:
         yield
         return
     with LOCK:
-        nn.Module.sow = sow
+        setattr(nn.Module, "sow", sow)  # noqa: B010 (its type is that of overloads)
         try:
             yield
         finally:

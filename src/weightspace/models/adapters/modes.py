@@ -1,8 +1,8 @@
 """Training or test: how a user's network is told, whatever the flag is called, and where it was not told.
 
-A flag is a yes/no argument or field whose name says what it is: one word for training (`train`, `is_training`,
-`train_mode`) or for test (`deterministic`, `inference`, `is_eval`, `use_running_average`). What is found so is
-set; a flag that still has the wrong value while the network runs is reported, so that it can be refused.
+A flag is a yes/no argument or field whose name says what it is: a word for training (`train`, `is_training`,
+`train_mode`) or for test (`deterministic`, `inference`, `is_eval`, `use_running_average`). What is found so
+is set; a flag that still has the wrong value while the network runs is reported, so that it can be refused.
 """
 
 import inspect
@@ -103,9 +103,8 @@ def _acts(layer: Any, given: Mapping[str, Any]) -> bool:
 
 
 def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
-    call = getattr(type(module), "__call__", None)
     try:
-        bound = inspect.signature(call).bind(module, *args, **kwargs)  # pyright: ignore[reportArgumentType]
+        bound = inspect.signature(type(module).__call__).bind(module, *args, **kwargs)
     except (TypeError, ValueError):
         return dict(kwargs)
     bound.apply_defaults()

@@ -106,7 +106,4 @@ def complain_of_flags(
     """Note flags that have the wrong value in a call of a module."""
     for flag in misled(path, module, fields, args, kwargs, train=train):
         when = "in training" if train else "at test time"
-        complain(
-            f"'{flag}' has the wrong value {when}: it is not told whether the network trains; pass it on "
-            "from the outermost module"
-        )
+        complain(f"'{flag}' has the wrong value {when}: nothing tells it whether it trains", of_mode=True)
