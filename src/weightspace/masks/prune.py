@@ -119,9 +119,7 @@ def prune(
     check_choice("pruning scope", scope, SCOPES)
     mask = full_mask(before) if mask is None else mask
     flat = _checked({"before": before, "after": after, "gradient": gradient, "mask": mask}, layout)
-    leaves = [layout[path] for path in layout.paths(select)]
-    if not leaves:
-        raise InputError(f"'{select}' selects no leaf to prune of {', '.join(layout.paths())}")
+    leaves = [layout[path] for path in layout.selected(select, "select of pruning")]
     found: dict[str, np.ndarray] = {}
     for group in [leaves] if scope == "global" else [[leaf] for leaf in leaves]:
         rate = 0.0 if by.fixed else _rate_of(group, rates, scope)
@@ -217,4 +215,6 @@ def density(mask: Tree, layout: Layout, select: str = "kernel") -> dict[str, flo
       select: Which leaves; a kind or a glob over paths.
     """
     flat = flat_dict(mask)
-    return {path: float(np.mean(np.asarray(flat[path]))) for path in layout.paths(select)}
+    return {
+        path: float(np.mean(np.asarray(flat[path]))) for path in layout.selected(select, "select of density")
+    }

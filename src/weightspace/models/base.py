@@ -68,11 +68,10 @@ class Model(Spec, abc.ABC):
         key = jax.random.key(0, impl="threefry2x32")
         weights, state = jax.eval_shape(self.init, key, x)
 
-        def forward(weights: Weights) -> Array:
-            blank = jax.tree.map(lambda leaf: jax.numpy.zeros(leaf.shape, leaf.dtype), (state, x))
-            return self.apply(weights, blank[0], blank[1], train=False, key=key)[0]
+        def forward(weights: Weights, state: State, x: Array) -> Array:
+            return self.apply(weights, state, x, train=False, key=key)[0]
 
-        return build_layout(weights, self.convention, forward)
+        return build_layout(weights, self.convention, forward, state, x)
 
 
 def example(shape: tuple[int, ...], dtype: Any = "float32") -> jax.ShapeDtypeStruct:

@@ -1,8 +1,8 @@
 """Layout: what each leaf of a model's weights is, and in which order the forward pass uses it.
 
 Masks, layerwise coefficients, decay, probes and symmetries select leaves by layout, never by parsing names
-or by the order of a dict (JAX sorts keys, so `conv_10` comes before `conv_2`). The kind of a leaf comes from
-the naming convention of its library (the adapter knows it), its order from tracing the forward pass.
+or by the order of a dict (JAX sorts keys, so `conv_10` comes before `conv_2`). What a leaf is comes from
+tracing the forward pass (`usage`), and where that leaves it open from the naming convention of its library.
 """
 
 import dataclasses
@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import jax
-import jax.extend.core as jex_core
 
-from weightspace.errors import InputError
+from weightspace.errors import InputError, nearest
+from weightspace.models.axes import Meeting
+from weightspace.models.usage import Usage, usage
 from weightspace.tree import Tree, matches, path_string
 
 Kind = Literal["kernel", "bias", "scale", "shift", "other"]
@@ -34,6 +35,8 @@ class Leaf:
       fan_axes: For kernels, the axes summed over (inputs and receptive field).
       out_axis: The axis of the output units or channels, or None.
       output: Whether it belongs to the output layer.
+      fan: Inputs of one output unit where that is not the product of the fan axes: a transposed convolution
+        that puts its inputs apart, a kernel that is a part of its leaf's axes.
     """
 
     path: str
@@ -44,22 +47,19 @@ class Leaf:
     fan_axes: tuple[int, ...] = ()
     out_axis: int | None = None
     output: bool = False
+    fan: int | None = None
 
     @property
     def size(self) -> int:
         """Number of entries."""
-        total = 1
-        for length in self.shape:
-            total *= length
-        return total
+        return math.prod(self.shape)
 
     @property
     def fan_in(self) -> int:
-        """Inputs of one output unit: the product of the fan axes."""
-        total = 1
-        for axis in self.fan_axes:
-            total *= self.shape[axis]
-        return total
+        """Inputs of one output unit: the product of the fan axes, unless `fan` says otherwise."""
+        if self.fan is not None:
+            return self.fan
+        return math.prod(self.shape[axis] for axis in self.fan_axes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +100,38 @@ class Layout:
         chosen = set(self.paths(selector))
         return jax.tree_util.tree_map_with_path(lambda path, _: path_string(path) in chosen, tree)
 
+    def selected(self, selector: str, who: str) -> tuple[str, ...]:
+        """The leaves that a selector names, each alternative at least one.
+
+        Args:
+          selector: As for `paths`.
+          who: What takes the selector, as the user knows it.
+
+        Raises:
+          InputError: If the selector, or one of its alternatives, names no leaf.
+        """
+        for part in (piece.strip() for piece in str(selector).split("|")):
+            if not isinstance(selector, str) or not self.paths(part):
+                raise InputError(self._nothing(part, who))
+        return self.paths(selector)
+
+    def _nothing(self, part: str, who: str) -> str:
+        kinds = tuple(kind for kind in KINDS if any(item.kind == kind for item in self.leaves))
+        names = (*kinds, *(("output",) if any(item.output for item in self.leaves) else ()))
+        guess = nearest(part, (*names, *self.paths(), *self.modules))
+        if guess is not None and guess not in names and guess not in self.paths():
+            guess = f"{guess}/*"
+        hint = f"; did you mean '{guess}'?" if guess else ";"
+        return (
+            f"'{part}' of {who} selects no leaf{hint} There are the kinds {', '.join(names)}, and the leaves "
+            f"{', '.join(path or 'theta (select it by *)' for path in self.paths())}"
+        )
+
     def override(self, selector: str, **changes: Any) -> "Layout":
-        """The layout with fields of the selected leaves changed, for models the conventions misread."""
-        chosen = set(self.paths(selector))
-        if not chosen:
-            raise InputError(f"'{selector}' selects no leaf of {', '.join(self.paths())}")
+        """The layout with fields of the selected leaves changed, for models that are misread."""
+        chosen = set(self.selected(selector, "the override"))
+        if "fan_axes" in changes:
+            changes = {"fan": None, **changes}
         return Layout(
             tuple(dataclasses.replace(x, **changes) if x.path in chosen else x for x in self.leaves)
         )
@@ -120,18 +147,62 @@ class Layout:
 Convention = Callable[[str, tuple[int, ...]], tuple[Kind, tuple[int, ...], int | None]]
 """Path and shape of a leaf -> its kind, fan axes and output axis."""
 
+CALLED = ("bias", "scale")
+"""Last keys that say what a leaf is, unless it mixes inputs."""
 
-def build_layout(weights: Tree, convention: Convention, forward: Callable[[Tree], Any]) -> Layout:
-    """The layout of `weights` (arrays or shapes) by a naming convention and a trace of `forward(weights)`."""
-    order = usage_order(forward, weights)
+
+def build_layout(
+    weights: Tree,
+    convention: Convention,
+    forward: Callable[..., Any],
+    state: Tree = (),
+    inputs: Tree | None = None,
+) -> Layout:
+    """The layout of `weights` by a trace of `forward(weights, state, inputs)` and a naming convention.
+
+    What a leaf is comes from where it meets the data: a product makes it a kernel, with the axes summed
+    over. Names say what the computation leaves open.
+
+    Args:
+      weights: Arrays, or their shapes and types.
+      convention: Of the library.
+      forward: Called with the weights alone if there are no inputs.
+      state: As for the weights.
+      inputs: As for the weights.
+    """
+    used = usage(forward, weights, state, inputs)
     named = {path_string(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(weights)}
-    ranked = sorted(named, key=lambda path: (order.get(path, math.inf), path))
+    ranked = sorted(named, key=lambda path: (used.order.get(path, math.inf), path))
     leaves = []
     for position, path in enumerate(ranked):
         shape = tuple(named[path].shape)
-        kind_, fan_axes, out_axis = convention(path, shape)
-        leaves.append(Leaf(path, shape, kind_, path.rpartition("/")[0], position, fan_axes, out_axis))
-    return Layout(_mark_output(_mark_shift(leaves)))
+        kind_, fan_axes, out_axis, fan = _what(path, shape, convention(path, shape), used.met(path))
+        module = path.rpartition("/")[0]
+        leaves.append(Leaf(path, shape, kind_, module, position, fan_axes, out_axis, fan=fan))
+    return Layout(_mark_output(_mark_shift(leaves), used))
+
+
+def _what(
+    path: str, shape: tuple[int, ...], by_name: tuple[Kind, tuple[int, ...], int | None], met: list[Meeting]
+) -> tuple[Kind, tuple[int, ...], int | None, int | None]:
+    """Kind, fan axes, output axis and fan-in: of the first product, else of what the name leaves open."""
+    for found in met:
+        if found.role == "product":
+            plain = math.prod(shape[axis] for axis in found.fan_axes)
+            fan_axes = by_name[1]
+            if set(fan_axes) >= set(found.fan_axes) and math.prod(shape[a] for a in fan_axes) == found.fan:
+                # Axes of length 1 that the computation drops, as in a convolution of one position.
+                return "kernel", fan_axes, found.out_axis, None
+            return "kernel", found.fan_axes, found.out_axis, None if found.fan == plain else found.fan
+    name, roles = path.rpartition("/")[2], {found.role for found in met}
+    if name in CALLED or name == "kernel" or len(shape) == 0 or len(roles) != 1:
+        return *by_name, None
+    last = len(shape) - 1
+    kinds: dict[str, Kind] = {"scale": "scale", "shift": "bias", "lookup": "other"}
+    (role,) = roles
+    if role not in kinds or kinds[role] == by_name[0]:
+        return *by_name, None
+    return kinds[role], (), last, None
 
 
 def _mark_shift(leaves: list[Leaf]) -> list[Leaf]:
@@ -146,66 +217,27 @@ def _mark_shift(leaves: list[Leaf]) -> list[Leaf]:
     ]
 
 
-def _mark_output(leaves: list[Leaf]) -> tuple[Leaf, ...]:
-    """The output layer is the layer of the kernel used last."""
-    kernels = [item for item in leaves if item.kind == "kernel"]
-    last = kernels[-1].module if kernels else None
-    return tuple(dataclasses.replace(item, output=item.module == last) for item in leaves)
+def _mark_output(leaves: list[Leaf], used: Usage) -> tuple[Leaf, ...]:
+    """The output layer is the layer of the kernel used last.
 
-
-def usage_order(forward: Callable[[Tree], Any], weights: Tree) -> dict[str, int]:
-    """For each leaf, the place in the computation where it first meets another value.
-
-    Reshapes, casts and anything else computed from one leaf alone still stand for that leaf; nested
-    computations are entered. Leaves that are never used are absent.
+    Kernels used beside it, of which no result goes through another kernel on its way to the outputs, belong
+    to it (heads in parallel), and so do the biases and other leaves of these layers that are used there.
     """
-    closed = jax.make_jaxpr(forward)(weights)
-    names = [path_string(path) for path, _ in jax.tree_util.tree_leaves_with_path(weights)]
-    tracer = _UsageTracer()
-    tracer.walk(closed.jaxpr, list(names))
-    return tracer.order
+    kernels = {item.path: item.module for item in leaves if item.kind == "kernel"}
+    last = used.last(kernels)
+    ending = {kernels[path] for path in last if path in kernels}
+    if not ending:
+        final = next((kernels[item.path] for item in reversed(leaves) if item.path in kernels), None)
+        return tuple(dataclasses.replace(item, output=item.module == final) for item in leaves)
+    bare = {item.module for item in leaves if item.kind == "bias"} - set(kernels.values())
+
+    def ends(item: Leaf) -> bool:
+        beside = item.module in ending or (item.kind == "bias" and item.module in bare)
+        return item.path in last and (item.kind == "kernel" or beside)
+
+    return tuple(dataclasses.replace(item, output=ends(item)) for item in leaves)
 
 
-class _UsageTracer:
-    def __init__(self) -> None:
-        self.order: dict[str, int] = {}
-        self.clock = 0
-
-    def walk(self, jaxpr: Any, inputs: list[str | None]) -> list[str | None]:
-        """Follow one jaxpr; a value is a leaf's name where it stands for that leaf alone, else None."""
-        stands_for: dict[Any, str | None] = dict(zip(jaxpr.invars, inputs, strict=True))
-
-        def read(atom: Any) -> str | None:
-            return None if isinstance(atom, jex_core.Literal) else stands_for.get(atom)
-
-        for equation in jaxpr.eqns:
-            values = [read(atom) for atom in equation.invars]
-            inner = _single_subcomputation(equation)
-            if inner is not None and len(inner.invars) == len(values):
-                results = self.walk(inner, values)
-            else:
-                results = [self._combine(equation, values)] * len(equation.outvars)
-            stands_for.update(zip(equation.outvars, results, strict=True))
-        return [read(atom) for atom in jaxpr.outvars]
-
-    def _combine(self, equation: Any, values: list[str | None]) -> str | None:
-        variables = [atom for atom in equation.invars if not isinstance(atom, jex_core.Literal)]
-        named = {value for value in values if value is not None}
-        if len(named) == 1 and len([v for v in values if v is not None]) == len(variables):
-            return named.pop()
-        self.clock += 1
-        for name in (value for value in values if value is not None):
-            self.order.setdefault(name, self.clock)
-        return None
-
-
-def _single_subcomputation(equation: Any) -> Any | None:
-    """The jaxpr that a call-like equation runs once, or None for loops, branches and plain operations."""
-    if equation.primitive.name in {"scan", "while", "cond"}:
-        return None
-    found = []
-    for value in equation.params.values():
-        inner = getattr(value, "jaxpr", value)
-        if hasattr(inner, "eqns"):
-            found.append(inner)
-    return found[0] if len(found) == 1 else None
+def usage_order(forward: Callable[..., Any], weights: Tree) -> dict[str, int]:
+    """For each leaf, the place in the computation where it first meets another value."""
+    return usage(forward, weights).order

@@ -5,10 +5,14 @@ unit's frequency is the share of examples at which it is active; the smallest ov
 is p_min, which enters Theorem 3.
 """
 
+import functools
+
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool
 
 from weightspace.errors import InputError, check_number
+from weightspace.models.base import Model, example
 from weightspace.models.layout import Layout
 from weightspace.node import Run
 from weightspace.probes.base import At, Carry, Probe, Scalar
@@ -39,6 +43,13 @@ class Activations(Probe):
             raise InputError(
                 f"the probe 'Activations' needs hidden layers, but {run.model.name} has an output layer only"
             )
+        found = _known(run.model, tuple(run.task.data.shape))
+        for module in _hidden(layout):
+            if module not in found:
+                raise InputError(
+                    f"the probe 'Activations' needs the outputs of '{module}', but {run.model.name} shows "
+                    f"those of {', '.join(name or 'the whole' for name in found) or 'no layer'} only"
+                )
 
     def init(self, at: At) -> Carry:
         """The patterns at the start."""
@@ -68,3 +79,16 @@ def _hidden(layout: Layout) -> tuple[str, ...]:
     """The modules with a kernel or a bias, but for the output layer."""
     used = {leaf.module for leaf in layout if leaf.kind in ("kernel", "bias") and not leaf.output}
     return tuple(module for module in layout.modules if module in used)
+
+
+@functools.lru_cache(maxsize=64)
+def _known(model: Model, shape: tuple[int, ...]) -> tuple[str, ...]:
+    """The modules whose outputs a model shows; nothing is computed."""
+    key = jax.random.key(0, impl="threefry2x32")
+    names: list[str] = []
+
+    def look(x: Array) -> None:
+        names.extend(model.intermediates(*model.init(key, x), x))
+
+    jax.eval_shape(look, example(shape))
+    return tuple(names)

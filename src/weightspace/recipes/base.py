@@ -3,6 +3,7 @@
 from typing import Any
 
 from weightspace.errors import InputError, check_choice, check_number
+from weightspace.models.layout import Layout
 from weightspace.recipes.length import Length
 from weightspace.recipes.optimisers import Optimiser
 from weightspace.recipes.schedules import Constant, Schedule
@@ -18,7 +19,8 @@ class Decay(Spec):
     Attributes:
       rate: λ. Coupled: λθ is added to the gradient. Decoupled (Loshchilov & Hutter, 2019): lr·λθ is taken
         off beside the optimiser's step.
-      select: Which leaves of the coordinates: a kind (`kernel`), or a glob over paths.
+      select: Which leaves of the coordinates: a kind (`kernel`), `output`, or a glob over paths, alternatives
+        set apart by `|`; each must select one at least.
       decoupled: Which of the two.
     """
 
@@ -27,8 +29,10 @@ class Decay(Spec):
     decoupled: bool = static(default=False)
 
     def validate(self) -> None:
-        """Rates are not negative."""
+        """Rates are not negative; selectors are names."""
         check_number("decay rate", self.rate, least=0)
+        if not isinstance(self.select, str):
+            raise InputError(f"select of Decay is {self.select!r}, but must be a name such as 'kernel'")
 
 
 def make_decay(optimiser: str, rate: float) -> Decay | None:
@@ -88,6 +92,15 @@ class Recipe(Spec):
         check_number("samples", self.samples, least=1)
         if self.batch % self.samples:
             raise InputError(f"samples is {self.samples}, but must divide the batch of {self.batch}")
+
+    def check(self, coordinates: Layout) -> None:
+        """Raise where the recipe does not fit the coordinates it moves; nothing is traced yet.
+
+        Raises:
+          InputError: If the decay's selector, or one of its alternatives, selects no leaf.
+        """
+        if self.decay is not None:
+            coordinates.selected(self.decay.select, "select of Decay")
 
     def steps_per_epoch(self, size: int) -> int:
         """Steps of an epoch of `size` examples.

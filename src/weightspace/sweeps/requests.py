@@ -147,6 +147,7 @@ def check_run(request: Request) -> None:
     run.task.check(output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage)))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
+    run.recipe.check(run.space.coordinates(layout))
     run.recipe.steps_per_epoch(run.task.data.size)
     for probe in request.probes:
         probe.check(run, layout)

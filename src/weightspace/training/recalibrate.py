@@ -16,9 +16,9 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import Var
 from jaxtyping import Array, Bool, Float, Int
 
+from weightspace.models.trace import reached
 from weightspace.node import Run
 from weightspace.streams import Stream, key
 from weightspace.training.evaluate import BATCH
@@ -120,24 +120,15 @@ class _Batches:
         if not floating:
             return []
         first = jnp.int32(0)
-        reached = _reached(lambda x: self.after(leaves, first, x), jax.eval_shape(self.inputs, first))
-        return [i for i in floating if reached[i]]
+        inputs = jax.eval_shape(self.inputs, first)
+        hit = reached(jax.make_jaxpr(lambda x: self.after(leaves, first, x))(inputs), [True])
+        return [i for i in floating if hit[i]]
 
 
 def _put(leaves: list[Array], places: list[int], values: list[Array]) -> list[Array]:
     """The leaves with others at some places."""
     found = dict(zip(places, values, strict=True))
     return [found.get(i, leaf) for i, leaf in enumerate(leaves)]
-
-
-def _reached(function: Callable[[Array], list[Array]], x: jax.ShapeDtypeStruct) -> list[bool]:
-    """For each result, whether it may depend on x; nothing is computed."""
-    jaxpr = jax.make_jaxpr(function)(x).jaxpr
-    found = set(jaxpr.invars)
-    for equation in jaxpr.eqns:
-        if any(isinstance(atom, Var) and atom in found for atom in equation.invars):
-            found.update(equation.outvars)
-    return [isinstance(atom, Var) and atom in found for atom in jaxpr.outvars]
 
 
 def _counters_ahead(before: list[Array], after: list[Array]) -> list[Array]:

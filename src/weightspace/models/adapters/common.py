@@ -14,13 +14,14 @@ from jaxtyping import Array
 from weightspace import tree
 from weightspace.code import Code
 from weightspace.errors import InputError, nearest
-from weightspace.models.base import Model
-from weightspace.models.layout import Kind, Layout
-from weightspace.spec import spec, static
+from weightspace.models.adapters.modes import flags_of, parameters, spoken
+from weightspace.models.layout import Kind
 
 Overrides = tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]
 Convention = tuple[Kind, tuple[int, ...], int | None]
 
+CHAIN = 3
+"""How many factories may give factories."""
 _LIBRARIES = {
     "Flax NNX": ("flax.nnx", "from_nnx"),
     "Flax Linen": ("flax.linen", "from_linen"),
@@ -29,35 +30,9 @@ _LIBRARIES = {
 }
 
 
-@spec
-class UserModel(Model):
-    """A model that a user's code builds.
-
-    Attributes:
-      code: The factory with its arguments: the identity of the model.
-      overrides: Pairs of a selector and the fields of `Leaf` that are changed where it fits, for models
-        whose names the library's convention misreads.
-    """
-
-    code: Code = static()
-    overrides: Overrides = static(neutral=())
-
-    @property
-    def name(self) -> str:
-        """`package.module:factory`, and its arguments."""
-        return self.code.label
-
-    def layout(self, x: Any) -> Layout:
-        """What each leaf of the weights is; `x` is a batch of inputs or its shape and type."""
-        found = super().layout(x)
-        for selector, changes in self.overrides:
-            found = found.override(selector, **dict(changes))
-        return found
-
-
 def frozen_overrides(overrides: Mapping[str, Mapping[str, Any]] | None) -> Overrides:
     """Overrides as an adapter takes them, in the form in which a spec holds them."""
-    fields = {"kind", "module", "order", "fan_axes", "out_axis", "output"}
+    fields = {"kind", "module", "order", "fan_axes", "out_axis", "output", "fan"}
     for selector, changes in (overrides or {}).items():
         for name in changes.keys() - fields:
             raise InputError(
@@ -83,21 +58,38 @@ def prepared(weights: Any, state: Any, x: Array) -> tuple[Any, Array]:
     A model computes in the precision it is handed, so floating inputs take the type of the weights. Running
     statistics are kept in float32 at least: their small steps vanish in bfloat16.
     """
-    types = [leaf.dtype for leaf in jax.tree.leaves(weights) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    if not types:
-        return state, x
-    wide = types[0] if jnp.finfo(types[0]).bits > 32 else jnp.float32
-    return tree.cast(state, wide), tree.cast(x, types[0])
+    own = inputs_type(weights, x)
+    wide = own if jnp.finfo(own).bits > 32 else jnp.float32
+    return tree.cast(state, wide), tree.cast(x, own)
+
+
+def inputs_type(weights: Any, default: Any) -> Any:
+    """The floating type of weights; without any, that of `default`."""
+    types = [leaf.dtype for leaf in jax.tree.leaves(weights) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    other = default.dtype if jnp.issubdtype(default.dtype, jnp.floating) else jnp.dtype("float32")
+    return types[0] if types else other
 
 
 def strong(arrays: Any) -> Any:
     """The same arrays with types of their own: those of bare numbers would change at the first step."""
-    return jax.tree.map(lambda a: jax.lax.convert_element_type(a, jnp.asarray(a).dtype), arrays)
+
+    def own(a: Any) -> Any:
+        plain = not jnp.issubdtype(getattr(a, "dtype", bool), jax.dtypes.prng_key)
+        return jax.lax.convert_element_type(a, jnp.asarray(a).dtype) if plain else a
+
+    return jax.tree.map(own, arrays)
 
 
 def like(after: Any, before: Any) -> Any:
     """The state after a batch in the types it had before, so that a loop can carry it."""
-    return jax.tree.map(lambda new, old: jnp.asarray(new).astype(old.dtype), after, before)
+
+    def kept(new: Any, old: Any) -> Any:
+        return new if new.dtype == old.dtype else new.astype(old.dtype)
+
+    try:
+        return jax.tree.map(lambda new, old: kept(jnp.asarray(new), old), after, before)
+    except ValueError as error:
+        raise InputError(f"the state has another structure after a batch than before it: {error}") from error
 
 
 def checked_outputs(outputs: Any, x: Array, who: str) -> Array:
@@ -146,10 +138,7 @@ class Signature:
     @classmethod
     def of(cls, call: Callable[..., Any]) -> "Signature":
         """The signature of a function, a class or an instance that can be called."""
-        # A library's metaclass may hide the parameters of its classes.
-        hidden = inspect.isclass(call) and call.__init__ is not object.__init__
-        found = list(inspect.signature(call.__init__ if hidden else call).parameters.values())
-        found = found[1:] if hidden else found
+        found = parameters(call)
         named = [p for p in found if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         return cls(
             tuple(p.name for p in named),
@@ -164,6 +153,45 @@ class Signature:
     def given(self, **offered: Any) -> dict[str, Any]:
         """Those of the offered keywords that are named in the signature."""
         return {name: value for name, value in offered.items() if name in self.names}
+
+
+def check_flags(code: Code) -> None:
+    """Raise if an argument fixes whether the network trains, or could only be told by a word."""
+    who = code.identity["code"]
+    for name in flags_of(code.call):
+        if isinstance(code.arguments.get(name), bool):
+            raise InputError(
+                f"'{name}' of {who} says whether the network trains and is set for training and for test; "
+                "leave it out"
+            )
+    check_spoken(code.call, who)
+
+
+def check_spoken(call: Callable[..., Any], who: str) -> None:
+    """Raise if a function or class is told whether it trains by a word."""
+    word = spoken(call)
+    if word is not None:
+        raise InputError(
+            f"{who} is told by the word '{word}' whether it trains; let it take `train`, a yes or no"
+        )
+
+
+def check_call(call: Callable[..., Any], given: tuple[str, ...], who: str, places: int = 2) -> None:
+    """Raise if a network's call needs more than the adapter gives.
+
+    Args:
+      call: The unbound method.
+      given: What is given by name.
+      who: The network.
+      places: How many are given by place: the network itself, the inputs, and what more there may be.
+    """
+    check_spoken(call, who)
+    missing = [name for name in Signature.of(call).required[places:] if name not in given]
+    if missing:
+        raise InputError(
+            f"the call of {who} needs '{missing[0]}', but is given the inputs and flags such as `train` "
+            f"only; give '{missing[0]}' a default"
+        )
 
 
 def check_arguments(code: Code, *, supplied: tuple[str, ...] = ()) -> None:
@@ -199,9 +227,34 @@ def library_of(value: Any) -> str | None:
     return None
 
 
-def chooses(value: Any) -> bool:
-    """Whether a factory's result is itself a factory: a class, or a function."""
-    return callable(value) and (inspect.isclass(value) or library_of(value) is None)
+def taking(call: Callable[..., Any], name: str, arguments: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parameter of a factory that takes what its library needs to draw weights, if there is one.
+
+    Args:
+      call: The factory.
+      name: How that parameter is called, unless it is the only one left open, under a name of its own.
+      arguments: Those bound to the factory.
+    """
+    signature = Signature.of(call)
+    if name and signature.takes(name):
+        return (name,)
+    left = [other for other in signature.required if other not in arguments]
+    return tuple(left) if name and len(left) == 1 else ()
+
+
+def chosen(made: Any, name: str, value: Any) -> Any:
+    """What a factory's result gives where it is a factory itself: a class, or a function.
+
+    Args:
+      made: The result.
+      name: How the parameter is called that is given `value`; none is if it is empty.
+      value: What the library needs to draw weights.
+    """
+    for _ in range(CHAIN):
+        if not callable(made) or not (inspect.isclass(made) or library_of(made) is None):
+            break
+        made = made(**dict.fromkeys(taking(made, name, {}), value))
+    return made
 
 
 def check_library(value: Any, wanted: str, who: str) -> None:

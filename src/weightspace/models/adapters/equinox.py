@@ -5,10 +5,11 @@ An Equinox module works on one example; it is mapped over the batch under the ax
 want channels first moves the axis itself.
 """
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -21,21 +22,24 @@ from weightspace.errors import InputError
 from weightspace.models.adapters.common import (
     Convention,
     Signature,
-    UserModel,
     check_arguments,
+    check_call,
+    check_flags,
     check_library,
     checked_outputs,
-    chooses,
+    chosen,
     convention,
     frozen_overrides,
     library_rules,
-    like,
-    prepared,
-    strong,
+    taking,
 )
-from weightspace.models.adapters.record import Recorder
+from weightspace.models.adapters.inspection import listening
+from weightspace.models.adapters.modes import flags_of, in_training, told
+from weightspace.models.adapters.record import LOCK, FlagWatch, Recorder
+from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec
+from weightspace.tree import Tree
 
 BATCH = "batch"
 STATE, CONSTANTS = "state", "constants"
@@ -45,37 +49,40 @@ STATE, CONSTANTS = "state", "constants"
 class FromEquinox(UserModel):
     """A user's Equinox module."""
 
-    def init(self, key: Key[Array, ""], x: Any) -> tuple[Weights, State]:
-        """Draw weights and the state before training."""
+    place: ClassVar[str] = CONSTANTS
+    tying: ClassVar[str] = "tie them by eqx.nn.Shared"
+    advice: ClassVar[str] = "let a field `inference`, or an argument of its `__call__`, switch it off"
+
+    def draw(self, key: Key[Array, ""], x: Any) -> tuple[Tree, State]:
+        """The module's arrays, and its own state."""
         skeleton = _skeleton(self)
         with library_rules():
             module, state = _build(self.code, key)
-        return strong(skeleton.take(jax.tree.leaves(module), jax.tree.leaves(state)))
+        return skeleton.take(jax.tree.leaves(module)), skeleton.named_state(jax.tree.leaves(state))
 
-    def apply(
-        self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
+    def run(
+        self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
     ) -> tuple[Array, State]:
-        """Outputs for a batch, and the state after it."""
+        """The module mapped over the batch."""
         skeleton = _skeleton(self)
-        wide, inputs = prepared(weights, state, x)
-        module, own = skeleton.fill(weights, wide)
-        module = eqx.nn.inference_mode(module, value=not train)
+        module, own = skeleton.fill(arrays, state)
+        module, flags = _in_mode(module, train=train)
+        watch = FlagWatch(dict(_parts(module)), train=train) if listening() else None
         with library_rules():
-            outputs, own, _ = _over_batch(module, own, inputs, key, {})
-        after = state | skeleton.named_state(jax.tree.leaves(own))
-        return checked_outputs(outputs, x, self.name), like(after, state)
+            outputs, own, _ = _over_batch(module, own, x, key, flags, watch)
+        return checked_outputs(outputs, x, self.name), skeleton.named_state(jax.tree.leaves(own))
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order.
 
         Modules are found in fields, lists, tuples and dicts of the module, at any depth.
         """
-        state, x = prepared(weights, state, x)
-        module, own = _skeleton(self).fill(weights, state)
-        module = eqx.nn.inference_mode(module)
+        arrays, state, x = self.joined(weights, state, x)
+        module, own = _skeleton(self).fill(arrays, state)
+        module, flags = _in_mode(module, train=False)
         key = jax.random.key(0, impl="threefry2x32")
         with library_rules():
-            _, _, found = _over_batch(module, own, x, key, dict(_parts(module)))
+            _, _, found = _over_batch(module, own, x, key, flags, _PartsRecorder(dict(_parts(module))))
         return found
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
@@ -113,16 +120,16 @@ def from_equinox(
             f"{type(factory).__name__}: each run draws its own weights"
         )
     model = FromEquinox(Code(factory, arguments, name=name, version=version), frozen_overrides(overrides))
+    check_flags(model.code)
     _skeleton(model)
     return model
 
 
 def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
     """A module and its state, which may be empty."""
-    signature = Signature.of(code.call)
-    check_arguments(code, supplied=("key", "model_key"))
-    made = code(key=key) if signature.takes("key") else code()
-    made = made(key=key) if chooses(made) else made
+    taken = taking(code.call, "key", code.arguments)
+    check_arguments(code, supplied=taken)
+    made = chosen(code(**dict.fromkeys(taken, key)), "key", key)
     module = made[0] if isinstance(made, tuple) and len(made) == 2 else made
     check_library(module, "Equinox", code.identity["code"])
     if isinstance(made, tuple):
@@ -130,24 +137,77 @@ def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
     return eqx.nn.make_with_state(lambda: module)()
 
 
+def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
+    """A module whose flags, the library's and those under users' names, say the mode; those of its call."""
+    module = eqx.nn.inference_mode(module, value=not train)
+    for part in _modules(module):
+        for field in dataclasses.fields(part):
+            training = in_training(field.name)
+            if training is not None and isinstance(getattr(part, field.name, None), bool):
+                # The parts were made anew by the line above, so none of a user's is changed.
+                object.__setattr__(part, field.name, training is train)
+    return module, told(flags_of(type(module).__call__), train=train)
+
+
 def _over_batch(
-    module: Any, state: Any, x: Array, key: Key[Array, ""], parts: dict[str, Any]
+    module: Any, state: Any, x: Array, key: Key[Array, ""], flags: dict[str, bool], recorder: Recorder | None
 ) -> tuple[Array, Any, dict[str, Array]]:
-    """Outputs, the state after the batch, and the outputs of `parts`."""
+    """Outputs, the state after the batch, and what a recorder has found."""
     signature = Signature.of(type(module).__call__)
-    stateful = "state" in signature.required or bool(jax.tree.leaves(state))
+    stateful = _takes_state(module, state)
+    keyword = signature.given(key=None)
     order: list[str] = []
 
     def one(x: Array, key: Key[Array, ""]) -> tuple[Array, Any, dict[str, Array]]:
-        keyword = signature.given(key=key)
-        with Recorder(parts) as recorder:
-            made = module(x, state, **keyword) if stateful else (module(x, **keyword), state)
-        order[:] = recorder.found
-        return *made, recorder.found
+        given = {**dict.fromkeys(keyword, key), **flags}
+        with recorder or contextlib.nullcontext(), _plain_state():
+            made = module(x, state, **given) if stateful else (module(x, **given), state)
+        found = recorder.found if recorder else {}
+        order[:] = found
+        return *made, found
 
     keys = jax.random.split(key, x.shape[0])
     outputs, state, found = jax.vmap(one, out_axes=(0, None, 0), axis_name=BATCH)(x, keys)
     return outputs, state, {path: found[path] for path in order}
+
+
+def _takes_state(module: Any, state: Any) -> bool:
+    return "state" in Signature.of(type(module).__call__).required or bool(jax.tree.leaves(state))
+
+
+@contextlib.contextmanager
+def _plain_state() -> Iterator[None]:
+    """`State.set` compares structures, shapes and types, and keeps the types there were.
+
+    The library's own compares shardings too, by which constants and carried values differ within a compiled
+    `shard_map`, and weak types, which a loop does not carry.
+    """
+    original = eqx.nn.State.set
+    with LOCK:
+        setattr(eqx.nn.State, "set", _set)  # noqa: B010 (parameters of other names)
+        try:
+            yield
+        finally:
+            eqx.nn.State.set = original
+
+
+def _set(state: Any, item: Any, value: Any) -> Any:
+    before, value = state.get(item), jax.tree.map(jnp.asarray, value)
+    old, new = (jax.tree.map(lambda a: a.shape, tree) for tree in (before, value))
+    if jax.tree.structure(before) != jax.tree.structure(value) or old != new:
+        raise InputError(f"a state of shapes {old} is set to one of shapes {new}; a state keeps its shapes")
+    values, markers = state.tree_flatten()
+    kept = jax.tree.map(lambda a, b: a if a.dtype == b.dtype else a.astype(b.dtype), value, before)
+    replaced = [kept if m is item.marker else v for m, v in zip(markers, values, strict=True)]
+    return type(state).tree_unflatten(markers, replaced)
+
+
+class _PartsRecorder(Recorder):
+    """Knows the parts of `eqx.nn.Shared`, which makes its modules anew at each call."""
+
+    def parts_of(self, path: str, module: Any, outputs: Any) -> dict[str, Any]:
+        """The modules that a shared part gives."""
+        return dict(_parts(outputs, f"{path}/pytree")) if isinstance(module, eqx.nn.Shared) else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -160,21 +220,18 @@ class _Skeleton:
     state: tuple[Any, ...]
     state_structure: Any
 
-    def take(self, leaves: list[Any], state: list[Any]) -> tuple[Weights, State]:
-        """Weights and state of a module with this skeleton."""
-        triples = list(zip(self.paths, self.leaves, leaves, strict=True))
-        weights = {path: leaf for path, shape, leaf in triples if _is_weight(shape)}
-        constants = {path: leaf for path, shape, leaf in triples if _is_constant(shape)}
-        named_constants = {CONSTANTS: tree.nested_dict(constants)} if constants else {}
-        return tree.nested_dict(weights), self.named_state(state) | named_constants
+    def take(self, leaves: list[Any]) -> Tree:
+        """The arrays of a module with this skeleton."""
+        triples = zip(self.paths, self.leaves, leaves, strict=True)
+        return tree.nested_dict({path: leaf for path, shape, leaf in triples if _is_array(shape)})
 
     def named_state(self, leaves: list[Any]) -> State:
         """The state as a dict."""
         return {STATE: {str(number): leaf for number, leaf in enumerate(leaves)}} if leaves else {}
 
-    def fill(self, weights: Weights, state: State) -> tuple[Any, Any]:
+    def fill(self, arrays: Tree, state: State) -> tuple[Any, Any]:
         """The module and its state with these arrays."""
-        flat = tree.flat_dict(weights) | tree.flat_dict(state.get(CONSTANTS, {}))
+        flat = tree.flat_dict(arrays)
         absent = [p for p, s in zip(self.paths, self.leaves, strict=True) if _is_array(s) and p not in flat]
         if absent:
             raise InputError(f"the weights of the model have no '{absent[0]}'; they have {', '.join(flat)}")
@@ -187,12 +244,8 @@ def _is_array(leaf: Any) -> bool:
     return isinstance(leaf, jax.ShapeDtypeStruct)
 
 
-def _is_weight(leaf: Any) -> bool:
-    return _is_array(leaf) and jnp.issubdtype(leaf.dtype, jnp.inexact)
-
-
-def _is_constant(leaf: Any) -> bool:
-    return _is_array(leaf) and not jnp.issubdtype(leaf.dtype, jnp.inexact)
+def _is_floating(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
 @functools.lru_cache(maxsize=256)
@@ -208,21 +261,33 @@ def _skeleton(model: FromEquinox) -> _Skeleton:
         tuple(jax.tree.leaves(state)),
         jax.tree.structure(state),
     )
-    if not any(_is_weight(leaf) for leaf in skeleton.leaves):
+    floating = [leaf for leaf in skeleton.leaves if _is_array(leaf) and _is_floating(leaf)]
+    if not floating:
         raise InputError(f"{model.name} has no weights: no floating arrays")
+    call: Any = type(module).__call__
+    places = 3 if _takes_state(module, state) else 2
+    check_call(call, ("key", "state", *flags_of(call)), type(module).__name__, places)
     return skeleton
+
+
+def _children(value: Any) -> list[tuple[Any, Any]]:
+    if isinstance(value, eqx.Module):
+        return [(f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value)]
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    return list(value.items()) if isinstance(value, dict) else []
 
 
 def _parts(value: Any, path: str = "") -> list[tuple[str, Any]]:
     """The modules within a module that can be called, by path."""
-    if isinstance(value, eqx.Module):
-        children = [(f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value)]
-    elif isinstance(value, list | tuple):
-        children = list(enumerate(value))
-    elif isinstance(value, dict):
-        children = list(value.items())
-    else:
-        return []
     own = [(path, value)] if isinstance(value, eqx.Module) and callable(value) else []
-    inner = [_parts(child, f"{path}/{name}" if path else str(name)) for name, child in children]
+    inner = [_parts(child, f"{path}/{name}" if path else str(name)) for name, child in _children(value)]
     return own + [part for group in inner for part in group]
+
+
+def _modules(value: Any) -> Iterator[Any]:
+    """All modules within a module, itself too."""
+    if isinstance(value, eqx.Module):
+        yield value
+    for _, child in _children(value):
+        yield from _modules(child)

@@ -1,13 +1,13 @@
 """Plain functions: `init` and `apply` over a pytree of arrays of any structure.
 
-`apply` is given what its signature names: `train`, `key`, and `state`; with `state`, `init` gives weights and
-state and `apply` gives outputs and state.
+`apply` is given what its signature names: a flag such as `train`, `key`, and `state`; with `state`, `init`
+gives weights and state and `apply` gives outputs and state.
 """
 
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jaxtyping import Array, Key
@@ -18,19 +18,19 @@ from weightspace.errors import InputError
 from weightspace.models.adapters.common import (
     Convention,
     Signature,
-    UserModel,
     check_arguments,
+    check_flags,
     checked_outputs,
     convention,
     frozen_overrides,
     library_of,
     library_rules,
-    like,
-    prepared,
-    strong,
 )
+from weightspace.models.adapters.modes import flags_of, told
+from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec, static
+from weightspace.tree import Tree
 
 
 @spec
@@ -45,33 +45,36 @@ class FromFunction(UserModel):
     start: Code = static()
     activations: Code | None = static(default=None)
 
-    def init(self, key: Key[Array, ""], x: Any) -> tuple[Weights, State]:
-        """Draw weights and the state before training."""
+    tying: ClassVar[str] = "hold it once and use it twice"
+    advice: ClassVar[str] = "let apply take `train`"
+
+    def draw(self, key: Key[Array, ""], x: Any) -> tuple[Tree, State]:
+        """What the user's `init` gives, under string keys."""
         with library_rules():
             weights, state = _split(self, self.start(key, x))
-        return strong((_named(weights), _named(state)))
+        return _named(weights), _named(state) if jax.tree.leaves(state) else {}
 
-    def apply(
-        self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
+    def run(
+        self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
     ) -> tuple[Array, State]:
-        """Outputs for a batch, and the state after it."""
-        structure = _structure(self, x)
-        wide, inputs = prepared(weights, state, x)
-        offered = Signature.of(self.code.call).given(train=train, key=key, state=structure.state(wide))
+        """What the user's `apply` gives."""
+        structure, call = _structure(self, x), self.code.call
+        flags = told(flags_of(call), train=train)
+        offered = flags | Signature.of(call).given(key=key, state=structure.state(state))
         with library_rules():
-            made = self.code(structure.weights(weights), inputs, **offered)
+            made = self.code(structure.weights(arrays), x, **offered)
         outputs, after = _split(self, made)
-        return checked_outputs(outputs, x, self.name), like(_named(after), state)
+        return checked_outputs(outputs, x, self.name), _named(after) if _stateful(self) else {}
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """What the user's function gives, or nothing."""
         if self.activations is None:
             return {}
-        structure = _structure(self, x)
-        wide, inputs = prepared(weights, state, x)
-        offered = Signature.of(self.activations.call).given(train=False, state=structure.state(wide))
+        structure, call = _structure(self, x), self.activations.call
+        arrays, own, inputs = self.joined(weights, state, x)
+        offered = told(flags_of(call), train=False) | Signature.of(call).given(state=structure.state(own))
         with library_rules():
-            return self.activations(structure.weights(weights), inputs, **offered)
+            return self.activations(structure.weights(arrays), inputs, **offered)
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
         """Outputs come last; arrays with two or more axes are kernels, with one, biases."""
@@ -130,7 +133,8 @@ def _code(call: Any, what: str, arguments: dict[str, Any], name: str | None, ver
         name=None if name is None else f"{name}.{what}",
         version=version,
     )
-    check_arguments(code, supplied=(*signature.required[:2], "train", "key", "state"))
+    check_flags(code)
+    check_arguments(code, supplied=(*signature.required[:2], *flags_of(call), "key", "state"))
     return code
 
 

@@ -1,12 +1,14 @@
 """Flax Linen: `weights` are the collection `params`, `state` all other collections.
 
-Whether a module trains is told by the keyword that its `__call__` has: `train`, `training`, `deterministic`
-or `use_running_average`.
+Whether a module trains is told by the flag that its `__call__` or, as a field, the module has: `train`,
+`is_training`, `deterministic`, `use_running_average` (`modes`). Random streams other than `params` and
+`dropout` are derived from `params`, so from the run's key.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 import flax.linen as nn
 import jax
@@ -17,70 +19,81 @@ from weightspace.code import Code
 from weightspace.errors import InputError
 from weightspace.models.adapters.common import (
     Convention,
-    Signature,
-    UserModel,
     check_arguments,
+    check_call,
+    check_flags,
     check_library,
     checked_outputs,
+    chosen,
     convention,
     frozen_overrides,
     library_rules,
-    like,
-    prepared,
-    strong,
 )
+from weightspace.models.adapters.inspection import complain, listening
+from weightspace.models.adapters.modes import flags_of, in_training, told
+from weightspace.models.adapters.record import LOCK, complain_of_flags, fields_of
+from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec
 from weightspace.streams import named
+from weightspace.tree import Tree
 
 PASSING = "intermediates"
 """The collection of activations: made by a call, not carried on."""
+JOINT = ":"
+"""In the place of `/` within a key, as layers that wrap others make them: `/` sets keys apart here."""
 
 
 @spec
 class FromLinen(UserModel):
     """A user's Linen module."""
 
-    def module(self) -> Any:
-        """What the factory gives."""
-        check_arguments(self.code)
-        made = self.code()
-        check_library(made, "Flax Linen", self.code.identity["code"])
-        return made
+    place: ClassVar[str] = "params"
+    tying: ClassVar[str] = "call one submodule in both places"
+    advice: ClassVar[str] = "let its `__call__` take `train`, or give it a field `train`, and pass that on"
 
-    def init(self, key: Key[Array, ""], x: Any) -> tuple[Weights, State]:
-        """Draw weights and the state before training."""
+    def module(self, *, train: bool = False) -> Any:
+        """What the factory gives, its flags set."""
+        flags = told(flags_of(self.code.call), train=train)
+        check_arguments(self.code, supplied=tuple(flags))
+        made = chosen(self.code(**flags), "", None)
+        check_library(made, "Flax Linen", self.code.identity["code"])
+        return made.clone(**told(_flags(made), train=train)) if _flags(made) else made
+
+    def draw(self, key: Key[Array, ""], x: Any) -> tuple[Tree, State]:
+        """The collection `params`, and all others but those that are only looked at."""
         module = self.module()
         rngs = {"params": key, "dropout": named(key, "dropout")}
-        with library_rules():
+        with library_rules(), _sowing():
             variables = nn.unbox(module.init(rngs, x, **_mode(module, train=False)))
-        state = {name: value for name, value in variables.items() if name not in ("params", PASSING)}
         if not jax.tree.leaves(variables.get("params", {})):
             raise InputError(f"{self.name} has no weights: its collection 'params' is empty")
-        return strong((variables["params"], state))
+        named_arrays = {
+            name: _renamed(part, "/", JOINT) for name, part in variables.items() if name != PASSING
+        }
+        return named_arrays.pop("params"), named_arrays
 
-    def apply(
-        self, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
+    def run(
+        self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
     ) -> tuple[Array, State]:
-        """Outputs for a batch, and the state after it."""
-        module = self.module()
+        """The module applied to its collections; all but `params` may change."""
+        module = self.module(train=train)
         rngs = {"params": named(key, "params"), "dropout": named(key, "dropout")}
-        wide, inputs = prepared(weights, state, x)
-        with library_rules():
+        with library_rules(), _watched(train=train):
             outputs, after = module.apply(
-                {"params": weights, **wide},
-                inputs,
+                _renamed({"params": arrays, **state}, JOINT, "/"),
+                x,
                 rngs=rngs,
                 mutable=list(state),
                 **_mode(module, train=train),
             )
-        after = {name: after.get(name, state[name]) for name in state}
-        return checked_outputs(outputs, x, self.name), like(after, state)
+        after = {name: _renamed(after[name], "/", JOINT) if name in after else state[name] for name in state}
+        return checked_outputs(outputs, x, self.name), after
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order."""
         module, order = self.module(), []
-        state, x = prepared(weights, state, x)
+        arrays, state, x = self.joined(weights, state, x)
 
         def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
             outputs = call(*args, **kwargs)
@@ -90,7 +103,7 @@ class FromLinen(UserModel):
 
         with library_rules(), nn.intercept_methods(note):
             _, captured = module.apply(
-                {"params": weights, **state},
+                _renamed({"params": arrays, **state}, JOINT, "/"),
                 x,
                 capture_intermediates=True,
                 mutable=[*state, PASSING],
@@ -134,7 +147,8 @@ def from_linen(
         else:
             module = _constant(module)
     model = FromLinen(Code(module, arguments, name=name, version=version), frozen_overrides(overrides))
-    model.module()
+    check_flags(model.code)
+    _mode(model.module(), train=False)
     return model
 
 
@@ -153,11 +167,71 @@ def _changed_fields(module: nn.Module) -> dict[str, Any]:
     }
 
 
+def _flags(module: nn.Module) -> tuple[str, ...]:
+    """The fields of a module that are flags and are given by nothing else."""
+    call = flags_of(type(module).__call__)
+    fields = [f.name for f in dataclasses.fields(module) if f.init and f.name not in ("parent", "name")]
+    flags = [name for name in fields if in_training(name) is not None and name not in call]
+    return tuple(name for name in flags if isinstance(getattr(module, name), bool | None))
+
+
 def _mode(module: nn.Module, *, train: bool) -> dict[str, bool]:
-    signature = Signature.of(type(module).__call__)
-    return signature.given(
-        train=train, training=train, deterministic=not train, use_running_average=not train
-    )
+    call = type(module).__call__
+    flags = flags_of(call)
+    check_call(call, flags, type(module).__name__)
+    return told(flags, train=train)
+
+
+@contextlib.contextmanager
+def _watched(*, train: bool) -> Iterator[None]:
+    """An inspection is told of modules whose flags have the wrong value."""
+    if not listening():
+        yield
+        return
+
+    def note(call: Any, args: Any, kwargs: Any, context: Any) -> Any:
+        module = context.module
+        if context.method_name == "__call__":
+            path = "/".join(module.path)
+            complain_of_flags(path, module, fields_of(module), args, kwargs, train=train)
+        return call(*args, **kwargs)
+
+    with nn.intercept_methods(note):
+        yield
+
+
+@contextlib.contextmanager
+def _sowing() -> Iterator[None]:
+    """What a module sows for others than onlookers is refused: no loss here would take it."""
+    original = nn.Module.sow
+
+    def sow(module: Any, collection: str, name: str, *args: Any, **kwargs: Any) -> Any:
+        if collection != PASSING:
+            complain(
+                f"it sows '{name}' into the collection '{collection}', which nothing here takes up: put it "
+                f"into the outputs, or into '{PASSING}' if it is only for looking at"
+            )
+        return original(module, collection, name, *args, **kwargs)
+
+    if not listening():
+        yield
+        return
+    with LOCK:
+        setattr(nn.Module, "sow", sow)  # noqa: B010 (its type is that of overloads)
+        try:
+            yield
+        finally:
+            nn.Module.sow = original
+
+
+def _renamed(variables: Any, old: str, new: str) -> Any:
+    """The same variables, with one letter replaced by another in their keys."""
+    if not isinstance(variables, Mapping):
+        return variables
+    taken = [key for key in variables if new in key and old == "/"]
+    if taken:
+        raise InputError(f"a layer or array is called '{taken[0]}'; choose a name without '{new}'")
+    return {key.replace(old, new): _renamed(part, old, new) for key, part in variables.items()}
 
 
 def _outputs_of_calls(captured: Any) -> dict[str, Array]:

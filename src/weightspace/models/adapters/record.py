@@ -1,5 +1,6 @@
-"""Activations: the output of each module of a network, taken down while it runs."""
+"""Modules watched while they run: the output of each, and the flags it is called with."""
 
+import dataclasses
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 import jax
 from jaxtyping import Array
 
-_LOCK = threading.RLock()
+from weightspace.models.adapters.inspection import complain
+from weightspace.models.adapters.modes import misled
+
+LOCK = threading.RLock()
 
 
 class Recorder:
@@ -24,7 +28,7 @@ class Recorder:
         self._active: list[int] = []
 
     def __enter__(self) -> "Recorder":
-        _LOCK.acquire()
+        LOCK.acquire()
         self._originals = {}
         for cls in {type(module) for module in self._modules if callable(module)}:
             self._originals[cls] = cls.__dict__.get("__call__")
@@ -35,7 +39,7 @@ class Recorder:
         try:
             self._restore()
         finally:
-            _LOCK.release()
+            LOCK.release()
 
     def _restore(self) -> None:
         for cls, original in self._originals.items():
@@ -53,10 +57,22 @@ class Recorder:
                 outputs = original(module, *args, **kwargs)
             finally:
                 self._active.pop()
-            self._record(self._paths[id(module)], outputs)
+            path = self._paths[id(module)]
+            self.note(path, module, (args, kwargs), outputs)
+            for name, part in self.parts_of(path, module, outputs).items():
+                self._paths[id(part)] = name
+                self._modules.append(part)
             return outputs
 
         return call
+
+    def note(self, path: str, module: Any, given: tuple[Any, Any], outputs: Any) -> None:
+        """A module has been called with arguments, and has given its outputs."""
+        self._record(path, outputs)
+
+    def parts_of(self, path: str, module: Any, outputs: Any) -> dict[str, Any]:
+        """Modules, by path, that a call has made of those there were."""
+        return {}
 
     def _record(self, path: str, outputs: Any) -> None:
         value = outputs[0] if isinstance(outputs, tuple) and outputs else outputs
@@ -64,3 +80,30 @@ class Recorder:
             return
         again = sum(1 for known in self.found if known.split("#")[0] == path)
         self.found[f"{path}#{again + 1}" if again else path] = value
+
+
+class FlagWatch(Recorder):
+    """Tells an inspection which modules run with a flag that says the wrong mode."""
+
+    def __init__(self, modules: Mapping[str, Any], *, train: bool):
+        super().__init__(modules)
+        self._train = train
+
+    def note(self, path: str, module: Any, given: tuple[Any, Any], outputs: Any) -> None:
+        """Compare the flags of the module and of its call with the mode."""
+        complain_of_flags(path, module, fields_of(module), *given, train=self._train)
+
+
+def fields_of(module: Any) -> dict[str, Any]:
+    """The fields of a module that it holds itself."""
+    names = [field.name for field in dataclasses.fields(module)] if dataclasses.is_dataclass(module) else []
+    return {name: getattr(module, name, None) for name in names} | dict(getattr(module, "__dict__", {}))
+
+
+def complain_of_flags(
+    path: str, module: Any, fields: Mapping[str, Any], args: Any, kwargs: Any, *, train: bool
+) -> None:
+    """Note flags that have the wrong value in a call of a module."""
+    for flag in misled(path, module, fields, args, kwargs, train=train):
+        when = "in training" if train else "at test time"
+        complain(f"'{flag}' has the wrong value {when}: nothing tells it whether it trains", of_mode=True)

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 
 from weightspace.errors import InputError
-from weightspace.models.adapters.common import Signature, library_of
+from weightspace.models.adapters.common import CHAIN, Signature, library_of
 from weightspace.models.base import Model, example
 
 _ADAPTERS = {"Flax NNX": "from_nnx", "Flax Linen": "from_linen", "Equinox": "from_equinox"}
@@ -38,7 +38,8 @@ def adapt(
     """A model of what a user's name stands for.
 
     Args:
-      target: A model, a module class, a Linen module, or a function that makes one of these.
+      target: A model, a module class, a Linen module, a pair of functions, or a function that makes one of
+        these.
       name: What the user called it.
       shape: Of one example; given to the target if it takes `shape`.
       outputs: Given to the target if it takes `outputs`.
@@ -48,7 +49,12 @@ def adapt(
     Raises:
       InputError: If the target is nothing of that kind, or does not fit the data.
     """
-    model = _adapted(target, name, {"shape": shape, "outputs": outputs}, arguments)
+    try:
+        model = _adapted(target, name, {"shape": shape, "outputs": outputs}, arguments)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"'{name}' cannot be built: {_in_words(error)}") from error
     _check_fit(model, name, example(shape, dtype), outputs)
     return model
 
@@ -58,6 +64,8 @@ def _adapted(target: Any, name: str, offered: dict[str, Any], arguments: dict[st
         if arguments:
             raise InputError(f"'{name}' is a finished model and takes no options")
         return target
+    if _is_pair(target):
+        return _of_pair(target, arguments)
     library = library_of(target)
     if library is not None and not inspect.isclass(target):
         return _by_adapter(library, target, name, arguments)
@@ -81,11 +89,10 @@ def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str
     made = target(**arguments)
     if isinstance(made, Model):
         return made
-    library = library_of(made)
-    if library is None and callable(made):
-        names = Signature.of(made).names
-        library = next((lib for keyword, lib in _KEYWORDS.items() if keyword in names), None)
-    elif library in ("Flax NNX", "Equinox") and not inspect.isclass(made):
+    if _is_pair(made):
+        return _of_pair(made, {})
+    library = _library_behind(made)
+    if library in ("Flax NNX", "Equinox") and library_of(made) is not None and not inspect.isclass(made):
         keyword = next(key for key, lib in _KEYWORDS.items() if lib == library)
         raise InputError(
             f"'{name}' gives a finished {library} module; let it take `{keyword}`, so that each run draws "
@@ -93,10 +100,46 @@ def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str
         )
     if library is None:
         raise InputError(
-            f"'{name}' gives {type(made).__name__}, but must give a weightspace model or a module of Flax "
-            "NNX, Flax Linen or Equinox"
+            f"'{name}' gives {_what(made)}, but must give a weightspace model, a module of Flax NNX, Flax "
+            "Linen or Equinox, a function of `rngs` or `key` that gives one, or a pair (init, apply)"
         )
     return _by_adapter(library, target, name, arguments)
+
+
+def _library_behind(made: Any) -> str | None:
+    """The library of a module, a class, or of what a function gives."""
+    for _ in range(CHAIN):
+        library = library_of(made)
+        if library is not None or not callable(made):
+            return library
+        signature = Signature.of(made)
+        named = next((lib for keyword, lib in _KEYWORDS.items() if keyword in signature.names), None)
+        if named is not None or signature.required:
+            return named
+        made = made()
+    return None
+
+
+def _is_pair(value: Any) -> bool:
+    plain = isinstance(value, tuple) and len(value) in (2, 3)
+    return plain and all(callable(part) and library_of(part) is None for part in value)
+
+
+def _of_pair(pair: Any, arguments: dict[str, Any]) -> Model:
+    from weightspace.models import adapters
+
+    return adapters.from_function(*pair, **arguments)
+
+
+def _what(value: Any) -> str:
+    if inspect.isfunction(value):
+        return f"a function of ({', '.join(Signature.of(value).names)})"
+    return f"a value of type {type(value).__name__}"
+
+
+def _in_words(error: Exception) -> str:
+    reason = " ".join(str(error).strip().split("\n")[0].split())
+    return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
 def _by_adapter(library: str, target: Any, name: str, arguments: dict[str, Any]) -> Model:
@@ -120,9 +163,8 @@ def _check_fit(model: Model, name: str, x: Any, outputs: int) -> None:
     except InputError:
         raise
     except Exception as error:
-        reason = str(error).strip().split("\n")[0]
         raise InputError(
-            f"'{name}' cannot take examples of shape {x.shape[1:]} and type {x.dtype}: {reason}"
+            f"'{name}' cannot take examples of shape {x.shape[1:]} and type {x.dtype}: {_in_words(error)}"
         ) from error
     if made.shape[1:] != (outputs,) and not (outputs == 1 and made.shape[1:] == ()):
         raise InputError(

@@ -1,0 +1,198 @@
+"""What a user's network is, found once by tracing it: which arrays are weights, and what is refused.
+
+Weights are the floating arrays that the gradient of the outputs reaches in training. Others (behind a
+`stop_gradient`, unused, of whole numbers) are kept as state. Found from the computation, not from numbers: a
+layer that starts at zero has zero gradients and is a layer. Everything is refused here that no later part
+could tell from a network that is right: complex numbers, one array in two places, a mode that is not told.
+"""
+
+import contextlib
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from weightspace import tree
+from weightspace.errors import InputError
+from weightspace.models.adapters.modes import in_training, yes_or_no
+from weightspace.models.trace import reached
+
+BATCH = 2
+_COMPLAINTS: list[list[tuple[str, bool]]] = []
+
+
+def listening() -> bool:
+    """Whether a network is being inspected, so that its parts shall be watched."""
+    return bool(_COMPLAINTS)
+
+
+def complain(text: str, *, of_mode: bool = False) -> None:
+    """Note what is wrong with the network under inspection, and whether it is that a mode was not told."""
+    if _COMPLAINTS:
+        _COMPLAINTS[-1].append((text, of_mode))
+
+
+@contextlib.contextmanager
+def _listening() -> Iterator[list[tuple[str, bool]]]:
+    _COMPLAINTS.append([])
+    try:
+        yield _COMPLAINTS[-1]
+    finally:
+        _COMPLAINTS.pop()
+
+
+def buffers_of(model: Any, x: Any) -> frozenset[str]:
+    """The paths of a user model's arrays that are no weights, for inputs like `x`; inspected once.
+
+    Raises:
+      InputError: If the network is not one that can be trained as it is.
+    """
+    kind = "float32" if jnp.issubdtype(x.dtype, jnp.floating) else str(x.dtype)
+    return _inspected(model, tuple(x.shape[1:]), kind)
+
+
+@functools.lru_cache(maxsize=256)
+def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]:
+    x = jax.ShapeDtypeStruct((BATCH, *shape), dtype)
+    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        raise InputError(f"inputs are {dtype}; give their real and imaginary part as two channels")
+    try:
+        weights, state, twins = _drawn(model, key, x)
+        fixed = {path for path, leaf in weights.items() if not jnp.issubdtype(leaf.dtype, jnp.floating)}
+        still = _unmoved(model, weights, fixed, state, key, x)
+        _check_test(model, weights, state, key, x)
+    except InputError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).strip().split("\n")[0].split())
+        raise InputError(
+            f"{model.name} cannot be run on examples of shape {shape} and type {dtype}: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+    buffers = frozenset(fixed | still)
+    if len(buffers) == len(weights):
+        raise InputError(
+            f"{model.name} has no weights: no gradient reaches {', '.join(weights) or 'anything'}"
+        )
+    for first, second in twins:
+        if not {first, second} & buffers:
+            raise InputError(
+                f"the leaves '{first}' and '{second}' of {model.name} are one array, but would be trained "
+                f"apart; {model.tying}, or draw an array for each"
+            )
+    return buffers
+
+
+def _drawn(model: Any, key: Any, x: Any) -> tuple[dict[str, Any], Any, list[tuple[str, str]]]:
+    """Shapes of the arrays and the state, and pairs of paths that hold one array."""
+    twins: list[tuple[str, str]] = []
+
+    def draw(key: Any, x: Any) -> Any:
+        weights, state = model.draw(key, x)
+        seen: dict[int, str] = {}
+        for path, leaf in tree.flat_dict(weights).items():
+            first = seen.setdefault(id(leaf), path)
+            if first != path:
+                twins.append((first, path))
+        _check_real(weights, state)
+        return weights, state
+
+    with _listening() as complaints:
+        weights, state = jax.eval_shape(draw, key, x)
+    _refuse(model, complaints)
+    return tree.flat_dict(weights), state, twins
+
+
+def _check_real(weights: Any, state: Any) -> None:
+    for what, arrays in (("leaf", weights), ("state", state)):
+        for path, leaf in tree.flat_dict(arrays).items():
+            if not hasattr(leaf, "dtype"):
+                raise InputError(
+                    f"{what} '{path}' is a value of type {type(leaf).__name__}, but must be an array"
+                )
+            if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+                raise InputError(
+                    f"{what} '{path}' is {leaf.dtype}; give its real and imaginary part as two arrays"
+                )
+
+
+def _unmoved(model: Any, weights: dict[str, Any], fixed: set[str], state: Any, key: Any, x: Any) -> set[str]:
+    """The floating arrays that no gradient of the outputs reaches in training."""
+    moving = {path: leaf for path, leaf in weights.items() if path not in fixed}
+    resting = {path: weights[path] for path in fixed}
+
+    def pulled(moving: Any, resting: Any, state: Any, key: Any, x: Any, one: Any) -> Any:
+        def outputs(moving: Any) -> Any:
+            both = tree.nested_dict(moving | resting)
+            made, _ = model.run(both, state, x, train=True, key=key)
+            _check_outputs(model, made)
+            return made
+
+        made, pull = jax.vjp(outputs, moving)
+        with jax.numpy_dtype_promotion("standard"):
+            return pull(jnp.broadcast_to(one, made.shape).astype(made.dtype))[0]
+
+    given = (moving, resting, state, key, x, jax.ShapeDtypeStruct((), "float32"))
+    with _listening() as complaints:
+        closed = jax.make_jaxpr(pulled)(*given)
+    _refuse(model, complaints)
+    marked = [False] * (len(jax.tree.leaves(given)) - 1) + [True]
+    touched = reached(closed, marked)
+    return {path for path, hit in zip(sorted(moving), touched, strict=True) if not hit}
+
+
+def _check_outputs(model: Any, made: Any) -> None:
+    if jnp.issubdtype(made.dtype, jnp.complexfloating):
+        raise InputError(
+            f"the outputs of {model.name} are {made.dtype}; give their absolute value, or their real and "
+            "imaginary part as two outputs"
+        )
+    if not jnp.issubdtype(made.dtype, jnp.floating):
+        raise InputError(f"the outputs of {model.name} are {made.dtype}, but must be floating numbers")
+
+
+def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: Any) -> None:
+    """Raise if outputs at test time are random, or a state follows the test data."""
+
+    def test(weights: Any, state: Any, key: Any, x: Any) -> Any:
+        return model.run(tree.nested_dict(weights), state, x, train=False, key=key)
+
+    given = (weights, state, key, x)
+    with _listening() as complaints:
+        closed, (_, after) = jax.make_jaxpr(test, return_shape=True)(*given)
+    _refuse(model, complaints)
+    by_key, by_data = (
+        reached(closed, [at == place for at, part in enumerate(given) for _ in jax.tree.leaves(part)])
+        for place in (2, 3)
+    )
+    if by_key[0]:
+        raise InputError(
+            f"the outputs of {model.name} are random at test time (a dropout that is not switched off?): "
+            f"{_advice(model)}"
+        )
+    followed = [
+        tree.path_string(path)
+        for (path, leaf), hit in zip(jax.tree_util.tree_leaves_with_path(after), by_data[1:], strict=True)
+        if hit and jnp.issubdtype(leaf.dtype, jnp.floating)
+    ]
+    if followed:
+        raise InputError(
+            f"{model.name} changes its state '{followed[0]}' by the data at test time (a normalisation that "
+            f"goes by the batch?): {_advice(model)}"
+        )
+
+
+def _refuse(model: Any, complaints: list[tuple[str, bool]]) -> None:
+    if complaints:
+        text, of_mode = complaints[0]
+        raise InputError(f"{model.name}: {text}" + (f"; {_advice(model)}" if of_mode else ""))
+
+
+def _advice(model: Any) -> str:
+    """How the network can be told whether it trains, with what may have been meant for it."""
+    others = [name for name in yes_or_no(model.code.call) if in_training(name) is None]
+    meant = f" (if '{others[0]}' says whether it trains, call it `train`)" if others else ""
+    return f"{model.advice}{meant}"

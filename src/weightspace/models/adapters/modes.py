@@ -1,0 +1,119 @@
+"""Training or test: how a user's network is told, whatever the flag is called, and where it was not told.
+
+A flag is a yes/no argument or field whose name says what it is: a word for training (`train`, `is_training`,
+`train_mode`) or for test (`deterministic`, `inference`, `is_eval`, `use_running_average`). What is found so
+is set; a flag that still has the wrong value while the network runs is reported, so that it can be refused.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+_TRAINING = {"train", "training", "learning", "stochastic"}
+_TEST = {
+    *("deterministic", "inference", "infer", "eval", "evaluation", "evaluate", "evaluating"),
+    *("test", "testing", "val", "validation", "validating", "predict", "prediction", "predicting"),
+}  # fmt: skip
+_FILLING = {"is", "in", "at", "do", "for", "on", "mode", "flag", "phase", "time", "now", "currently", "model"}
+_WHOLE = {
+    **dict.fromkeys(("use running average", "use running averages", "use running stats"), False),
+    **dict.fromkeys(("use running statistics", "running average", "running stats"), False),
+    **dict.fromkeys(("update stats", "update statistics", "update batch stats", "use batch stats"), True),
+    **dict.fromkeys(("use batch statistics", "enable dropout", "apply dropout", "do dropout"), True),
+    **dict.fromkeys(("disable dropout", "no dropout"), False),
+}
+_RATES = ("rate", "p", "dropout_rate")
+_LIBRARIES = {"flax", "equinox"}
+
+
+def in_training(name: str) -> bool | None:
+    """The value in training of a flag of this name; None if the name is no flag's.
+
+    >>> in_training("isTraining"), in_training("eval_mode"), in_training("train_steps")
+    (True, False, None)
+    """
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_+|-", " ", name).lower().split()
+    if " ".join(spaced) in _WHOLE:
+        return _WHOLE[" ".join(spaced)]
+    words = set(spaced) - _FILLING
+    if len(words) != 1:
+        return None
+    (word,) = words
+    return True if word in _TRAINING else False if word in _TEST else None
+
+
+def flags_of(call: Callable[..., Any]) -> tuple[str, ...]:
+    """The flags among the parameters of a function or class."""
+    return tuple(
+        p.name
+        for p in parameters(call)
+        if in_training(p.name) is not None and (p.default is p.empty or isinstance(p.default, bool | None))
+    )
+
+
+def told(names: tuple[str, ...], *, train: bool) -> dict[str, bool]:
+    """Flags with their values."""
+    return {name: in_training(name) is train for name in names}
+
+
+def spoken(call: Callable[..., Any]) -> str | None:
+    """A parameter that tells the mode by a word, such as `mode="train"`, or None."""
+    for p in parameters(call):
+        if isinstance(p.default, str) and in_training(p.default) is not None:
+            return p.name
+    return None
+
+
+def yes_or_no(call: Callable[..., Any]) -> list[str]:
+    """All parameters that are yes or no by default."""
+    return [p.name for p in parameters(call) if isinstance(p.default, bool)]
+
+
+def misled(
+    path: str, module: Any, fields: Mapping[str, Any], args: Any, kwargs: Any, *, train: bool
+) -> Iterator[str]:
+    """The flags of a module that have the wrong value in a call of it, as `path.flag`.
+
+    Of the libraries' own layers only those count that drop something or keep statistics, and an argument of
+    the call goes before a field.
+
+    Args:
+      path: Of the module.
+      module: It.
+      fields: Its fields by name.
+      args: Of the call, the module itself left out.
+      kwargs: Of the call.
+      train: Whether the call is one of training.
+    """
+    given = {**{name: value for name, value in fields.items() if value is not None}}
+    given |= {name: value for name, value in _bound(module, args, kwargs).items() if value is not None}
+    if type(module).__module__.partition(".")[0] in _LIBRARIES and not _acts(module, given):
+        return
+    for name, value in given.items():
+        wanted = in_training(name)
+        if wanted is not None and isinstance(value, bool) and value != (wanted is train):
+            yield f"{path}.{name}" if path else name
+
+
+def _acts(layer: Any, given: Mapping[str, Any]) -> bool:
+    rates = [getattr(layer, name, 0) for name in _RATES]
+    drops = any(isinstance(rate, int | float) and rate > 0 for rate in rates)
+    return drops or "use_running_average" in given or type(layer).__name__ == "BatchNorm"
+
+
+def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
+    try:
+        bound = inspect.signature(type(module).__call__).bind(module, *args, **kwargs)
+    except (TypeError, ValueError):
+        return dict(kwargs)
+    bound.apply_defaults()
+    return dict(bound.arguments)
+
+
+def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a function, a class or an instance that can be called, but for `self`."""
+    # A library's metaclass may hide the parameters of its classes.
+    hidden = inspect.isclass(call) and call.__init__ is not object.__init__
+    found = list(inspect.signature(call.__init__ if hidden else call).parameters.values())
+    return found[1:] if hidden else found

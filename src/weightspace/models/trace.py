@@ -1,0 +1,149 @@
+"""Walks through traced computations: one way into every nested part, for every question asked of one.
+
+A question is a `Walker`: what a value is, what an equation makes of the values it takes, and how two values
+of one place are joined. The walk itself enters calls, loops and branches. Layouts ask how leaves are used
+(`usage`), adapters which arrays a gradient reaches, re-estimated statistics what the data reach.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import jax.extend.core as jex_core
+
+V = TypeVar("V")
+
+
+class Walker(abc.ABC, Generic[V]):
+    """One question asked of every value of a computation; values must be comparable.
+
+    Attributes:
+      trial: Whether the walk is looking for what the carry of a loop is, before it goes through the loop.
+    """
+
+    trial = False
+
+    @abc.abstractmethod
+    def constant(self) -> V:
+        """What a literal or a constant is."""
+
+    @abc.abstractmethod
+    def join(self, a: V, b: V) -> V:
+        """What is either of the two."""
+
+    @abc.abstractmethod
+    def equation(self, equation: Any, values: list[V]) -> list[V]:
+        """What a plain operation makes of the values it takes."""
+
+    def row(self, value: V) -> V:
+        """What one row of a stacked value is."""
+        return value
+
+    def stacked(self, value: V) -> V:
+        """What the rows of a loop's results are together."""
+        return value
+
+    def again(self, body: Any, outside: list[V], carry: list[V], made: list[V]) -> None:
+        """A loop has been gone through; `made` is its carry after it."""
+
+    def walk(self, jaxpr: Any, values: Sequence[V]) -> list[V]:
+        """What the results of a computation are, given what it takes."""
+        known: dict[Any, V] = dict(zip(jaxpr.invars, values, strict=True))
+
+        def read(atom: Any) -> V:
+            plain = isinstance(atom, jex_core.Literal) or atom not in known
+            return self.constant() if plain else known[atom]
+
+        for equation in jaxpr.eqns:
+            results = self._through(equation, [read(atom) for atom in equation.invars])
+            known.update(zip(equation.outvars, results, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def _through(self, equation: Any, values: list[V]) -> list[V]:
+        enter = {"scan": self._scan, "while": self._while, "cond": self._cond}.get(equation.primitive.name)
+        if enter is not None:
+            return enter(equation.params, values)
+        inner = _single_subcomputation(equation)
+        if inner is not None and len(inner.invars) == len(values):
+            return self.walk(inner, values)
+        return self.equation(equation, values)
+
+    def _scan(self, params: Any, values: list[V]) -> list[V]:
+        body, consts, carries = params["jaxpr"].jaxpr, params["num_consts"], params["num_carry"]
+        outside, start = values[:consts], values[consts : consts + carries]
+        rows = [self.row(value) for value in values[consts + carries :]]
+        carry = self._settled(lambda carry: self.walk(body, [*outside, *carry, *rows])[:carries], start)
+        made = self.walk(body, [*outside, *carry, *rows])
+        after = [self.join(a, b) for a, b in zip(carry, made[:carries], strict=True)]
+        self.again(body, [*outside, *after, *rows], carry, made[:carries])
+        return [*after, *(self.stacked(value) for value in made[carries:])]
+
+    def _while(self, params: Any, values: list[V]) -> list[V]:
+        test, body = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr
+        tests, consts = params["cond_nconsts"], params["body_nconsts"]
+        outside, start = values[tests : tests + consts], values[tests + consts :]
+
+        def once(carry: list[V]) -> list[V]:
+            (goes_on,) = self.walk(test, [*values[:tests], *carry])
+            return [self.join(made, goes_on) for made in self.walk(body, [*outside, *carry])]
+
+        carry = self._settled(once, start)
+        made = once(carry)
+        after = [self.join(a, b) for a, b in zip(carry, made, strict=True)]
+        self.again(body, [*outside, *after], carry, made)
+        return after
+
+    def _cond(self, params: Any, values: list[V]) -> list[V]:
+        which, *operands = values
+        branches = [self.walk(branch.jaxpr, operands) for branch in params["branches"]]
+        found = branches[0]
+        for other in branches[1:]:
+            found = [self.join(a, b) for a, b in zip(found, other, strict=True)]
+        return [self.join(value, which) for value in found]
+
+    def _settled(self, once: Any, start: list[V]) -> list[V]:
+        """The carry that a loop leaves as it is, from the one it starts with."""
+        before, self.trial = self.trial, True
+        carry = start
+        while True:
+            made = [self.join(a, b) for a, b in zip(carry, once(carry), strict=True)]
+            if made == carry:
+                break
+            carry = made
+        self.trial = before
+        return carry
+
+
+class _Reach(Walker[bool]):
+    """Whether a value may depend on what is marked."""
+
+    def constant(self) -> bool:
+        return False
+
+    def join(self, a: bool, b: bool) -> bool:
+        return a or b
+
+    def equation(self, equation: Any, values: list[bool]) -> list[bool]:
+        return [any(values)] * len(equation.outvars)
+
+
+def reached(closed: Any, marked: Sequence[bool]) -> list[bool]:
+    """For each result of a traced computation, whether it may depend on a marked argument.
+
+    Nothing is computed; loops, branches and calls are entered.
+
+    Args:
+      closed: What `jax.make_jaxpr` gives.
+      marked: One entry for each array of the arguments.
+    """
+    return _Reach().walk(closed.jaxpr, list(marked))
+
+
+def _single_subcomputation(equation: Any) -> Any | None:
+    """The jaxpr that a call-like equation runs once, or None for a plain operation."""
+    found = []
+    for value in equation.params.values():
+        inner = getattr(value, "jaxpr", value)
+        if hasattr(inner, "eqns"):
+            found.append(inner)
+    return found[0] if len(found) == 1 else None
