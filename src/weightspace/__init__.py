@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
     from weightspace.derived.prune import Prune as Prune
+    from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
-    from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived

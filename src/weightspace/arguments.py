@@ -69,7 +69,11 @@ def _meant(name: str, value: Any) -> str:
 
 
 def _model(value: Any) -> str:
-    for library, maker in (("flax.nnx", "from_nnx"), ("flax.linen", "from_linen"), ("equinox", "from_equinox")):
+    for library, maker in (
+        ("flax.nnx", "from_nnx"),
+        ("flax.linen", "from_linen"),
+        ("equinox", "from_equinox"),
+    ):
         if any(base.__module__.startswith(library) for base in _bases(value)):
             name = value.__name__ if isinstance(value, type) else type(value).__name__
             return f"give the class, not a module: ws.{maker}({name})"
@@ -119,7 +123,8 @@ def _precision(value: Any) -> str:
 
 
 _ADVICE: Mapping[str, Callable[[Any], str]] = {
-    "model": _model, "task": _task, "space": _space, "recipe": _recipe, "seeds": _seeds, "precision": _precision,
+    "model": _model, "task": _task, "space": _space, "recipe": _recipe, "seeds": _seeds,
+    "precision": _precision,
 }  # fmt: skip
 
 
@@ -146,16 +151,22 @@ def watched_steps(steps: Any) -> str | tuple[int, ...]:
     if isinstance(steps, str):
         return steps
     if isinstance(steps, numbers.Integral) and not isinstance(steps, bool):
-        raise InputError(f"Watch.steps is {steps}; give '{steps}it' for every {steps} steps, or ({steps},) for one")
+        raise InputError(
+            f"Watch.steps is {steps}; give '{steps}it' for every {steps} steps, or ({steps},) for one"
+        )
     try:
         found = tuple(steps)
     except TypeError:
         raise InputError(f"Watch.steps is {said(steps)}; give '1ep', '50it' or a tuple of steps") from None
     for step in found:
         if isinstance(step, bool) or not isinstance(step, numbers.Integral):
-            raise InputError(f"a step of Watch.steps is {said(step)}; steps are whole numbers, counted from 0")
+            raise InputError(
+                f"a step of Watch.steps is {said(step)}; steps are whole numbers, counted from 0"
+            )
         if step < 0:
-            raise InputError(f"a step of Watch.steps is {step}; steps are counted from 0, and the end is always read")
+            raise InputError(
+                f"a step of Watch.steps is {step}; steps are counted from 0, and the end is always read"
+            )
     return tuple(int(step) for step in found)
 
 
@@ -166,12 +177,14 @@ def watched_probes(probes: Any) -> tuple[Any, ...]:
       InputError: If one is none.
     """
     kind = kind_of("probe")
-    if isinstance(probes, kind) or isinstance(probes, type) or isinstance(probes, str):
+    if isinstance(probes, kind | type | str):
         raise InputError(f"Watch.probes is {said(probes)}; give a tuple: ({_probe_text(probes)},)")
     try:
         found = tuple(probes)
     except TypeError:
-        raise InputError(f"Watch.probes is {said(probes)}; give a tuple, such as (ws.Evaluation(),)") from None
+        raise InputError(
+            f"Watch.probes is {said(probes)}; give a tuple, such as (ws.Evaluation(),)"
+        ) from None
     for probe in found:
         if not isinstance(probe, kind):
             raise InputError(f"a probe of Watch.probes is {said(probe)}; give {_probe_text(probe)}")
@@ -183,4 +196,8 @@ def _probe_text(given: Any) -> str:
         return f"{given.__name__}()"
     if isinstance(given, str):
         return f"weightspace.probes.make_probe({given!r})"
-    return f"{type(given).__name__}(…)" if isinstance(given, kind_of("probe")) else "a probe, such as ws.Evaluation()"
+    return (
+        f"{type(given).__name__}(…)"
+        if isinstance(given, kind_of("probe"))
+        else "a probe, such as ws.Evaluation()"
+    )

@@ -173,8 +173,8 @@ class Watch:
     """What is recorded of a run, and when; no part of its identity.
 
     Attributes:
-      steps: Evaluation points: `"1ep"` or `"50it"` for a cadence, or a tuple of steps, in any order. The start
-        and the end are always among them; a step beyond the end is refused when it is asked of a run.
+      steps: Evaluation points: `"1ep"` or `"50it"` for a cadence, or a tuple of steps, in any order. The
+        start and the end are always among them; a step beyond the end is refused when it is asked of a run.
       probes: What is recorded there.
     """
 

@@ -214,7 +214,7 @@ def _table(store: "Store", experiment: str | None, name: str) -> "pd.DataFrame":
     parts = answered(store, experiment)
     frames = []
     for part in parts:
-        frame = part.experiment.summary(part.measured) if name == "summary" else part.analyses.get(name)
+        frame = part.summary if name == "summary" else part.analyses.get(name)
         if frame is not None:
             whose = {"experiment": part.name, "model": part.model, "data": part.data, **part.settings}
             own = {key: value for key, value in whose.items() if key not in frame}

@@ -112,7 +112,9 @@ def _label(name: str, value: Any) -> Label:
             f"or None; {_ADVICE.get(type(value).__name__, 'give str() or float() of it')}"
         )
     if type(value) is int and not -(2**63) <= value < 2**63:
-        raise StoreError(f"label {name} is {value}; whole numbers must be below 2^63 in size; give it as text")
+        raise StoreError(
+            f"label {name} is {value}; whole numbers must be below 2^63 in size; give it as text"
+        )
     if type(value) is float and not math.isfinite(value):
         raise StoreError(f"label {name} is {value}, which equals no other value; give None, or '{value}'")
     if type(value) is str and not _is_text(value):
@@ -120,7 +122,9 @@ def _label(name: str, value: Any) -> Label:
     return value
 
 
-_ADVICE = dict.fromkeys(("tuple", "list", "set", "dict"), "give one label for each part, or text")
+_ADVICE: dict[str, str] = dict.fromkeys(
+    ("tuple", "list", "set", "dict"), "give one label for each part, or text"
+)
 
 
 def _is_text(value: str) -> bool:

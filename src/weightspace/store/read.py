@@ -3,9 +3,9 @@
 Files are read by DuckDB and joined by the names of their columns, so that experiments with different metrics
 share a table. Of each run only the record that counts is read. The functions take a folder or a `Store`.
 
-All views and tables keep one rule, so that counts, filters and spreads answer the same from each: what is not a
-number, and of a run that diverged what is not finite, has no value there (NULL, in pandas NaN); the reason is in
-`status` and `error`. Files hold what was measured.
+All views and tables keep one rule, so that counts, filters and spreads answer the same from each: what is not
+a number, and of a run that diverged what is not finite, has no value there (NULL, in pandas NaN); the reason is
+in `status` and `error`. Files hold what was measured.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from weightspace.store.base import Store
 from weightspace.store.index import patiently
 from weightspace.store.rows import Record
 from weightspace.store.schema import ERROR, HISTORY, LEADING, RUNS, DamagedError, read_parquet, skip
-from weightspace.store.settings import Settings, telling_apart
+from weightspace.store.settings import settings_of, telling_apart
 
 T = TypeVar("T")
 WAITING = "waiting"
@@ -42,8 +42,8 @@ def results(out: "str | Path | Store", experiment: str | None = None) -> pd.Data
 
     Returns:
       Columns `run experiment model data seed status seconds error`, then the other labels, then settings that
-      no label tells, then the last value of each metric. `run` is the digest. The status of what is not stored
-      yet is `waiting`; `error` says why a run failed, was blocked or diverged.
+      no label tells, then the last value of each metric. `run` is the digest. The status of what is not
+      stored yet is `waiting`; `error` says why a run failed, was blocked or diverged.
 
     Raises:
       StoreError: If it is no results folder, or a file is of another version.
@@ -53,9 +53,7 @@ def results(out: "str | Path | Store", experiment: str | None = None) -> pd.Data
     return table_of(store, store.asked(experiment))
 
 
-def answers(
-    store: Store, experiment: str, rows: Sequence[tuple[Mapping[str, Any], str]]
-) -> pd.DataFrame:
+def answers(store: Store, experiment: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> pd.DataFrame:
     """The table of the very rows given, once each, in their order, whatever else a store holds.
 
     Args:
@@ -83,27 +81,6 @@ def table_of(store: Store, asked: pd.DataFrame) -> pd.DataFrame:
             table[name] = pd.Series([None] * len(table), dtype=object)
     rest = [name for name in runs.columns if name not in ("digest", *leading)]
     return table.loc[:, [*leading, *labels, *apart.columns, *rest]]
-
-
-def settings_of(store: Store) -> Settings:
-    """The settings of a store's runs; files are read when their runs are asked for."""
-    records, known = store.records(), dict[str, str]()
-
-    def spec(digest: str) -> str | None:
-        record = records.get(digest)
-        if record is not None and digest not in known:
-            known.update(zip(*specs_in(record.file).values(), strict=True))
-        return known.get(digest)
-
-    return Settings(spec)
-
-
-def specs_in(file: Path) -> dict[str, list[str]]:
-    """Digests and specs of a file of rows; nothing of a file that is gone or damaged since it was listed."""
-    try:
-        return read_parquet(file, "runs", ["digest", "spec"]).to_pydict()
-    except (FileNotFoundError, DamagedError):
-        return {"digest": [], "spec": []}
 
 
 def history(out: "str | Path | Store", experiment: str | None = None, *, wide: bool = False) -> pd.DataFrame:

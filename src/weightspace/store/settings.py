@@ -10,15 +10,20 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from weightspace.store.asked import column
+from weightspace.store.base import Store
+from weightspace.store.schema import DamagedError, read_parquet
+
 SEED = "seed"
 """The label that rows may differ in and still be averaged."""
-_SEEDS = re.compile(r'"seeds":\{[^{}]*\}')
-_PARENT = re.compile(r'"of":"([0-9a-f]+)"')
+_SEEDS = re.compile(r'"seeds":\s*\{[^{}]*\}|"seed":\s*\d+')
+_PARENT = re.compile(r'"of":\s*"([0-9a-f]+)"')
 _EDGE = frozenset(("of", "output"))
 Spec = Callable[[str], str | None]
 """A digest -> its canonical JSON, or None where it is not stored."""
@@ -113,6 +118,27 @@ class Settings:
         return found
 
 
+def settings_of(store: Store) -> Settings:
+    """The settings of a store's runs; files are read when their runs are asked for."""
+    records, known = store.records(), dict[str, str]()
+
+    def spec(digest: str) -> str | None:
+        record = records.get(digest)
+        if record is not None and digest not in known:
+            known.update(zip(*specs_in(record.file).values(), strict=True))
+        return known.get(digest)
+
+    return Settings(spec)
+
+
+def specs_in(file: Path) -> dict[str, list[str]]:
+    """Digests and specs of a file of rows; nothing of a file that is gone or damaged since it was listed."""
+    try:
+        return read_parquet(file, "runs", ["digest", "spec"]).to_pydict()
+    except (FileNotFoundError, DamagedError):
+        return {"digest": [], "spec": []}
+
+
 def _pairs(one: Any, other: Any, path: str, seeds: bool) -> Iterator[tuple[str, Any, Any, bool]]:
     """Paths at which two values differ, with the values, and whether they are other nodes."""
     if one == other:
@@ -122,7 +148,7 @@ def _pairs(one: Any, other: Any, path: str, seeds: bool) -> Iterator[tuple[str, 
         yield f"{path}kind", one.get("kind"), other.get("kind"), False
     elif both:
         for name in sorted(one.keys() | other.keys()):
-            if name == "seeds" and not seeds:
+            if name in ("seeds", "seed") and not seeds:
                 continue
             a, b = one.get(name), other.get(name)
             if name == "seeds" and isinstance(a, dict) and isinstance(b, dict) and a["base"] != b["base"]:
@@ -189,7 +215,5 @@ def _cells(asked: pd.DataFrame, names: Sequence[str]) -> Iterator[list[str]]:
 
 def plain(values: Sequence[Any]) -> Any:
     """Settings as a column: numbers where all are."""
-    from weightspace.store.asked import column
-
     found = column(list(values))
     return np.asarray(found, object) if found.dtype == object else found.array

@@ -104,10 +104,11 @@ def write_parquet(path: Path, table: pa.Table, kind: str, metadata: Mapping[str,
     Columns that hold NaN have no statistics: these leave NaN out, so that readers would pass over it.
     """
     stamped = table.replace_schema_metadata({STAMP: stamp(kind), **(metadata or {})})
+    plain = [name for name in table.column_names if not _holds_nan(table[name])]
     with atomic(path) as temporary:
         pq.write_table(
             stamped, temporary, compression="zstd", write_page_checksum=True,
-            write_statistics=[name for name in table.column_names if not _holds_nan(table[name])],
+            write_statistics=plain,  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
 
 
@@ -131,6 +132,6 @@ def write_safetensors(
 
 
 def in_order(array: Any) -> np.ndarray:
-    """An array in C order and in this machine's byte order, of the same shape; a copy only where it must be."""
+    """An array in C order and this machine's byte order, of the same shape; a copy only where it must be."""
     array = np.asarray(array)
     return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")

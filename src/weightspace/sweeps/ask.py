@@ -43,8 +43,8 @@ def sweep(
 ) -> pd.DataFrame:
     """Train what is missing, and give the table.
 
-    The answer is what is asked here, whatever else the folder holds; `results` gives all of it. Where something
-    failed, was blocked or diverged, a `NoResultWarning` says how many and why.
+    The answer is what is asked here, whatever else the folder holds; `results` gives all of it. Where
+    something failed, was blocked or diverged, a `NoResultWarning` says how many and why.
 
     Args:
       asked: An experiment, or a list of runs, or of rows of labels and nodes.
@@ -55,8 +55,8 @@ def sweep(
       command: What provenance names as the command.
 
     Returns:
-      The rows asked, once each, in their order: `run experiment model data seed status seconds error`, labels,
-      settings that rows of equal labels differ in (such as `recipe.optimiser.lr`), metrics.
+      The rows asked, once each, in their order: `run experiment model data seed status seconds error`,
+      labels, settings that rows of equal labels differ in (such as `recipe.optimiser.lr`), metrics.
 
     Raises:
       InputError: If something asked makes no sense; nothing computed before is lost.

@@ -50,7 +50,11 @@ def _row(place: int, given: Any) -> Row:
         return given
     if isinstance(given, Run):
         return Row({"seed": given.seeds.base}, given)
-    hint = "wrap it as ws.Row({...}, node)" if isinstance(given, Node) else "give runs, or rows of labels and runs"
+    hint = (
+        "wrap it as ws.Row({...}, node)"
+        if isinstance(given, Node)
+        else "give runs, or rows of labels and runs"
+    )
     raise InputError(f"item {place} of what is asked is of type {type(given).__name__}; {hint}")
 
 
@@ -61,7 +65,9 @@ def as_question(asked: Any) -> Question:
       InputError: If it is neither an experiment nor a list of runs or rows; says what was probably meant.
     """
     if isinstance(asked, type):
-        raise InputError(f"sweep was given the class {asked.__name__}; give an experiment: {asked.__name__}(…)")
+        raise InputError(
+            f"sweep was given the class {asked.__name__}; give an experiment: {asked.__name__}(…)"
+        )
     if isinstance(asked, Run | Row | Node):
         raise InputError(f"sweep was given a single {type(asked).__name__}; give a list: ws.sweep([…], out)")
     if isinstance(asked, Question):
@@ -81,7 +87,9 @@ def check_folder(out: Any) -> Path:
       InputError: If it is no path.
     """
     if not isinstance(out, str | Path):
-        raise InputError(f"out is {out!r:.80} of type {type(out).__name__}; give a folder for the results, as in 'out'")
+        raise InputError(
+            f"out is {out!r:.80} of type {type(out).__name__}; give a folder for the results, as in 'out'"
+        )
     return Path(out)
 
 
