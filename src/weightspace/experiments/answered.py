@@ -23,6 +23,7 @@ from weightspace.experiments.restore import Runs, restored
 from weightspace.experiments.summary import over_seeds
 from weightspace.experiments.variants import variants
 from weightspace.figures.panel import Panel
+from weightspace.named import looking
 from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
@@ -69,7 +70,8 @@ class Answered:
     def summary(self) -> pd.DataFrame:
         """Means and spreads over seeds. Of plain runs a line for each set of labels and untold settings."""
         if not isinstance(self.experiment, Runs):
-            return self.experiment.summary(self.measured)
+            with looking():
+                return self.experiment.summary(self.measured)
         asked = self.asked
         by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
         apart = telling_apart(asked, settings_of(self.store)).columns
@@ -84,17 +86,20 @@ class Answered:
     @functools.cached_property
     def measured(self) -> pd.DataFrame:
         """The table with the experiment's own columns."""
-        return self.experiment.measured(self.table, self.history)
+        with looking():
+            return self.experiment.measured(self.table, self.history)
 
     @functools.cached_property
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The experiment's answers."""
-        return self.experiment.analyse(self.measured, self.history)
+        with looking():
+            return self.experiment.analyse(self.measured, self.history)
 
     @functools.cached_property
     def panels(self) -> list[Panel]:
         """The experiment's figures."""
-        return self.experiment.figures(self.measured, self.history, self.store.output)
+        with looking():
+            return self.experiment.figures(self.measured, self.history, self.store.output)
 
     @property
     def errors(self) -> dict[str, list[str]]:
@@ -146,8 +151,9 @@ def answered(store: Store, name: str | None = None) -> list[Answered]:
     """
     asked = store.questions(name)
     found: list[Answered] = []
-    for each in dict.fromkeys(question.experiment for question in asked):
-        found += _named([question for question in asked if question.experiment == each], store, each)
+    with looking():
+        for each in dict.fromkeys(question.experiment for question in asked):
+            found += _named([question for question in asked if question.experiment == each], store, each)
     return found
 
 

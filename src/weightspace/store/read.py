@@ -4,8 +4,8 @@ Files are read by DuckDB and joined by the names of their columns, so that exper
 share a table. Of each run only the record that counts is read. The functions take a folder or a `Store`.
 
 All views and tables keep one rule, so that counts, filters and spreads answer the same from each: what is not
-a number, and of a run that diverged what is not finite, has no value there (NULL, in pandas NaN); the reason is
-in `status` and `error`. Files hold what was measured.
+a number, and of a run that diverged what is not finite, has no value there (NULL, in pandas NaN); the reason
+is in `status` and `error`. Files hold what was measured.
 """
 
 import contextlib
