@@ -8,7 +8,7 @@ import numpy as np
 
 from weightspace.models.layout import KINDS
 from weightspace.spec import canonical_json
-from weightspace.store.rows import RunRow
+from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
 from weightspace.training.step import layout_of_run
 
@@ -29,10 +29,6 @@ class Results:
             mine.extend(other.history.get(name, [None] * after))
         self.rows += other.rows
         self.arrays |= other.arrays
-
-
-NETWORK = "network"
-"""The output that says what weights alone do not: how inputs are decoded, and the order of the leaves."""
 
 
 def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
