@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
-GROUND = ("identity", "spec", "code", "node", "streams", "tree", "errors", "platform")
+GROUND = ("identity", "arguments", "named", "spec", "code", "node", "streams", "tree", "errors", "platform")
 PLUGINS = ("spaces", "masks", "recipes", "probes", "edits", "derived", "models", "data")
 ABOVE = ("training", "sweeps", "store", "experiments", "figures", "report", "cli", "bench")
 MAY_NOT = {

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
     from weightspace.derived.prune import Prune as Prune
+    from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
     from weightspace.models.adapters import from_linen as from_linen
@@ -49,6 +50,7 @@ _HOMES = {
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
+    "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.node": ("Derived", "Precision", "Row", "Run", "Watch"),

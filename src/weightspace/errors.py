@@ -32,6 +32,10 @@ class BlockedError(WeightspaceError):
     """A node cannot be computed because one of its parents diverged or failed."""
 
 
+class NoResultWarning(UserWarning):
+    """Some of what was asked of a sweep failed, was blocked or diverged."""
+
+
 def nearest(name: str, allowed: Iterable[str]) -> str | None:
     """The allowed name that looks most like `name`, or None where nothing does."""
     choices = sorted(allowed)
@@ -93,6 +97,20 @@ def check_number(
     )
     if not fits:
         raise InputError(f"{name} is {value}, but must lie in {lower}, {upper}.{' ' + hint if hint else ''}")
+
+
+def check_kind(what: str, value: Any, allowed: type | tuple[type, ...], hint: str) -> None:
+    """Raise unless a value is of a kind.
+
+    Args:
+      what: What the value is, as the user knows it: `Run.seeds`.
+      value: The value.
+      allowed: The kind, or kinds.
+      hint: What to give.
+    """
+    if not isinstance(value, allowed):
+        given = f"the class {value.__name__}" if isinstance(value, type) else f"{value!r:.80}"
+        raise InputError(f"{what} is {given} of type {type(value).__name__}; {hint}")
 
 
 def check_choice(name: str, value: str, allowed: Iterable[str]) -> None:

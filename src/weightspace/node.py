@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
-from weightspace.errors import check_choice
+from weightspace.arguments import check_labels, check_run, said, watched_probes, watched_steps
+from weightspace.errors import InputError, check_choice
 from weightspace.spec import Spec, canonical, digest_of, spec, static
 from weightspace.tree import Tree
 
@@ -115,6 +116,10 @@ class Run(Node):
     edits: tuple[Any, ...] = ()
     precision: Precision = Precision()
 
+    def validate(self) -> None:
+        """Each field is of its kind; a sentence says what was probably meant."""
+        check_run(self)
+
     def read(self, probe: "Probe", name: str, *, shared: bool = False) -> Output:
         """An output that a probe of this run makes."""
         return Output(self, name, probe, shared)
@@ -168,12 +173,17 @@ class Watch:
     """What is recorded of a run, and when; no part of its identity.
 
     Attributes:
-      steps: Evaluation points: `"1ep"` or `"50it"` for a cadence, or a tuple of steps. The end is always one.
+      steps: Evaluation points: `"1ep"` or `"50it"` for a cadence, or a tuple of steps, in any order. The
+        start and the end are always among them; a step beyond the end is refused when it is asked of a run.
       probes: What is recorded there.
     """
 
     steps: str | tuple[int, ...] = "1ep"
     probes: tuple["Probe", ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps", watched_steps(self.steps))
+        object.__setattr__(self, "probes", watched_probes(self.probes))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,8 +194,16 @@ class Row:
     """
 
     labels: Mapping[str, Any]
-    node: Node
+    node: Node = None  # pyright: ignore[reportAssignmentType]  # refused below, in words
     watch: Watch | None = None
+
+    def __post_init__(self) -> None:
+        check_labels(self.labels, self.node, Node)
+        if self.watch is not None and not isinstance(self.watch, Watch):
+            raise InputError(
+                f"Row.watch is {said(self.watch)}; give ws.Watch(steps, probes), as in "
+                "ws.Watch('1ep', (ws.Evaluation(),))"
+            )
 
 
 def ancestors(nodes: Iterable[Node]) -> dict[str, Node]:

@@ -57,7 +57,10 @@ def fill(store, experiment, lines, cohort="c", provenance=None, salt=0, losses=F
     for each in lines:
         labels = {k: v for k, v in each.items() if k not in ("accuracy", "status", "error")}
         labels |= {"model": experiment.model, "data": experiment.data}
-        text = json.dumps(labels | {"salt": salt}, sort_keys=True)
+        # As a run has them: what labels tell is a setting, the seed one of its seeds.
+        settings = {name: value for name, value in labels.items() if name != "seed"}
+        seeds = {"base": labels.get("seed", 0)}
+        text = json.dumps(settings | {"salt": salt, "seeds": seeds}, sort_keys=True)
         digest = digest_of(text)
         asked.append((labels, digest))
         if each["status"] == "waiting":

@@ -10,7 +10,7 @@ import pytest
 
 from weightspace.errors import InputError, StoreError
 from weightspace.store.read import history, results, sql
-from weightspace.store.schema import LEADING, StoreWarning
+from weightspace.store.schema import ERROR, LEADING, StoreWarning
 
 from .builders import cohort, digest, row, truncate, write
 
@@ -23,7 +23,7 @@ def test_columns_are_the_leading_ones_then_labels_then_metrics(store):
     write(store, "c", 1)
     store.ask("e", [({"dim": 8, "seed": 3, "model": "fc"}, digest(1))], {})
     table = results(store.root)
-    assert tuple(table.columns) == (*LEADING, "dim", "test_accuracy")
+    assert tuple(table.columns) == (*LEADING, ERROR, "dim", "test_accuracy")
     (entry,) = table.to_dict("records")
     assert entry["run"] == digest(1)
     assert (entry["model"], entry["seed"], entry["dim"]) == ("fc", 3, 8)
@@ -74,7 +74,7 @@ def test_what_is_not_stored_is_waiting(store):
 
 
 def test_the_empty_store_gives_empty_tables(store):
-    assert tuple(results(store.root).columns) == LEADING
+    assert tuple(results(store.root).columns) == (*LEADING, ERROR)
     assert results(store.root).empty
     assert list(history(store.root).columns) == ["run", "step", "metric", "value"]
     assert history(store.root).empty

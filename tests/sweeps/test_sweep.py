@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import EVALUATION, small_run
 from weightspace.data import make_data
-from weightspace.errors import InputError
+from weightspace.errors import InputError, NoResultWarning
 from weightspace.node import Derived, Row, Watch
 from weightspace.probes import Best, Evaluation, PathLength, Snapshot
 from weightspace.probes.mask import LearnedMask
@@ -133,9 +133,9 @@ def test_a_diverged_parent_blocks_its_children_and_is_a_result(tmp_path):
     parent = small_run(0, lr=1e30)
     child = small_run(0, space=Affine(Gaussian(2), offset=parent.final()))
     fine = small_run(1, dim=2)
-    table = sweep(
-        Asked([[row(parent, what="parent"), row(child, what="child"), row(fine, what="fine")]]), tmp_path
-    )
+    rows = [row(parent, what="parent"), row(child, what="child"), row(fine, what="fine")]
+    with pytest.warns(NoResultWarning, match="2 of 3 runs .*1 blocked .parent .* is diverged: loss not fin"):
+        table = sweep(Asked([rows]), tmp_path)
     assert dict(zip(table["what"], table["status"], strict=True)) == {
         "parent": "diverged", "child": "blocked", "fine": "ok",
     }  # fmt: skip
@@ -144,8 +144,10 @@ def test_a_diverged_parent_blocks_its_children_and_is_a_result(tmp_path):
 
 def test_a_failing_node_is_recorded_with_its_error(tmp_path):
     broken = Broken(small_run(0).final())
-    table = sweep(Asked([[Row({"seed": 0}, broken)]]), tmp_path)
+    with pytest.warns(NoResultWarning, match="1 failed .ArithmeticError: nothing to divide"):
+        table = sweep(Asked([[Row({"seed": 0}, broken)]]), tmp_path)
     assert list(table["status"]) == ["failed"]
+    assert list(table["error"]) == ["ArithmeticError: nothing to divide"]
     assert "nothing to divide" in Store(tmp_path).record(broken.digest).error
 
 
@@ -154,7 +156,8 @@ def test_a_mask_of_another_network_fails_in_a_sentence_and_nothing_else_does(tmp
     other = small_run(0, model="fc:widths=8", space=Supermask(), length="2it")
     mask = other.read(LearnedMask(), "mask")
     wrong, right = small_run(0, space=Masked(mask)), small_run(0, model="fc:widths=8", space=Masked(mask))
-    table = sweep(Asked([[row(wrong, what="wrong"), row(right, what="right")]]), tmp_path)
+    with pytest.warns(NoResultWarning, match="belongs to another architecture"):
+        table = sweep(Asked([[row(wrong, what="wrong"), row(right, what="right")]]), tmp_path)
     assert dict(zip(table["what"], table["status"], strict=True)) == {"wrong": "failed", "right": "ok"}
     error = Store(tmp_path).record(wrong.digest).error
     assert "the mask belongs to another architecture: its leaf 'hidden/0/" in error

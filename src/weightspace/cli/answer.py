@@ -8,21 +8,24 @@ from rich.console import Console
 from weightspace.cli.output import print_frame
 from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
+from weightspace.store.reasons import shortly
 from weightspace.sweeps.progress import Silent
 
 _ERRORS = 5
 """How many different errors are printed."""
 
 
-def answer(experiment: Experiment, options: Any, console: Console, seconds: float, progress: Silent) -> int:
-    """Print and draw; status 1 if a run failed or was blocked."""
+def answer(
+    experiment: Experiment, table: Any, options: Any, console: Console, seconds: float, progress: Silent
+) -> int:
+    """Print and draw the table that a sweep has given; status 1 if a run failed or was blocked."""
     from weightspace.experiments.answered import answered, asked_exactly
     from weightspace.figures.base import draw
     from weightspace.report.page import write_report
 
     store = Store(options.out, create=False)
-    mine = asked_exactly(store, experiment)
-    print_frame(console, experiment.summary(mine.measured), experiment.question)
+    mine = asked_exactly(store, experiment, table)
+    print_frame(console, mine.summary, experiment.question)
     for name, frame in mine.analyses.items():
         print_frame(console, experiment.shown(name, frame), name)
     began = time.perf_counter()
@@ -37,6 +40,9 @@ def answer(experiment: Experiment, options: Any, console: Console, seconds: floa
     for figure in figures:
         console.print(f"figure  {figure}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"page    {page}", soft_wrap=True, markup=False, highlight=False)
-    for error, runs in list(mine.errors.items())[:_ERRORS]:
-        console.print(f"{len(runs)} × {error}", style="red", markup=False)
+    ends = [*mine.errors.items(), *mine.diverged.items()]
+    for error, runs in ends[:_ERRORS]:
+        console.print(f"{len(runs)} × {shortly(error)}", style="red", markup=False)
+    if len(ends) > _ERRORS:
+        console.print(f"{len(ends) - _ERRORS} more reasons: weightspace status {options.out}", markup=False)
     return 1 if mine.errors else 0

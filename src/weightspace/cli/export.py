@@ -1,20 +1,41 @@
-"""A run's output as a file of its own: arrays by path, in safetensors."""
+"""A run's output as a file of its own: arrays by path, in safetensors.
 
+Weights come with what it takes to evaluate them: the model's state beside them, and in the metadata the spec,
+the names of model and data, how inputs are decoded, and the versions of the packages.
+"""
+
+import contextlib
+import json
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from weightspace.errors import InputError, StoreError, unknown
 from weightspace.experiments.answered import safe_name
 from weightspace.store.base import Store
-from weightspace.store.write import sentences, write_safetensors
+from weightspace.store.rows import NETWORK, Record
+from weightspace.store.write import in_order, sentences, write_safetensors
 from weightspace.tree import flat_dict
 
 _SHOWN = 5
+_STORED = frozenset(
+    (
+        "bool",
+        "bfloat16",
+        "float16",
+        "float32",
+        "float64",
+        "complex64",
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    )
+)
+"""Types of numbers that the format knows."""
 
 
 def export_output(store: Store, run: str, output: str | None, to: Path | None) -> Path:
-    """Write an output of a run; gives the file.
+    """Write an output of a run, weights with the model's state; gives the file.
 
     Args:
       store: The store.
@@ -24,18 +45,70 @@ def export_output(store: Store, run: str, output: str | None, to: Path | None) -
 
     Raises:
       InputError: If it is not clear which run or output is meant.
-      StoreError: If there is no such run, it kept no output, or the file cannot be written.
+      StoreError: If there is no such run, it kept no output, an array is of a type that the format does not
+        know, or the file cannot be written.
     """
     digest = run_named(store, run)
-    key = _chosen(digest, store.record(digest).outputs, output)
-    tree = store.output(digest, key)
-    arrays = {path or key.rpartition(".")[2]: np.asarray(leaf) for path, leaf in flat_dict(tree).items()}
+    record = store.record(digest)
+    key = _chosen(digest, record.outputs - {NETWORK}, output)
+    arrays = _named(store.output(digest, key), key.rpartition(".")[2])
+    metadata = {"run": digest, "output": key} | _circumstances(store, record)
+    if key.endswith("weights"):
+        state = key.removesuffix("weights") + "state"
+        beside = _named(store.output(digest, state), "state") if state in record.outputs else {}
+        # Weights and state have names of their own; where they share one, the state's is marked.
+        beside = {f"state:{name}" if name in arrays else name: array for name, array in beside.items()}
+        arrays |= beside
+        metadata["state"] = json.dumps(sorted(beside))
+        metadata |= _decoding(store, record)
     if to is None:
         to = store.root / "export" / f"{digest[:12]}-{safe_name(key)}.safetensors"
         with sentences(to.parent):
             to.parent.mkdir(exist_ok=True)
-    write_safetensors(to, arrays, "export", {"run": digest, "output": key})
+    write_safetensors(to, arrays, "export", metadata)
     return to
+
+
+def _named(tree: Any, alone: str) -> dict[str, np.ndarray]:
+    """Arrays by path, as they can be stored; a lone array is called after its output."""
+    found = {path or alone: in_order(leaf) for path, leaf in flat_dict(tree).items()}
+    for name, array in found.items():
+        if array.dtype.name not in _STORED:
+            raise StoreError(
+                f"{name} is an array of {array.dtype}, which safetensors does not know; take it in Python, "
+                "by Store(OUT).output(RUN, OUTPUT)"
+            )
+    return found
+
+
+def _circumstances(store: Store, record: Record) -> dict[str, str]:
+    """What the run was and what made it: its spec, names, and the versions of the packages."""
+    asked = store.asked()
+    rows = asked[asked["run"] == record.digest]
+    found = {"spec": store.spec(record.digest), "status": record.status}
+    for name in ("model", "data"):
+        if name in rows and rows[name].notna().any():
+            found[name] = str(rows[name].dropna().iloc[0])
+    with contextlib.suppress(StoreError):
+        versions = store.provenance(record.provenance or "").get("versions", {})
+        found["versions"] = json.dumps(versions, sort_keys=True)
+    return found
+
+
+def _decoding(store: Store, record: Record) -> dict[str, str]:
+    """How the network's inputs are decoded: (x - shift) · scale, as nested lists."""
+    if NETWORK not in record.outputs:
+        if record.file.parent.name != "runs":
+            return {}
+        print(
+            f"weightspace: {store.root} was written before states and the decoding of inputs were kept, so "
+            "the file has the weights alone; run it again into a new folder to have the rest",
+            file=sys.stderr,
+        )
+        return {"state": "not recorded"}
+    told = store.output(record.digest, NETWORK)
+    decoding = {name: np.asarray(told[name]).tolist() for name in ("shift", "scale") if name in told}
+    return {"inputs": json.dumps({"rule": "(x - shift) * scale", **decoding})}
 
 
 def run_named(store: Store, text: str) -> str:

@@ -1,9 +1,13 @@
 """Tables to the terminal or to a file: for reading, for spreadsheets, for programs, for papers."""
 
+import json
+import math
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 import rich.box
 from rich.console import Console, ConsoleOptions
@@ -22,18 +26,25 @@ _DIGITS = 10
 def print_frame(console: Console, frame: pd.DataFrame, title: str) -> None:
     """A data frame as a table on the terminal; what all its lines share is said once, below it."""
     short, same = shortened(frame)
-    shown = Table(title=title, title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    shown = Table(
+        title=Text(plain_text(title)), title_justify="left", box=rich.box.SIMPLE_HEAD, pad_edge=False
+    )
     found = columns(short)
     for column in found:
         justify = "right" if column.numeric else "left"
-        shown.add_column(heading(column.name), justify=justify, overflow="fold")
+        shown.add_column(Text(plain_text(heading(column.name))), justify=justify, overflow="fold")
     for cells in zip(*(_brief(column) for column in found), strict=True):
-        shown.add_row(*map(Text, cells))
+        shown.add_row(*(Text(plain_text(cell)) for cell in cells))
     if not console.is_terminal:
         console.width = max(console.width, console.measure(shown, options=_endless(console)).maximum)
     console.print(shown)
     if same:
-        console.print(f"in all lines: {same}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"in all lines: {plain_text(same)}", markup=False, highlight=False, soft_wrap=True)
+
+
+def plain_text(text: str) -> str:
+    """Text of a results folder for a terminal: no character of it may command the terminal."""
+    return "".join(" " if c in "\n\r\t" else c if c.isprintable() else "�" for c in text)
 
 
 def _brief(column: Column) -> list[str]:
@@ -48,7 +59,9 @@ def _endless(console: Console) -> ConsoleOptions:
 def write_frame(frame: pd.DataFrame, kind: Format, to: Path | None) -> None:
     """A data frame in a format for programs, to a file or to the standard output.
 
-    Infinite and missing numbers are null in JSON. In Parquet a column of labels of several types is text.
+    In all formats a missing number is empty: null in JSON and Parquet. JSON has every digit, and text for
+    what is infinite. In Parquet a column of labels of several types is text. In CSV, text that a spreadsheet
+    would take for a formula begins with an apostrophe.
 
     Raises:
       InputError: If Parquet would go to a terminal.
@@ -68,16 +81,40 @@ def write_frame(frame: pd.DataFrame, kind: Format, to: Path | None) -> None:
 
 def _encoded(frame: pd.DataFrame, kind: Format) -> bytes:
     if kind == "csv":
-        return frame.to_csv(index=False).encode()
+        named = frame.set_axis([_harmless(str(name)) for name in frame], axis=1)
+        safe = [named.iloc[:, i].map(_harmless) for i in range(named.shape[1])]
+        whole = pd.concat(safe, axis=1) if safe else named
+        return whole.to_csv(index=False).encode()
     if kind == "json":
-        return (
-            frame.to_json(orient="records", indent=1, force_ascii=False, double_precision=15) + "\n"
-        ).encode()
+        lines = [dict(zip(map(str, frame), map(_jsonable, row), strict=True)) for row in _rows(frame)]
+        return (json.dumps(lines, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     if kind == "latex":
-        plain = pd.DataFrame({column.name: column.cells for column in columns(frame)})
-        right = "".join("r" if column.numeric else "l" for column in columns(frame))
+        shown = [column._replace(cells=list(map(plain_text, column.cells))) for column in columns(frame)]
+        right = "".join("r" if column.numeric else "l" for column in shown)
+        plain = pd.DataFrame({column.name: column.cells for column in shown})
         return plain.to_latex(index=False, escape=True, column_format=right).encode()
     mixed = [str(name) for name in frame if frame[name].dtype == object]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed}).to_parquet(
         index=False
     )
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[list[Any]]:
+    columns = [frame.iloc[:, place].astype(object) for place in range(frame.shape[1])]
+    return (list(row) for row in zip(*columns, strict=True))
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)):
+        return None
+    return str(value) if isinstance(value, float) and math.isinf(value) else value
+
+
+def _harmless(value: Any) -> Any:
+    """Text that a spreadsheet would take for a formula, as text."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULAS) else value
+
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r")

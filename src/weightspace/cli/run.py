@@ -4,6 +4,7 @@ import dataclasses
 import sys
 import time
 import typing
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from weightspace.cli.parse import parse
-from weightspace.errors import InputError, check_choice
+from weightspace.errors import InputError, NoResultWarning, check_choice
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment
 
@@ -107,9 +108,11 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
     from weightspace.sweeps.progress import progress_bar
 
     began = time.perf_counter()
-    with progress_bar() as progress:
-        sweep(
+    with progress_bar() as progress, warnings.catch_warnings():
+        # The answer says so itself, below the table.
+        warnings.simplefilter("ignore", NoResultWarning)
+        table = sweep(
             question, options.out, lanes=options.lanes, engine=options.engine,
             progress=progress, command=command,
         )  # fmt: skip
-    return answer(experiment, options, console, time.perf_counter() - began, progress)
+    return answer(experiment, table, options, console, time.perf_counter() - began, progress)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from weightspace.cli.output import Format, print_frame, write_frame
+from weightspace.cli.output import Format, plain_text, print_frame, write_frame
 from weightspace.cli.parse import parse
 from weightspace.errors import InputError, unknown
 
@@ -26,14 +26,20 @@ def status(arguments: Sequence[str]) -> int:
     """How far the runs of a folder are."""
 
     def command(out: Out) -> int:
-        """Count runs by status, for each experiment.
+        """Count runs by status, for each experiment; below, why runs failed, were blocked or diverged.
 
         Args:
           out: Folder of results.
         """
+        from weightspace.store.read import results as read
+        from weightspace.store.reasons import reasons
         from weightspace.store.status import status as counted
 
-        print_frame(_console(), counted(_store(out)), str(out))
+        store, console = _store(out), _console()
+        print_frame(console, counted(store), str(out))
+        for state, text, count in reasons(read(store)):
+            line = plain_text(f"{count} {state}: {text}")
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0
 
     return parse(command, arguments, prog="weightspace status")
@@ -131,6 +137,8 @@ def export(arguments: Sequence[str]) -> int:
     def command(out: Out, run: RunName, output: str | None = None, to: Path | None = None) -> int:
         """Write what a run left behind (its weights, if nothing else is named) as safetensors, keyed by path.
 
+        Weights come with the model's state; metadata hold the spec, the decoding of inputs and versions.
+
         Args:
           out: Folder of results.
           run: The run: its digest, or the beginning of it.
@@ -214,7 +222,7 @@ def _table(store: "Store", experiment: str | None, name: str) -> "pd.DataFrame":
     parts = answered(store, experiment)
     frames = []
     for part in parts:
-        frame = part.experiment.summary(part.measured) if name == "summary" else part.analyses.get(name)
+        frame = part.summary if name == "summary" else part.analyses.get(name)
         if frame is not None:
             whose = {"experiment": part.name, "model": part.model, "data": part.data, **part.settings}
             own = {key: value for key, value in whose.items() if key not in frame}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from weightspace.data.sources.catalogue import CARDS
 from weightspace.errors import DataError, InputError, nearest, unknown
+from weightspace.named import check_may_run, resolve
 
 if TYPE_CHECKING:
     from weightspace.data.base import Data, Loaded, Source, Split
@@ -141,6 +142,7 @@ def make_data(given: Any = DEFAULT, **options: Any) -> "Data | CosineProduct":
 
     from weightspace.data.base import Data
 
+    check_may_run("the data set", str(given))
     known = {field.name for field in dataclasses.fields(Data)} - {"source"}  # pyright: ignore[reportArgumentType]
     for option in options:
         if option not in known:
@@ -249,11 +251,10 @@ def _selected(base: str, text: str) -> "Source":
 
 
 def _from_factory(given: str) -> "Source | Data":
-    from weightspace.code import import_object
     from weightspace.data.base import Data, Source
     from weightspace.data.sources.arrays import from_arrays
 
-    target = import_object(given)
+    target = resolve(given)
     try:
         made = target() if callable(target) else target
     except Exception as error:

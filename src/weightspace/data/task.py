@@ -7,10 +7,11 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from weightspace.code import Code, import_object
+from weightspace.code import Code
 from weightspace.data.examples import Examples
 from weightspace.data.forms import described
 from weightspace.errors import InputError, unknown
+from weightspace.named import resolve
 from weightspace.recipes.custom import check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
 from weightspace.spec import Spec, spec, static
@@ -134,7 +135,7 @@ def _loss_advice(given: Any) -> str:
 
 def _metric(given: Any) -> str | Code:
     if isinstance(given, str | Code):
-        return Code(import_object(given)) if isinstance(given, str) and ":" in given else given
+        return Code(resolve(given)) if isinstance(given, str) and ":" in given else given
     return Code(given)
 
 

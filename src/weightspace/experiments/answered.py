@@ -2,7 +2,9 @@
 
 A folder may hold several questions of one experiment. Those that differ only in what they sweep (seeds,
 dimensions, …) become one with the values of all; every other difference, of model, data or a setting, keeps
-them apart. Figures, report and comparison are made of these.
+them apart, also one that no setting of the experiment tells, as another source of a user's network, other
+content under a data set's name, or another version of a part: no mean is taken over both. Figures, report and
+comparison are made of these.
 """
 
 import dataclasses
@@ -17,13 +19,17 @@ import pandas as pd
 
 from weightspace.errors import StoreError
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.restore import restored
+from weightspace.experiments.restore import Runs, restored
+from weightspace.experiments.summary import over_seeds
+from weightspace.experiments.variants import variants
 from weightspace.figures.panel import Panel
+from weightspace.named import looking
 from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
-from weightspace.store.read import history, results
+from weightspace.store.read import history, results, settings_of
 from weightspace.store.rows import Record
+from weightspace.store.settings import SEED, telling_apart
 
 _LONGEST_NAME = 80
 
@@ -61,19 +67,39 @@ class Answered:
         return found.drop_duplicates(["run", "step"]).reset_index(drop=True)
 
     @functools.cached_property
+    def summary(self) -> pd.DataFrame:
+        """Means and spreads over seeds. Of plain runs a line for each set of labels and untold settings."""
+        if not isinstance(self.experiment, Runs):
+            with looking():
+                return self.experiment.summary(self.measured)
+        asked = self.asked
+        by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
+        apart = telling_apart(asked, settings_of(self.store)).columns
+        return over_seeds(self.measured, [*by, *map(str, apart)], list(self.experiment.metrics))
+
+    @property
+    def asked(self) -> pd.DataFrame:
+        """The columns `experiment` and `run` and the labels of its rows."""
+        labels = [name for name in self.store.asked(self.name) if name in self.table]
+        return self.table[labels]
+
+    @functools.cached_property
     def measured(self) -> pd.DataFrame:
         """The table with the experiment's own columns."""
-        return self.experiment.measured(self.table, self.history)
+        with looking():
+            return self.experiment.measured(self.table, self.history)
 
     @functools.cached_property
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The experiment's answers."""
-        return self.experiment.analyse(self.measured, self.history)
+        with looking():
+            return self.experiment.analyse(self.measured, self.history)
 
     @functools.cached_property
     def panels(self) -> list[Panel]:
         """The experiment's figures."""
-        return self.experiment.figures(self.measured, self.history, self.store.output)
+        with looking():
+            return self.experiment.figures(self.measured, self.history, self.store.output)
 
     @property
     def errors(self) -> dict[str, list[str]]:
@@ -81,10 +107,18 @@ class Answered:
 
         Of a run that was blocked by a parent the text is the parent's.
         """
+        return self._reasons(("failed", "blocked"))
+
+    @property
+    def diverged(self) -> dict[str, list[str]]:
+        """By what happened, the digests of the runs that diverged."""
+        return self._reasons(("diverged",))
+
+    def _reasons(self, statuses: Sequence[str]) -> dict[str, list[str]]:
         records = self.store.records()
         found: dict[str, list[str]] = {}
         for run in dict.fromkeys(self.table["run"]):
-            if run in records and not records[run].finished:
+            if run in records and records[run].status in statuses:
                 found.setdefault(_reason(records[run], records), []).append(run)
         return found
 
@@ -98,6 +132,8 @@ class Answered:
 
 def _reason(record: Record, records: Mapping[str, Record]) -> str:
     text = record.error or record.status
+    if record.status == "diverged":
+        return f"diverged: {text}" if record.error else text
     named = re.findall(rf"\b[0-9a-f]{{{DIGEST_LENGTH}}}\b", text)
     parents = [records[digest].error for digest in named if digest in records]
     return f"{record.status} by a parent: {parents[0]}" if parents and parents[0] else text
@@ -115,24 +151,39 @@ def answered(store: Store, name: str | None = None) -> list[Answered]:
     """
     asked = store.questions(name)
     found: list[Answered] = []
-    for each in dict.fromkeys(question.experiment for question in asked):
-        found += _named([question for question in asked if question.experiment == each], store, each)
+    with looking():
+        for each in dict.fromkeys(question.experiment for question in asked):
+            found += _named([question for question in asked if question.experiment == each], store, each)
     return found
 
 
-def asked_exactly(store: Store, experiment: Experiment) -> Answered:
+def asked_exactly(store: Store, experiment: Experiment, table: pd.DataFrame | None = None) -> Answered:
     """What this very experiment asked, among all of its name.
 
+    Args:
+      store: The store.
+      experiment: The experiment.
+      table: Its answer, as `sweep` has given it; None looks for what was asked with the same settings.
+
     Raises:
-      StoreError: If it has not asked.
+      StoreError: If it has not asked, or its settings do not tell apart what was asked.
     """
+    if table is not None:
+        return Answered(store, experiment.name, experiment, table, *_names(table))
     fields = canonical_json(experiment.fields())
     asked = store.questions(experiment.name)
     mine = [question for question in asked if canonical_json(question.fields) == fields]
     if not mine:
         raise StoreError(f"{store.root} has no answer to {experiment.name} with these settings; run it first")
     table = _rows(store, experiment.name, mine)
-    return Answered(store, experiment.name, experiment, table, *_names(table))
+    found = variants(Answered(store, experiment.name, experiment, table, *_names(table)))
+    if len(found) > 1:
+        names = ", ".join(found[0].settings)
+        raise StoreError(
+            f"{experiment.name} was asked {len(found)} times with these settings, but other {names}; "
+            f"weightspace report {store.root} shows each by itself"
+        )
+    return found[0]
 
 
 def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answered]:
@@ -147,9 +198,10 @@ def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answe
         else:
             together[key] = experiment, [question]
     parts = [
-        Answered(store, name, experiment, rows, *_names(rows))
+        variant
         for experiment, asked in together.values()
         for rows in _by_model_and_data(_rows(store, name, asked))
+        for variant in variants(Answered(store, name, experiment, rows, *_names(rows)))
     ]
     return _told_apart(parts)
 
@@ -199,7 +251,8 @@ def _told_apart(parts: list[Answered]) -> list[Answered]:
         fields = [_kept_apart(other.experiment) for other in alike]
         mine, first = _kept_apart(part.experiment), fields[0]
         settings = {key: mine[key] for key in mine if any(other.get(key) != mine[key] for other in fields)}
-        changed = {key: value for key, value in mine.items() if first.get(key) != value}
+        settings |= part.settings
+        changed = {key: value for key, value in mine.items() if first.get(key) != value} | part.settings
         folder = safe_name("-".join(name for name in (part.model, part.data) if name) or "all")
         if part is not alike[0]:
             text = ",".join(f"{key}={_short(value)}" for key, value in changed.items())

@@ -1,4 +1,7 @@
-"""Experiments from their records: the settings that a store keeps, as the object that asked them."""
+"""Experiments from their records: the settings that a store keeps, as the object that asked them.
+
+Names among the settings (of networks, data, losses) stay names: nothing that a folder names is run.
+"""
 
 import dataclasses
 import warnings
@@ -7,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from weightspace.errors import InputError
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment, Paper
+from weightspace.named import looking
 from weightspace.node import Row
 
 
@@ -49,8 +52,9 @@ def restored(name: str, fields: Mapping[str, Any]) -> Experiment:
     if removed:
         _warn(f"{name} was asked with {', '.join(removed)}, which this version does not have; passed over")
     try:
-        return cls(**{key: _tuples(value) for key, value in fields.items() if key in known})
-    except (InputError, TypeError) as error:
+        with looking():
+            return cls(**{key: _tuples(value) for key, value in fields.items() if key in known})
+    except Exception as error:  # a folder may hold anything
         _warn(
             f"{name} was asked with settings that this version does not take ({error}); shown as plain runs"
         )

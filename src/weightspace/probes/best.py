@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from weightspace.probes.base import At, Carry, Scalar
 from weightspace.probes.chosen import ChosenMoment
+from weightspace.probes.snapshot import state_output
 from weightspace.spec import spec
 
 
@@ -14,7 +15,8 @@ class Best(ChosenMoment):
     """The weights at the moment of least validation loss, of those looked at; ties keep the earliest.
 
     Columns `best_step`, `best_validation_loss`, and at the end of training `best_<split>_<metric>` on the
-    splits `last`: what early stopping would have given. Output `weights`.
+    splits `last`: what early stopping would have given. Outputs `weights`, and
+    `state` where the model has one.
     """
 
     version = 2
@@ -40,4 +42,5 @@ class Best(ChosenMoment):
 
     def finish(self, carry: Carry, at: At) -> dict[str, Any]:
         """The weights kept."""
-        return {"weights": carry[2][0]}
+        weights, state = carry[2]
+        return {"weights": weights} | state_output(state)

@@ -11,6 +11,7 @@ from weightspace.models.layout import Layout
 from weightspace.node import Run
 from weightspace.probes.base import At, Carry, Scalar
 from weightspace.probes.chosen import ChosenMoment
+from weightspace.probes.snapshot import state_output
 from weightspace.spec import spec, static
 
 
@@ -19,7 +20,8 @@ class Reached(ChosenMoment):
     """The weights when validation accuracy first reaches `level`, of the moments looked at.
 
     Columns, for a level of .5, `reached_50_step` (-1 as long as it has not been reached), and at the end of
-    training `reached_50_<split>_<metric>` on the splits `last`. Output `weights`. Where the level is never
+    training `reached_50_<split>_<metric>` on the splits `last`. Outputs `weights`, and `state`
+    where the model has one. Where the level is never
     reached all but the step is NaN: what is made of such weights fails, and says so.
 
     Attributes:
@@ -63,8 +65,8 @@ class Reached(ChosenMoment):
 
     def finish(self, carry: Carry, at: At) -> dict[str, Any]:
         """The weights kept."""
-        step, (weights, _) = carry
-        return {"weights": _if_reached(step, weights)}
+        step, (weights, state) = carry
+        return {"weights": _if_reached(step, weights)} | state_output(_if_reached(step, state))
 
 
 def _if_reached(step: Any, found: Any) -> Any:

@@ -1,6 +1,8 @@
-"""The weights at one moment of training, kept as an output."""
+"""The weights at one moment of training, kept as an output, with the model's state that goes with them."""
 
 from typing import Any
+
+import jax
 
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout
@@ -11,9 +13,16 @@ from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import common, spec, static
 
 
+def state_output(state: Any) -> dict[str, Any]:
+    """A model's state as an output; none where the model has none."""
+    return {"state": state} if jax.tree.leaves(state) else {}
+
+
 @spec
 class Snapshot(Probe):
-    """Output `weights`: w after `when`, at a point of the space; or `coordinates`: θ then.
+    """Output `weights`: w after `when`, at a point of the space; or `coordinates`: θ then; and `state`.
+
+    The state (normalisation statistics) is kept where the model has one: weights alone do not evaluate it.
 
     Attributes:
       when: `0`, `500it`, `2ep` or `end`.
@@ -49,12 +58,16 @@ class Snapshot(Probe):
 
     def init(self, at: At) -> Carry:
         """A place for them."""
-        return at.theta if self.coordinates else at.weights(self.name)
+        return self._now(at)
+
+    def _now(self, at: At) -> Carry:
+        return at.theta if self.coordinates else at.weights(self.name), at.state
 
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
         """Keep them."""
-        return {}, at.theta if self.coordinates else at.weights(self.name)
+        return {}, self._now(at)
 
     def finish(self, carry: Carry, at: At) -> dict[str, Any]:
         """What was kept."""
-        return {"coordinates" if self.coordinates else "weights": carry}
+        kept, state = carry
+        return {"coordinates" if self.coordinates else "weights": kept} | state_output(state)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from weightspace.errors import InputError, check_choice, check_number
+from weightspace.errors import InputError, check_choice, check_kind, check_number
 from weightspace.models.layout import Layout
 from weightspace.recipes.length import Length
 from weightspace.recipes.optimisers import Optimiser
@@ -85,7 +85,12 @@ class Recipe(Spec):
         super().__post_init__()
 
     def validate(self) -> None:
-        """Positive batch, known remainder rule, samples that divide the batch."""
+        """Parts of their kinds, positive batch, known remainder rule, samples that divide the batch."""
+        rate = f"ws.Adam({self.optimiser})" if isinstance(self.optimiser, float | int) else "ws.Adam(0.001)"
+        check_kind("Recipe.optimiser", self.optimiser, Optimiser, f"give an optimiser, such as {rate}")
+        check_kind("Recipe.schedule", self.schedule, Schedule, "give a schedule, such as ws.Cosine()")
+        if self.decay is not None:
+            check_kind("Recipe.decay", self.decay, Decay, f"give ws.Decay({self.decay!r:.20})")
         check_number("batch size", self.batch, least=1)
         check_number("clip", self.clip, above=0)
         check_choice("remainder rule", self.remainder, REMAINDERS)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from weightspace.code import Code, import_object
+from weightspace.code import Code
 from weightspace.errors import InputError
+from weightspace.named import resolve
 from weightspace.recipes.losses import Loss, PerExample, most_likely
 from weightspace.recipes.mixing import cached_mixes, rows_apart
 from weightspace.spec import spec, static
@@ -154,5 +155,5 @@ def custom_loss(
     Raises:
       InputError: If there is no such function, or its identity cannot be told.
     """
-    call = import_object(target) if isinstance(target, str) else target
+    call = resolve(target) if isinstance(target, str) else target
     return CustomLoss(Code(call, arguments, name=name, version=version))

@@ -24,6 +24,7 @@ from weightspace.report.compare import compared
 from weightspace.report.inline import inline_svg
 from weightspace.report.tables import Column, columns, heading, shortened
 from weightspace.store.base import Store
+from weightspace.store.reasons import shortly
 from weightspace.store.write import atomic, sentences
 
 _LONG = 24
@@ -132,7 +133,7 @@ def _part(part: Answered, key: str) -> PartView:
         settings=_settings(part.experiment),
         counts=counts,
         seconds=f"{seconds.sum():,.1f} s over {len(seconds)} runs" if len(seconds) else "",
-        errors=[(error, len(digests)) for error, digests in part.errors.items()],
+        errors=[(shortly(e), len(runs)) for e, runs in (*part.errors.items(), *part.diverged.items())],
         figures=figures,
         tables=_tables(part),
     )
@@ -172,7 +173,7 @@ def _plain(value: Any) -> str:
 def _tables(part: Answered) -> list[TableView]:
     """Summary, answers and comparison; what a terminal would not show is folded away."""
     note = "Mean ± standard deviation over n finished runs, at the end of training."
-    found = [_view("Summary", part.experiment.summary(part.measured), note)]
+    found = [_view("Summary", part.summary, note)]
     for name, frame in part.analyses.items():
         shown = part.experiment.shown(name, frame)
         found.append(_view(name.capitalize(), shown, _INTERVALS if "d_star" in frame else ""))

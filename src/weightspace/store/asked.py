@@ -7,6 +7,7 @@ question's file is named by a digest of its content: asked twice it is one file.
 import dataclasses
 import hashlib
 import json
+import math
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +24,7 @@ from weightspace.store.write import sentences, write_parquet
 
 Label = str | int | float | bool | None
 NOT_LABELS = frozenset(
-    ("run", "experiment", "status", "seconds", "question", "digest", "step", "metric", "value")
+    ("run", "experiment", "status", "seconds", "error", "question", "digest", "step", "metric", "value")
 )
 """Names of columns that no label may take."""
 
@@ -65,9 +66,7 @@ def ask(
       StoreError: If a label has a reserved name or a value of another type, or it cannot be written.
     """
     check_name("experiment", experiment)
-    plain = [
-        ({name: _label(name, value) for name, value in labels.items()}, digest) for labels, digest in rows
-    ]
+    plain = plain_rows(rows)
     settings = canonical_json(fields)
     content = canonical_json(
         [experiment, [[labels, digest] for labels, digest in plain], json.loads(settings)]
@@ -81,16 +80,60 @@ def ask(
     return name
 
 
-def _label(name: str, value: Any) -> Label:
+def plain_rows(
+    rows: Sequence[tuple[Mapping[str, Any], str]],
+) -> list[tuple[dict[str, Label], str]]:
+    """Labels as they are stored, and digests.
+
+    Raises:
+      StoreError: If a label has a name or a value that cannot be stored as it is.
+    """
+    for name in dict.fromkeys(name for labels, _ in rows for name in labels):
+        _check_label_name(name)
+    return [
+        ({name: _label(name, value) for name, value in labels.items()}, digest) for labels, digest in rows
+    ]
+
+
+def _check_label_name(name: Any) -> None:
+    if not isinstance(name, str) or not name or not _is_text(name):
+        raise StoreError(f"a label is called {name!r}, but names of labels are text; write '{name}'")
     if name in NOT_LABELS:
         raise StoreError(f"a label cannot be called '{name}': the table of results has a column of that name")
+
+
+def _label(name: str, value: Any) -> Label:
+    """A label exactly as it was given, or a sentence."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is not None and type(value) not in _ARROW:
-        raise StoreError(f"label {name} is {value!r}; labels are text, numbers, booleans or None")
-    if type(value) is int and abs(value) >= 2**63:
-        raise StoreError(f"label {name} is {value}; whole numbers must be below 2^63 in size")
+        raise StoreError(
+            f"label {name} is {value!r} of type {type(value).__name__}; labels are text, numbers, booleans "
+            f"or None; {_ADVICE.get(type(value).__name__, 'give str() or float() of it')}"
+        )
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise StoreError(
+            f"label {name} is {value}; whole numbers must be below 2^63 in size; give it as text"
+        )
+    if type(value) is float and not math.isfinite(value):
+        raise StoreError(f"label {name} is {value}, which equals no other value; give None, or '{value}'")
+    if type(value) is str and not _is_text(value):
+        raise StoreError(f"label {name} is {value!r}, which is no valid text")
     return value
+
+
+_ADVICE: dict[str, str] = dict.fromkeys(
+    ("tuple", "list", "set", "dict"), "give one label for each part, or text"
+)
+
+
+def _is_text(value: str) -> bool:
+    """Whether text can be written: half a pair of surrogates cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _table(rows: Sequence[tuple[Mapping[str, Label], str]]) -> pa.Table:
@@ -114,9 +157,11 @@ _ARROW = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string
 
 
 def _kinds(values: Iterable[Label]) -> set[type]:
-    """The types among values; whole numbers among others are such numbers."""
-    kinds = {type(value) for value in values if value is not None}
-    return kinds - {int} if float in kinds else kinds
+    """The types among values; whole numbers among others are such numbers, if all of them can be."""
+    given = [value for value in values if value is not None]
+    kinds = set(map(type, given))
+    exact = float in kinds and all(int(float(value)) == value for value in given if type(value) is int)
+    return kinds - {int} if exact else kinds
 
 
 def questions(folder: Path, experiment: str | None = None) -> list[Question]:
@@ -142,6 +187,8 @@ def questions(folder: Path, experiment: str | None = None) -> list[Question]:
 
 def experiments(folder: Path) -> list[str]:
     """The names of those that asked."""
+    if not folder.exists():
+        return []
     with sentences(folder):
         return sorted(
             path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")

@@ -127,9 +127,13 @@ def load(folder: Path, name: str) -> dict[str, Any]:
     Raises:
       StoreError: If there is none of that id, or it cannot be read.
     """
+    if not re.fullmatch(r"[0-9a-f]{1,64}", name):
+        raise StoreError(
+            f"{name!r} is no id of provenance; ids are hexadecimal"
+        )  # nor a path out of the folder
     try:
         begin = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
         end = folder / f"{name}.end.json"
         return begin | (json.loads(end.read_text(encoding="utf-8")) if end.exists() else {})
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         raise StoreError(f"{folder} has no readable provenance {name}: {error}") from error

@@ -2,22 +2,28 @@
 
 Files are read by DuckDB and joined by the names of their columns, so that experiments with different metrics
 share a table. Of each run only the record that counts is read. The functions take a folder or a `Store`.
+
+All views and tables keep one rule, so that counts, filters and spreads answer the same from each: what is not
+a number, and of a run that diverged what is not finite, has no value there (NULL, in pandas NaN); the reason
+is in `status` and `error`. Files hold what was measured.
 """
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import duckdb
 import pandas as pd
 import pyarrow as pa
 
 from weightspace.errors import InputError
+from weightspace.store.asked import Question, asked_frame, plain_rows
 from weightspace.store.base import Store
 from weightspace.store.index import patiently
 from weightspace.store.rows import Record
-from weightspace.store.schema import HISTORY, LEADING, RUNS, DamagedError, read_parquet, skip
+from weightspace.store.schema import ERROR, HISTORY, LEADING, RUNS, DamagedError, read_parquet, skip
+from weightspace.store.settings import settings_of, telling_apart
 
 T = TypeVar("T")
 WAITING = "waiting"
@@ -27,30 +33,54 @@ WAITING = "waiting"
 def results(out: "str | Path | Store", experiment: str | None = None) -> pd.DataFrame:
     """One row for each set of labels that was asked: what it is, how it went, labels, metrics.
 
+    Where rows that agree in all labels but the seed were asked in other settings, a column for each of these
+    settings tells them apart; it is called by the setting's path, such as `recipe.optimiser.lr`.
+
     Args:
       out: A results folder.
       experiment: Only what this experiment asked.
 
     Returns:
-      Columns `run experiment model data seed status seconds`, then the other labels, then the last value of
-      each metric. `run` is the digest. The status of what is not stored yet is `waiting`.
+      Columns `run experiment model data seed status seconds error`, then the other labels, then settings that
+      no label tells, then the last value of each metric. `run` is the digest. The status of what is not
+      stored yet is `waiting`; `error` says why a run failed, was blocked or diverged.
 
     Raises:
       StoreError: If it is no results folder, or a file is of another version.
       InputError: If no experiment of that name has asked.
     """
     store = opened(out)
-    asked = store.asked(experiment)
-    labels = [name for name in asked.columns if name not in LEADING]
+    return table_of(store, store.asked(experiment))
+
+
+def answers(store: Store, experiment: str, rows: Sequence[tuple[Mapping[str, Any], str]]) -> pd.DataFrame:
+    """The table of the very rows given, once each, in their order, whatever else a store holds.
+
+    Args:
+      store: The store.
+      experiment: Who asks.
+      rows: Labels and digests.
+    """
+    return table_of(store, asked_frame([Question(experiment, "", {}, 0.0, plain_rows(rows))]))
+
+
+def table_of(store: Store, asked: pd.DataFrame) -> pd.DataFrame:
+    """What `results` gives, of rows with columns `experiment`, `run` and labels."""
+    # A folder may hold questions of a time when a label could be called error.
+    leading = [name for name in (*LEADING, ERROR) if name != ERROR or name not in asked]
+    labels = [name for name in asked.columns if name not in leading]
     runs = _scalars(store, frozenset(asked["run"]))
     runs = runs.rename(columns=_apart(runs.columns, labels))
-    table = pd.merge(asked, runs, how="left", left_on="run", right_on="digest", sort=False)
+    apart = telling_apart(asked, settings_of(store))
+    taken = {*leading, *labels, *runs.columns}
+    apart = apart.rename(columns={name: f"{name}_setting" for name in apart.columns if name in taken})
+    table = pd.merge(asked.join(apart), runs, how="left", left_on="run", right_on="digest", sort=False)
     table["status"] = table["status"].astype(object).where(table["status"].notna(), WAITING)
-    for name in LEADING:
+    for name in leading:
         if name not in table:
             table[name] = pd.Series([None] * len(table), dtype=object)
-    rest = [name for name in runs.columns if name not in ("digest", *LEADING)]
-    return table.loc[:, [*LEADING, *labels, *rest]]
+    rest = [name for name in runs.columns if name not in ("digest", *leading)]
+    return table.loc[:, [*leading, *labels, *apart.columns, *rest]]
 
 
 def history(out: "str | Path | Store", experiment: str | None = None, *, wide: bool = False) -> pd.DataFrame:
@@ -98,6 +128,8 @@ def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
         return _query(store, None, query, results=_plain(results(store)))
     except (duckdb.Error, AttributeError) as error:
         reason = " ".join(str(error).split("LINE 1:")[0].split())
+        if isinstance(error, duckdb.OutOfRangeException):
+            reason += " Infinite values have no spread; add WHERE isfinite(…)."
         raise InputError(f"the query failed: {reason}") from error
 
 
@@ -163,11 +195,14 @@ def _files(record: Record) -> tuple[Path, ...]:
 
 def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
     """Digest, status, seconds and the scalars that any of the wanted runs has."""
-    hidden = ", ".join(name for name in RUNS.names if name not in ("digest", "status", "seconds"))
+    shown = ("digest", "status", "seconds", ERROR)
+    hidden = ", ".join(name for name in RUNS.names if name not in shown)
     query = f"SELECT * EXCLUDE ({hidden}) FROM runs"
     table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table())
-    kept = [name for name in table.column_names if name in RUNS.names or table[name].null_count < len(table)]
-    return table.select(kept).to_pandas()
+    # Also where all values are missing: a metric that diverged in each run was recorded.
+    records = store.records()
+    recorded = {name for digest in wanted if digest in records for name in records[digest].metrics}
+    return table.select([n for n in table.column_names if n in RUNS.names or n in recorded]).to_pandas()
 
 
 def _apart(columns: Iterable[str], labels: Sequence[str]) -> dict[str, str]:
@@ -179,18 +214,25 @@ def _apart(columns: Iterable[str], labels: Sequence[str]) -> dict[str, str]:
 def _views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
     """A connection with the views `runs`, `history_wide` and `history` of the records that count."""
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
-        _view(connection, "runs", RUNS.empty_table(), [(record, record.file) for record in records])
+        diverged = [record.digest for record in records if record.status == "diverged"]
+        connection.register("diverged_", pa.table({"digest_": pa.array(diverged, pa.string())}))
+        _view(connection, "rows_of_runs", RUNS.empty_table(), [(record, record.file) for record in records])
+        scalars = [name for name in connection.table("rows_of_runs").columns if name not in RUNS.names]
+        values = "".join(f", {_value(name)}" for name in scalars)
+        connection.sql(f"CREATE VIEW runs AS SELECT {', '.join(RUNS.names)}{values} FROM rows_of_runs")
         with_history = [
             (record, record.history) for record in records if record.points and record.history not in damaged
         ]
         _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
-        names = [name for name in connection.table("rows_of_history").columns if name not in HISTORY.names]
-        columns = ", ".join(_quoted(name) for name in sorted(names))
-        wide = f"SELECT digest AS run, step{', ' if columns else ''}{columns} FROM rows_of_history"
-        connection.sql(f"CREATE VIEW history_wide AS {wide}")
-        long = f"FROM (UNPIVOT history_wide ON {columns} INTO NAME metric VALUE value)"
+        names = sorted(set(connection.table("rows_of_history").columns) - set(HISTORY.names))
+        values = "".join(f", {_value(name)}" for name in names)
+        connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
+        # A row for each value that was recorded, whether it is one or not.
+        columns = ", ".join(map(_quoted, names))
+        long = f"FROM (UNPIVOT rows_of_history ON {columns} INTO NAME metric VALUE value)"
         none = "SELECT run, step, NULL::VARCHAR AS metric, NULL::DOUBLE AS value FROM history_wide LIMIT 0"
-        connection.sql(f"CREATE VIEW history AS {long if columns else none}")
+        rows = f"SELECT digest AS run, step, metric, {_value('value')} {long}"
+        connection.sql(f"CREATE VIEW history AS {rows if columns else none}")
         yield connection
 
 
@@ -211,6 +253,17 @@ def _view(
         f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename) FROM {name}_stored "
         f"SEMI JOIN {name}_counting ON digest = digest_ AND filename = file_"
     )
+
+
+def _value(name: str) -> str:
+    """A metric where it is a number, and finite if its run diverged; else NULL.
+
+    Engines disagree on NaN in sums and filters, and Parquet's column statistics say nothing of it, so that a
+    filter would pass over it in files and not in tables.
+    """
+    column = _quoted(name)
+    known = f"isfinite({column}) OR (isinf({column}) AND digest NOT IN (SELECT digest_ FROM diverged_))"
+    return f"CASE WHEN {known} THEN {column} END AS {column}"
 
 
 def _quoted(name: str) -> str:

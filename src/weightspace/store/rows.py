@@ -12,6 +12,9 @@ import pyarrow as pa
 from weightspace.errors import StoreError, check_choice
 from weightspace.store.schema import FINISHED, HISTORY, RUNS, STATUSES, check_metrics, digest_of
 
+NETWORK = "network"
+"""The output that says what weights alone do not: how inputs are decoded, and the order of the leaves."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunRow:

@@ -46,6 +46,8 @@ RUNS = pa.schema(
 HISTORY = pa.schema([("digest", pa.string()), ("step", pa.int64())])
 LEADING = ("run", "experiment", "model", "data", "seed", "status", "seconds")
 """The first columns of the table of results; model, data and seed are labels, where they are given."""
+ERROR = "error"
+"""The column after them: why a run failed, was blocked or diverged."""
 RESERVED = frozenset((*RUNS.names, *HISTORY.names, *LEADING, "question", "metric", "value", "filename"))
 """Names that no metric may have."""
 

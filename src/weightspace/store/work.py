@@ -170,6 +170,8 @@ def unfinished(folder: Path) -> list[Work]:
     """The cohorts in a folder that have a manifest."""
     try:
         names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return []  # a copy without empty folders
     except OSError as error:
         raise StoreError(f"{folder} cannot be read: {error.strerror}") from error
     return [

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import safetensors
 import safetensors.numpy
@@ -98,15 +99,39 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_parquet(path: Path, table: pa.Table, kind: str, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a table with its kind, the schema version and more metadata, if there is any."""
+    """Write a table with its kind, the schema version and more metadata, if there is any.
+
+    Columns that hold NaN have no statistics: these leave NaN out, so that readers would pass over it.
+    """
     stamped = table.replace_schema_metadata({STAMP: stamp(kind), **(metadata or {})})
+    plain = [name for name in table.column_names if not _holds_nan(table[name])]
     with atomic(path) as temporary:
-        pq.write_table(stamped, temporary, compression="zstd", write_page_checksum=True)
+        pq.write_table(
+            stamped, temporary, compression="zstd", write_page_checksum=True,
+            write_statistics=plain,  # pyright: ignore[reportArgumentType]
+        )  # fmt: skip
+
+
+def _holds_nan(column: pa.ChunkedArray) -> bool:
+    if not pa.types.is_floating(column.type):
+        return False
+    return bool(pc.any(pc.is_nan(column)).as_py())  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def write_safetensors(
     path: Path, tensors: Mapping[str, np.ndarray], kind: str, metadata: Mapping[str, str] | None = None
 ) -> None:
-    """Write arrays, contiguous and of types that the format knows, with their kind and metadata."""
+    """Write arrays of types that the format knows, with their kind and metadata.
+
+    The library writes the memory of an array as it lies there: strides and byte order are made plain here, in
+    the one place that writes.
+    """
+    plain = {name: in_order(array) for name, array in tensors.items()}
     with atomic(path) as temporary:
-        safetensors.numpy.save_file(dict(tensors), temporary, {STAMP: stamp(kind), **(metadata or {})})
+        safetensors.numpy.save_file(plain, temporary, {STAMP: stamp(kind), **(metadata or {})})
+
+
+def in_order(array: Any) -> np.ndarray:
+    """An array in C order and this machine's byte order, of the same shape; a copy only where it must be."""
+    array = np.asarray(array)
+    return np.asarray(array, dtype=array.dtype.newbyteorder("="), order="C")

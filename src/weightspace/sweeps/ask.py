@@ -6,44 +6,30 @@ it was. Decisions are made on complete tables only.
 
 import contextlib
 import time
-from collections.abc import Generator, Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import jax
 import pandas as pd
 
-from weightspace.errors import BlockedError, InputError, StoreError, check_number
+from weightspace.errors import BlockedError, InputError, NoResultWarning, StoreError, check_number
 from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.provenance import collect
-from weightspace.store.read import results
+from weightspace.store.read import answers
+from weightspace.store.reasons import without_result
+from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, form, group
 from weightspace.sweeps.complete import with_earlier_points
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
 from weightspace.sweeps.progress import Silent
+from weightspace.sweeps.question import Question, as_question, check_asked, check_folder
 from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
 from weightspace.sweeps.rows import row_of
-
-
-@runtime_checkable
-class Question(Protocol):
-    """What a sweep knows of an experiment."""
-
-    @property
-    def name(self) -> str:
-        """Under which its rows are stored."""
-        ...
-
-    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
-        """Rows to be answered; each `yield` gives the table of all rows asked so far."""
-        ...
-
-    def fields(self) -> dict[str, Any]:
-        """What was asked, as JSON values."""
-        ...
 
 
 def sweep(
@@ -57,8 +43,11 @@ def sweep(
 ) -> pd.DataFrame:
     """Train what is missing, and give the table.
 
+    The answer is what is asked here, whatever else the folder holds; `results` gives all of it. Where
+    something failed, was blocked or diverged, a `NoResultWarning` says how many and why.
+
     Args:
-      asked: An experiment, or runs, or rows of labels and nodes.
+      asked: An experiment, or a list of runs, or of rows of labels and nodes.
       out: Folder of results; it is made if need be. The same folder again resumes.
       lanes: Runs a device works on at once; None takes the table's.
       engine: Where cohorts are carried out.
@@ -66,14 +55,15 @@ def sweep(
       command: What provenance names as the command.
 
     Returns:
-      One row a label set: `run experiment model data seed status seconds`, labels, metrics.
+      The rows asked, once each, in their order: `run experiment model data seed status seconds error`,
+      labels, settings that rows of equal labels differ in (such as `recipe.optimiser.lr`), metrics.
 
     Raises:
       InputError: If something asked makes no sense; nothing computed before is lost.
     """
     check_number("lanes", lanes, least=1)
-    question = asked if isinstance(asked, Question) else _Rows(asked)
-    workers, store = engine_named(engine), Store(out)
+    question = as_question(asked)
+    workers, store = engine_named(engine), Store(check_folder(out))
     record = collect(command or []) | {"device": device_name(), "backend": backend()}
     provenance, began = store.save_provenance(record), time.perf_counter()
 
@@ -89,36 +79,15 @@ def sweep(
             close(1)
         raise
     close(0)
+    if text := without_result(table):
+        warnings.warn(NoResultWarning(text), stacklevel=2)
     return table
-
-
-class _Rows:
-    """Runs or rows without an experiment: the question called `runs`."""
-
-    name = "runs"
-
-    def __init__(self, asked: Iterable[Run | Row]):
-        self.rows = [row if isinstance(row, Row) else Row({"seed": row.seeds.base}, row) for row in asked]
-
-    def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
-        """All of them at once."""
-        yield self.rows
-
-    def fields(self) -> dict[str, Any]:
-        """Nothing but the rows."""
-        return {}
 
 
 def device_name() -> str:
     """The kind and number of JAX's devices."""
     devices = jax.local_devices()
     return f"{len(devices)} × {devices[0].device_kind}"
-
-
-def check_asked(name: str, rows: list[Row]) -> None:
-    """Raise `InputError` if a question asks for nothing."""
-    if not rows:
-        raise InputError(f"{name} asks for no runs; give each list that is swept at least one value")
 
 
 def with_names(row: Row) -> dict[str, Any]:
@@ -129,6 +98,10 @@ def with_names(row: Row) -> dict[str, Any]:
         labels.setdefault("data", row.node.task.data.name)
         labels.setdefault("seed", row.node.seeds.base)
     return labels
+
+
+def _pairs(rows: Iterable[Row]) -> list[tuple[dict[str, Any], str]]:
+    return [(with_names(row), row.node.digest) for row in rows]
 
 
 class Driver:
@@ -159,16 +132,14 @@ class Driver:
         except StopIteration:
             pass
         check_asked(experiment.name, asked)
-        return results(self.store.root, experiment.name)
+        return self._table(experiment.name, asked)
 
     def _note(self, experiment: Question, rows: list[Row]) -> None:
-        pairs = [(with_names(row), row.node.digest) for row in rows]
-        self.store.ask(experiment.name, pairs, experiment.fields())
+        self.store.ask(experiment.name, _pairs(rows), experiment.fields())
 
     def _table(self, name: str, rows: list[Row]) -> pd.DataFrame:
-        """The rows asked so far, and no others: a half-finished sweep must not change a decision."""
-        table = results(self.store.root, name)
-        return table[table["run"].isin([row.node.digest for row in rows])]  # pyright: ignore[reportReturnType]
+        """The rows asked so far, and no others: neither a folder nor half a sweep may change a decision."""
+        return answers(self.store, name, _pairs(rows))
 
     def _check(self, rows: list[Row]) -> None:
         """Raise what can be said against any run that the rows need."""
@@ -206,7 +177,7 @@ class Driver:
             for parent in request_for(outputs_in(request.node)).values():
                 record = self.store.records().get(parent.node.digest)
                 if record is not None and self._satisfied(parent) and record.status != "ok":
-                    text = f"parent {parent.node.digest} is {record.status}"
+                    text = _blocked_by(record)
                     rows.append(row_of(request.node, "blocked", self.provenance, error=text))
                     self.tried[digest] = self.tried.get(digest, 0) + 1
                     break
@@ -290,3 +261,10 @@ class Driver:
 
     def _arrays(self, node: Node) -> dict[Output, Any]:
         return {o: self.store.output(o.of.digest, o.key) for o in outputs_in(node)}
+
+
+def _blocked_by(parent: Record) -> str:
+    """Why a node is blocked: the first of its ancestors that has no result, and what became of it."""
+    if parent.status == "blocked" and parent.error:
+        return parent.error
+    return f"parent {parent.digest} is {parent.status}" + (f": {parent.error}" if parent.error else "")

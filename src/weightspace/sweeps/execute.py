@@ -23,7 +23,7 @@ from weightspace.sweeps.complete import carry_over
 from weightspace.sweeps.memory import lanes_that_fit, run_bytes
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import Request, satisfied
-from weightspace.sweeps.rows import Results, row_of
+from weightspace.sweeps.rows import Results, network_output, row_of
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
 from weightspace.training.step import layout_of_run
 
@@ -243,11 +243,12 @@ class _Training:
 
 def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:
     """One run's outputs by key."""
-    return {
+    kept = {
         f"{probe.key}.{name}": jax.tree.map(lambda a: np.asarray(a)[place], value)
         for probe, made in zip(request.probes, outputs, strict=True)
         for name, value in made.items()
     }
+    return kept | network_output(request.node, kept)
 
 
 def _next_call(

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 
 from weightspace.code import codes_in
+from weightspace.errors import InputError
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
@@ -132,7 +133,12 @@ def evaluation_points(run: Run, watch: Watch) -> tuple[int, ...]:
     total, per_epoch = total_steps(run)
     if isinstance(watch.steps, str):
         return Length.parse(watch.steps).multiples(per_epoch, total)
-    return tuple(sorted({0, total, *(step for step in watch.steps if 0 <= step <= total)}))
+    late = [step for step in watch.steps if step > total]
+    if late:
+        raise InputError(
+            f"Watch.steps asks for step {late[0]} of a run of {total} steps; leave out what is above {total}"
+        )
+    return tuple(sorted({0, total, *watch.steps}))
 
 
 def check_run(request: Request) -> None:

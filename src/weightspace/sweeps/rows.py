@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from weightspace.models.layout import KINDS
 from weightspace.spec import canonical_json
-from weightspace.store.rows import RunRow
+from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
+from weightspace.training.step import layout_of_run
 
 
 @dataclasses.dataclass
@@ -27,6 +29,29 @@ class Results:
             mine.extend(other.history.get(name, [None] * after))
         self.rows += other.rows
         self.arrays |= other.arrays
+
+
+def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
+    """What it takes to evaluate the weights kept of a run, beside them; nothing where none are kept.
+
+    Args:
+      run: The run.
+      kept: Its outputs by key.
+
+    Returns:
+      `shift` and `scale`, float64: decoded inputs are (x - shift) · scale. `order` and `kind`, int32: for
+      each leaf of the model's weights, in the order of their sorted paths, its place in the forward pass,
+      and what it is, as a number of `KINDS`.
+    """
+    if not any(key.endswith(".weights") for key in kept):
+        return {}
+    arrays, leaves = run.task.data.arrays(), layout_of_run(run).leaves
+    places = {leaf.path: place for place, leaf in enumerate(leaves)}
+    order = np.asarray([places[path] for path in sorted(places)], np.int32)
+    kinds = np.asarray([KINDS.index(leaves[place].kind) for place in order], np.int32)
+    given = {name: getattr(arrays, name, None) for name in ("shift", "scale")}
+    decoding = {name: np.asarray(value, np.float64) for name, value in given.items() if value is not None}
+    return {NETWORK: decoding | {"order": order, "kind": kinds}}
 
 
 def row_of(

@@ -5,8 +5,10 @@ from, and what pruned weights are frozen at. All parts go together: criteria × 
 """
 
 import dataclasses
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any, ClassVar
+
+import numpy as np
 
 from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
@@ -20,8 +22,9 @@ from weightspace.masks.fit import check_finite
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
 from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
-from weightspace.models.base import layout_of
+from weightspace.models.layout import KINDS
 from weightspace.node import Output, Row, Run
+from weightspace.probes import Snapshot
 from weightspace.recipes.length import Length
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
@@ -233,7 +236,7 @@ class TicketsIterative(Rounds):
         try:
             layer = self._first_layer(table, outputs)
         except WeightspaceError:
-            # Without the weights, or the data whose shape says which leaf comes first, the cloud must do.
+            # Without the weights the cloud must do.
             return found
         return [*found, criteria.layer_plane(*layer, self.criteria)]
 
@@ -246,12 +249,27 @@ class TicketsIterative(Rounds):
         rows = table[(table["criterion"] == "dense") & (table["status"] == "ok")].sort_values("seed")
         if rows.empty:
             raise InputError("no dense run has finished")
-        path = layout_of(self.network, self.shape, "float32").paths("kernel")[0]
-        dense = self.dense(next(self.numbered_seeds()))
-        keys = (dense.at(self.rewind).key, self.scored(dense).key)
-        before, after = (flat_dict(outputs(rows["run"].iloc[0], key))[path] for key in keys)
+        run = rows["run"].iloc[0]
+        probes = (Snapshot(self.rewind), self.scoring)
+        before, after = (flat_dict(outputs(run, f"{probe.key}.weights")) for probe in probes)
+        path = _first_kernel(before, run, outputs)
+        before, after = before[path], after[path]
         check_finite("after", after, path)
         return before, after, f"{path}, seed {rows['seed'].iloc[0]}"
+
+
+def _first_kernel(weights: Mapping[str, Any], run: str, outputs: Outputs) -> str:
+    """The kernel that the forward pass uses first; the largest, where a store of old does not tell.
+
+    The store says which it is: the network is not made again to learn it, since a folder may name any.
+    """
+    paths = sorted(weights)
+    try:
+        told = outputs(run, "network")
+    except WeightspaceError:
+        return max(paths, key=lambda path: (np.ndim(weights[path]) > 1, np.size(weights[path])))
+    kernels = [place for place, kind in enumerate(told["kind"]) if KINDS[int(kind)] == "kernel"]
+    return paths[min(kernels, key=lambda place: int(told["order"][place]))]
 
 
 @dataclasses.dataclass(frozen=True)

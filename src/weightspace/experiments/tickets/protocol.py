@@ -17,7 +17,7 @@ from weightspace.masks.counts import RULES, Rates
 from weightspace.models.base import Model
 from weightspace.models.zoo import make
 from weightspace.node import Output, Row, Run, Watch
-from weightspace.probes import Best, Density, Evaluation, Reached
+from weightspace.probes import Best, Density, Evaluation, Probe, Reached, Snapshot
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.length import Length
@@ -227,13 +227,16 @@ class TicketSweep(TicketTraining):
         check_number("accuracy of score_at", accuracy, above=0, most=1, hint="Write 50% for one half.")
         return accuracy
 
+    @property
+    def scoring(self) -> Probe:
+        """What keeps the weights after a training that criteria look at."""
+        if self.accuracy_to_reach is not None:
+            return Reached(self.eval_every, level=self.accuracy_to_reach)
+        return self.best if self.score_at == EARLY else Snapshot(self.score_at)
+
     def scored(self, run: Run) -> Output:
         """The weights after a training that criteria look at."""
-        if self.accuracy_to_reach is not None:
-            return run.read(Reached(self.eval_every, level=self.accuracy_to_reach), "weights")
-        if self.score_at == EARLY:
-            return run.read(self.best, "weights")
-        return run.final() if self.score_at == END else run.at(self.score_at)
+        return run.read(self.scoring, "weights")
 
     def gradient(self, run: Run) -> Output:
         """The loss gradient at the start of a training."""

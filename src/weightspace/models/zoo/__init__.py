@@ -4,9 +4,9 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from weightspace.code import import_object
 from weightspace.errors import unknown
 from weightspace.models.base import Model
+from weightspace.named import check_may_run, resolve
 from weightspace.options import read_options, split_options
 
 
@@ -73,6 +73,7 @@ def make(name: str, shape: Sequence[int], outputs: int, dtype: str = "float32") 
     Raises:
       InputError: If there is no such model, it has no such option, or the data do not fit it.
     """
+    check_may_run("the network", name)
     base, _, text = name.partition(":")
     if base not in _TABLE and text and "=" not in text.partition(":")[0]:
         return _users(name, tuple(shape), outputs, dtype)
@@ -93,7 +94,7 @@ def _users(name: str, shape: tuple[int, ...], outputs: int, dtype: str) -> Model
     module, attribute, *rest = name.split(":", 2)
     given = split_options(rest[0] if rest else "")
     arguments = {key: plain_value(values) for key, values in given.items()}
-    return adapt(import_object(f"{module}:{attribute}"), name, shape, outputs, arguments, dtype)
+    return adapt(resolve(f"{module}:{attribute}"), name, shape, outputs, arguments, dtype)
 
 
 def _options(base: str, cls: Any, text: str) -> dict[str, Any]:

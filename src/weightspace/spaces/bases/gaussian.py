@@ -1,5 +1,8 @@
 """Random dense basis: independent Gaussian columns of unit norm."""
 
+import math
+import warnings
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -10,13 +13,19 @@ from weightspace.spec import spec, static
 from weightspace.streams import Keys, Stream
 
 
+class BasisWarning(UserWarning):
+    """A basis whose columns are nearly dependent."""
+
+
 @spec
 class Gaussian(Basis):
     """Columns drawn from N(0, I) and scaled to unit norm.
 
     Nearly orthogonal for d ≪ D: the singular values of B lie in about [1 - √(d/D), 1 + √(d/D)]. With
     `orthonormal` they are made exactly so, one after the other, which keeps smaller bases the beginning of
-    larger ones. Memory: 4 d D bytes a run. Source: Larsen et al., "How many degrees of freedom do we need to
+    larger ones. Above d = D/2 the Gaussian columns are ill-conditioned (5.6 at D/2, some 2,000 at D) and a
+    `BasisWarning` says so. The two are different optimisers too: Adam is not invariant to rotations of θ.
+    Memory: 4 d D bytes a run. Source: Larsen et al., "How many degrees of freedom do we need to
     train deep networks", 2022, section 2.
 
     Attributes:
@@ -31,6 +40,20 @@ class Gaussian(Basis):
     def name(self) -> str:
         """What the basis is called in tables."""
         return "orthonormal" if self.orthonormal else "gaussian"
+
+    def check(self, size: int) -> None:
+        """Also warn where the columns are far from orthogonal: their condition grows without bound to d = D."""
+        super().check(size)
+        if not self.orthonormal and 2 * self.dim > size:
+            least, most = 1 - math.sqrt(self.dim / size), 1 + math.sqrt(self.dim / size)
+            warnings.warn(
+                BasisWarning(
+                    f"a gaussian basis of d = {self.dim} columns in D = {size} weights is ill-conditioned "
+                    f"(singular values from about {least:.2g} to {most:.2g}); above d = D/2 use an orthonormal "
+                    f"one: Gaussian({self.dim}, orthonormal=True), or --basis orthonormal"
+                ),
+                stacklevel=2,
+            )
 
     def make(self, keys: Keys, size: int, layout: Layout) -> Float[Array, "d D"]:
         """Bᵀ: the columns of B as rows, which is how both products read memory in order."""

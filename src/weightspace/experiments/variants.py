@@ -1,0 +1,50 @@
+"""Questions that a folder answers in two ways: equal labels and settings, but other code, content or parts.
+
+A part's version or the source of a user's network is no setting of an experiment. Where rows of one question
+differ in them, each way is a question of its own; no mean, no figure and no comparison is made of both.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from weightspace.experiments.restore import Runs
+from weightspace.store.settings import settings_of, telling_apart
+
+if TYPE_CHECKING:
+    from weightspace.experiments.answered import Answered
+
+ANY = "any"
+"""The value of what a row has not: it goes with rows of all values."""
+
+
+def variants(part: "Answered") -> list["Answered"]:
+    """A question as several where its rows differ in what neither labels nor settings tell.
+
+    Such are settings in which rows that agree in all labels but the seed differ, and versions and sources of
+    parts of one name. Rows that have no such part belong to each. Plain runs stay together: their table has
+    columns of these settings.
+    """
+    if isinstance(part.experiment, Runs) or part.table.empty:
+        return [part]
+    settings = settings_of(part.store)
+    apart = telling_apart(part.asked, settings)
+    columns = {name: [_given(value) for value in apart[name]] for name in apart}
+    code = [settings.code(run) for run in part.table["run"]]
+    for name in dict.fromkeys(name for each in code for name in each):
+        if len({each[name] for each in code if name in each}) > 1:
+            columns.setdefault(name, [each.get(name, ANY) for each in code])
+    lines = list(zip(*columns.values(), strict=True))
+    found = []
+    for values in dict.fromkeys(line for line in lines if ANY not in line) if columns else ():
+        same = [all(v in (mine, ANY) for v, mine in zip(line, values, strict=True)) for line in lines]
+        told = dict(zip(columns, values, strict=True))
+        rows = part.table[np.array(same, bool)].reset_index(drop=True)
+        found.append(dataclasses.replace(part, table=rows, settings=told))
+    return found or [part]
+
+
+def _given(value: Any) -> Any:
+    return None if pd.isna(value) else value

@@ -1,0 +1,41 @@
+"""Reasons: why runs have no result, in few words."""
+
+from collections import Counter
+
+import pandas as pd
+
+from weightspace.store.schema import ERROR
+
+NO_RESULT = ("failed", "blocked", "diverged")
+"""Statuses that have a reason, the worst first."""
+SHOWN = 3
+_LONGEST = 240
+
+
+def shortly(text: object) -> str:
+    """A reason on one line, cut where it is long."""
+    plain = " ".join(str(text).split())
+    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+
+
+def reasons(table: pd.DataFrame) -> list[tuple[str, str, int]]:
+    """Statuses, reasons and how many runs of a table ended so: the failed first, then the most frequent."""
+    error = f"{ERROR}_value" if f"{ERROR}_value" in table else ERROR
+    ends = table[table["status"].isin(NO_RESULT)].drop_duplicates("run")
+    found = Counter(
+        (status, "no reason is known" if pd.isna(text) else shortly(text))
+        for status, text in zip(ends["status"], ends[error], strict=True)
+    )
+    ordered = sorted(found.items(), key=lambda item: (NO_RESULT.index(item[0][0]), -item[1]))
+    return [(status, text, count) for (status, text), count in ordered]
+
+
+def without_result(table: pd.DataFrame) -> str:
+    """One sentence on the runs of a table that failed, were blocked or diverged; empty where none did."""
+    found = reasons(table)
+    if not found:
+        return ""
+    some = "; ".join(f"{count} {status} ({text})" for status, text, count in found[:SHOWN])
+    more = f"; {len(found) - SHOWN} more reasons in the column {ERROR}" if len(found) > SHOWN else ""
+    total = sum(count for *_, count in found)
+    return f"{total} of {table['run'].nunique()} runs did not end well: {some}{more}"
