@@ -52,7 +52,7 @@ class Carry:
       state: The model's state.
       order: This epoch's order of examples.
       bad_step: The first step whose loss was not finite, or the number of steps after which a check first
-        found other numbers that are not; -1 for none. Coordinates, moments and statistics rest from there.
+        found other numbers that are not; -1 for none. Coordinates and statistics rest from there.
       found: The number of steps after which a check first found such numbers, or -1.
       fixed: The space's fixed arrays, where an edit may change them; else None.
       probes: The probes' carries.

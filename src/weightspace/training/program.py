@@ -83,7 +83,6 @@ class Program:
         moved = jax.tree.map(lambda a: jnp.where(bad_step < 0, a, jnp.zeros_like(a)), moved)
         theta = jax.tree.map(jnp.add, carry.theta, moved)
         state = tree.where(bad_step < 0, found.state, carry.state)
-        opt = tree.where(bad_step < 0, opt, carry.opt)
         before, point = carry.theta, found.point
 
         @functools.cache
@@ -127,7 +126,11 @@ class Program:
 
     def check(self, run: Run, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
         """The carry after t steps, marked if it holds what is not finite and should be."""
-        sick = health.sick(self._parts(run, frame, carry), frame.usual)
+        parts = self._parts(run, frame, carry)
+        moments = {"moments": parts.pop("moments")}
+        sick = health.sick(parts, frame.usual)
+        # They alone do not rest where a loss is not finite: to hold them would cost a step its fusion.
+        sick |= (carry.bad_step < 0) & health.sick(moments, frame.usual)
         bad_step = jnp.where((carry.bad_step < 0) & sick, t, carry.bad_step)
         found = jnp.where((carry.found < 0) & sick, t, carry.found)
         return dataclasses.replace(carry, bad_step=bad_step, found=found)
@@ -223,9 +226,7 @@ class Program:
 
         def measure(weights: Any, state: Any, split: str) -> Any:
             examples, size = self._split(run, feed, frame, split)
-            found = split_mean(
-                run, weights, state, examples, decode, jnp.int32(size), statistics="running"
-            )
+            found = split_mean(run, weights, state, examples, decode, jnp.int32(size), statistics="running")
             return _nan_unless(carry.bad_step < 0, found)
 
         @functools.cache
