@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from weightspace import tree
+from weightspace.data.order import content_order
 from weightspace.node import Run
 from weightspace.probes.base import At, Probe, Step
 from weightspace.spaces.base import DEFAULT_POINT
@@ -208,7 +209,8 @@ class Program:
 
         @functools.cache
         def recalibrated_state(name: str) -> Any:
-            examples, _ = self._split(run, feed, frame, "train")
+            (x, y, chosen), _ = self._split(run, feed, frame, "train")
+            examples = (x, y, content_order(x, rows=chosen))
             return recalibrated(run, weights(name), carry.state, examples, decode)
 
         @functools.cache
@@ -221,7 +223,9 @@ class Program:
             state, mode = carry.state, statistics
             if statistics == "recalibrated":
                 state, mode = recalibrated_state(name), "running"
-            found = split_mean(run, weights(name), state, examples, decode, count, statistics=mode)
+            found = split_mean(
+                run, weights(name), state, examples, decode, count, statistics=mode, least=some
+            )
             return _nan_unless(carry.bad_step < 0, found)
 
         def measure(weights: Any, state: Any, split: str) -> Any:
