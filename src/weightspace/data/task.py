@@ -2,9 +2,11 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weightspace.code import Code
@@ -72,15 +74,16 @@ class Task(Spec):
         return self.loss.width(self.data)
 
     def measure(self, outputs: Array, y: Array) -> dict[str, Float[Array, " batch"]]:
-        """A value an example for each metric; their weighted means are the metrics. In compiled code."""
+        """A value an example for each metric; their weighted means are the metrics. In compiled code.
+
+        All of them are NaN for an example whose outputs hold NaN: its class is not the first of them.
+        """
         own = self.loss.metrics(outputs, y)
-        if not self.metrics:
-            return own
         chosen = {"loss": own["loss"]}
         for metric in self.metrics:
             value = metric(outputs, y) if isinstance(metric, Code) else own[metric]
             chosen[metric_name(metric)] = value
-        return chosen
+        return defined(outputs, chosen if self.metrics else own)
 
     def check(self, outputs_shape: tuple[int, ...]) -> None:
         """Refuse, before anything is traced, what does not fit together.
@@ -131,6 +134,14 @@ def _loss_advice(given: Any) -> str:
     if isinstance(given, type) and issubclass(given, Loss):
         return f"make one, {given.__name__}()"
     return "make it of your function with custom_loss" if callable(given) else "CrossEntropy() is one"
+
+
+def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Array, " batch"]]:
+    """Values an example, NaN where its outputs hold NaN."""
+    undefined = jnp.any(jnp.isnan(outputs.reshape(outputs.shape[0], -1)), axis=1)
+    return {
+        name: jnp.where(undefined, jnp.asarray(jnp.nan, value.dtype), value) for name, value in values.items()
+    }
 
 
 def _metric(given: Any) -> str | Code:

@@ -15,11 +15,11 @@ import numpy as np
 
 from weightspace import platform
 from weightspace.data.task import Task
-from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure
+from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure, keeps_statistics
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
 from weightspace.masks.criteria import criterion
-from weightspace.masks.fit import check_finite, check_fit
+from weightspace.masks.fit import check_finite, check_fit, check_scores
 from weightspace.masks.kept import Kept, Rewind
 from weightspace.masks.prune import ranks
 from weightspace.models.base import layout_of
@@ -38,9 +38,10 @@ class MasksAtInit(Derived):
     Columns, for each power k: `density_<k>`, `test_accuracy_<k>`, `test_loss_<k>`, `train_accuracy_<k>`,
     `train_loss_<k>` (the last two on 5,000 examples, evenly spread); `test_accuracy_max` with
     `density_at_max`, which flatters: it is the greatest of many noisy values; and `chance`, one over the
-    number of classes. The masks are those of `Prune` with that power on a full mask; one sort of each layer
-    gives them all. Powers from which on a layer would be empty are left out. Criteria that take no notice of
-    the rate have one mask only, at power 0.
+    number of classes. A network with normalisation goes by the statistics of each batch, as in `Measure`:
+    those it starts with are no run's. The masks are those of `Prune` with that power on a full mask; one sort
+    of each layer gives them all. Powers from which on a layer would be empty are left out. Criteria that take
+    no notice of the rate have one mask only, at power 0.
 
     Attributes:
       model: The network.
@@ -56,7 +57,10 @@ class MasksAtInit(Derived):
       rule: How shares become counts: `round`, or the original's `legacy`.
     """
 
-    version = 2  # training examples are spread as `Measure` spreads them
+    @property
+    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """2: training examples are spread as `Measure` spreads them; 3: batches are normalised as there."""
+        return 3 if keeps_statistics(self.model, tuple(self.task.data.shape)) else 2
 
     model: Any
     task: Task
@@ -128,7 +132,8 @@ class MasksAtInit(Derived):
         Raises:
           InputError: If weights belong to another model, or are not numbers.
         """
-        for name in ("before", "after"):
+        given = ("before", "after", "gradient")
+        for name in given if self.gradient is not None else given[:2]:
             check_fit(f"'{name}'", getattr(self, name), layout)
         kernels = set(layout.paths("kernel"))
         salt = key(self.seeds, Stream.MASK)
@@ -143,8 +148,12 @@ class MasksAtInit(Derived):
     def _scores(self, leaf: Leaf) -> Any:
         before, after = (flat_dict(tree)[leaf.path] for tree in (self.before, self.after))
         slope = None if self.gradient is None else flat_dict(self.gradient)[leaf.path]
-        check_finite("after", after, leaf.path)
-        return criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
+        for name, values in (("before", before), ("after", after), ("gradient", slope)):
+            if values is not None:
+                check_finite(name, values, leaf.path)
+        scores = criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
+        check_scores(scores, self.criterion, leaf.path)
+        return scores
 
     def _columns(self, layout: Layout, counts: Any, measured: dict[str, np.ndarray]) -> dict[str, Tree]:
         whole = sum(layout[path].size for path in counts)
@@ -171,6 +180,7 @@ def _measuring(model: Any, task: Task) -> Any:
     shape = tuple(task.data.shape)
     dtype = task.data.input_dtype("float32")
     layout = layout_of(model, shape, dtype)
+    by_batch = keeps_statistics(model, shape)
     arrays = task.data.arrays()
     blank = jnp.zeros((1, *shape), dtype)
 
@@ -184,10 +194,10 @@ def _measuring(model: Any, task: Task) -> Any:
 
         def part(number: Any) -> dict[str, Any]:
             places = number * batch + jnp.arange(batch, dtype=jnp.int32)
-            rows = jnp.minimum(places, size - 1)
+            rows = places % size if by_batch else jnp.minimum(places, size - 1)
             inputs = task.data.decode(whole, x[rows], "float32")
             still = jax.random.key(0, impl="threefry2x32")
-            outputs, _ = model.apply(weights, state, inputs, train=False, key=still)
+            outputs, _ = model.apply(weights, state, inputs, train=by_batch, key=still)
             real = (places < size).astype(jnp.float32)
             return {name: jnp.sum(each * real) for name, each in task.measure(outputs, y[rows]).items()}
 

@@ -14,9 +14,9 @@ from jaxtyping import Float
 
 from weightspace import tree
 from weightspace.data.task import Task
-from weightspace.derived.measure import TRAIN_EXAMPLES, Measure
+from weightspace.derived.measure import TRAIN_EXAMPLES, Measure, keeps_statistics
 from weightspace.errors import check_number
-from weightspace.masks.fit import check_fit
+from weightspace.masks.fit import check_finite_tree, check_fit
 from weightspace.models.base import layout_of
 from weightspace.node import Derived
 from weightspace.spec import spec, static
@@ -52,7 +52,8 @@ class Barrier(Derived):
     `barrier_error`, `error_a`, `error_b` (shares misclassified); the same with `train_` in front, on 5,000
     training examples spread evenly over those of the run; `distance_ab` = ‖a - b‖. Outputs `alphas`,
     `losses`, `errors`, `train_losses`, `train_errors`. A network with normalisation is evaluated with the
-    statistics of each batch of up to 1,000 examples, as no run has any for the weights in between.
+    statistics of each batch of up to 1,000 examples, as no run has any for the weights in between; batches
+    are formed by content, so that no number depends on the order of a file.
 
     Attributes:
       model: The network.
@@ -62,6 +63,11 @@ class Barrier(Derived):
       seeds: Of a run, by which training examples were chosen.
       points: How many, both ends among them.
     """
+
+    @property
+    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """2 where batches are normalised: since then they go by content."""
+        return 2 if keeps_statistics(self.model, tuple(self.task.data.shape)) else 1
 
     model: Any
     task: Task
@@ -80,6 +86,8 @@ class Barrier(Derived):
         layout = layout_of(self.model, tuple(data.shape), data.input_dtype("float32"))
         check_fit("the end 'a' of a line", self.a, layout)
         check_fit("the end 'b' of a line", self.b, layout)
+        for name in ("a", "b"):
+            check_finite_tree(f"the end '{name}' of a line", getattr(self, name))
         measure = Measure(self.model, self.task, self.seeds)
         alphas = np.linspace(0.0, 1.0, self.points)
         found: dict[str, Any] = {"alphas": alphas, "distance_ab": float(tree.distance(self.a, self.b))}

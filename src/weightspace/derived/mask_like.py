@@ -12,7 +12,7 @@ from weightspace import platform
 from weightspace.derived.prune import columns
 from weightspace.errors import InputError
 from weightspace.masks.criteria import criterion
-from weightspace.masks.fit import check_fit
+from weightspace.masks.fit import check_finite, check_fit, check_scores
 from weightspace.masks.prune import full_mask, keep
 from weightspace.models.base import layout_of
 from weightspace.node import Derived
@@ -60,6 +60,8 @@ class MaskLike(Derived):
         """The mask and its densities."""
         layout = layout_of(self.model, self.shape, "float32")
         check_fit("the mask", self.mask, layout, boolean=True)
+        for name in ("before", "after"):
+            check_fit(f"'{name}'", getattr(self, name), layout)
         kernels = set(layout.paths("kernel"))
         slopes = {} if self.gradient is None else flat_dict(self.gradient)
         salt = key(self.seeds, Stream.MASK)
@@ -69,8 +71,12 @@ class MaskLike(Derived):
             if path not in kernels:
                 return np.ones(like.shape, bool)
             there = np.ones(like.shape, bool)
+            for name, values in (("before", before), ("after", after), ("gradient", slopes.get(path))):
+                if values is not None:
+                    check_finite(name, values, path)
             with platform.arithmetic(str(after.dtype), "highest"):
                 scores = criterion(self.criterion).scores(before, after, slopes.get(path), there)
+            check_scores(scores, self.criterion, path)
             return keep(scores, there, int(np.count_nonzero(like)), named(salt, path))
 
         mask = map_named(chosen, self.mask, self.before, self.after)

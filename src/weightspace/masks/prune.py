@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from weightspace.errors import InputError, check_choice
 from weightspace.masks.counts import DEFAULT_RATES, Rates, drop_count
 from weightspace.masks.criteria import Criterion, Flags, criterion
-from weightspace.masks.fit import check_finite, check_fit
+from weightspace.masks.fit import check_finite, check_fit, check_scores
 from weightspace.models.layout import Layout, Leaf
 from weightspace.streams import named
 from weightspace.tree import Tree, flat_dict, map_named
@@ -28,10 +28,10 @@ ScoresLike = Float[Array, "..."] | Int[Array, "..."] | Float[np.ndarray, "..."] 
 def ranks(scores: ScoresLike, kept: Flags, key: Key[Array, ""]) -> Int[Array, "..."]:
     """The place of each entry: 0 for the best that is kept, pruned ones behind all kept ones.
 
-    Equal scores are ordered by random bits. Works traced; one sort.
+    Equal scores, as 0.0 and -0.0, are ordered by random bits. Works traced; one sort.
 
     Args:
-      scores: Of each entry, in any shape.
+      scores: Of each entry, in any shape; none of the kept ones NaN, as `fit.check_scores` makes sure.
       kept: Which entries are still there.
       key: Orders equal scores.
     """
@@ -126,7 +126,8 @@ def prune(
         salt = named(key, scope if scope == "global" else group[0].path)
         values = {name: _joined(tree, group) for name, tree in flat.items()}
         _check_finite(values, group)
-        found |= _parted(_chosen(by, values, rate, power, rule, salt), group)
+        where = ", ".join(leaf.path for leaf in group)
+        found |= _parted(_chosen(by, values, rate, power, rule, (salt, where)), group)
         for leaf in group:
             if leaf.kind == "kernel" and not found[leaf.path].any():
                 raise _nothing_left(leaf, flat["mask"][leaf.path], by, scope, rates)
@@ -174,12 +175,14 @@ def _chosen(
     rate: float,
     power: int,
     rule: str,
-    key: Key[Array, ""],
+    named: tuple[Key[Array, ""], str],
 ) -> np.ndarray:
+    key, where = named
     before, after, there = values["before"], values["after"], values["mask"]
     # Without it jax would round scores of float64 weights to float32, and tie some that differ.
     with jax.enable_x64(after.dtype == np.float64):
         scores = np.asarray(by.scores(before, after, values.get("gradient"), there))
+    check_scores(scores[there], by.name, where)
     if by.fixed:
         return (scores > 0) & there
     left = int(np.count_nonzero(there))

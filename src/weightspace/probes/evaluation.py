@@ -20,10 +20,16 @@ class Evaluation(Probe):
       names: Points of the space; "" is its default.
       train_examples: The train split is measured on so many examples spread evenly over it, and on all of it
         at the end.
-      statistics: What normalisation layers use: their `running` statistics, those of each `batch`, or
-        `recalibrated` ones, estimated anew from training examples for the weights at each point.
+      statistics: What normalisation layers use: their `running` statistics, those of each `batch` of 500
+        (dropout then acts), or `recalibrated` ones, estimated anew from training examples for the weights at
+        each point. Batches are formed by content: no number depends on the order of a file.
       last: Further splits, measured at the end of training only, whole, with running statistics.
     """
+
+    @property
+    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """2 where batches are normalised: since then they go by content, not by the order of the file."""
+        return 1 if self.statistics == "running" else 2
 
     splits: tuple[str, ...] = static(default=SPLITS)
     names: tuple[str, ...] = static(default=(DEFAULT_POINT,))

@@ -1,4 +1,4 @@
-"""Sharpness: the largest eigenvalue of the loss's Hessian, by power iteration on Hessian-vector products.
+"""Sharpness: the largest eigenvalue of the loss's Hessian, by Lanczos' method on Hessian-vector products.
 
 Gradient descent with rate η is stable up to 2/η (Cohen et al., 2021). It stands beside the measures of
 complexity, which look at the function, as the classical one that looks at the loss.
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import check_number
 from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.probes.lanczos import largest_eigenvalue
 from weightspace.spec import spec, static
 from weightspace.streams import Stream, key, named
 
@@ -18,10 +19,15 @@ from weightspace.streams import Stream, key, named
 class Sharpness(Probe):
     """Columns `sharpness` (λ_max of the Hessian of the training loss by the weights) and `weight_norm`.
 
+    λ_max is the largest eigenvalue, not the largest in magnitude: it is negative where the loss is concave in
+    all directions. It is approached from below as iterations are added.
+
     Attributes:
       examples: How many of the train split at the most, spread evenly over it.
-      iterations: Of the power method, from a direction drawn by the stream `PROBE`.
+      iterations: Hessian-vector products, from a direction drawn by the stream `PROBE`.
     """
+
+    version = 2  # the largest eigenvalue, no longer the largest magnitude
 
     examples: int = static(default=1_000)
     iterations: int = static(default=20)
@@ -40,18 +46,13 @@ class Sharpness(Probe):
         def loss(weights: tree.Tree) -> Scalar:
             return jnp.mean(at.run.task.loss(at.apply(weights, x), y)).astype(at.run.precision.storage)
 
-        def unit(direction: tree.Tree) -> tree.Tree:
-            norm = jnp.sqrt(tree.squared_norm(direction))
-            return jax.tree.map(lambda a: a / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny), direction)
-
         def product(direction: tree.Tree) -> tree.Tree:
             return jax.jvp(jax.grad(loss), (weights,), (direction,))[1]
 
         start = tree.map_named(
             lambda name, w: jax.random.normal(named(draw, name), w.shape, w.dtype), weights
         )
-        found = jax.lax.fori_loop(0, self.iterations, lambda _, v: unit(product(v)), unit(start))
         return {
-            "sharpness": tree.dot(found, product(found)),
+            "sharpness": largest_eigenvalue(product, start, self.iterations),
             "weight_norm": jnp.sqrt(tree.squared_norm(weights)),
         }, carry

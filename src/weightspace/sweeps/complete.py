@@ -5,6 +5,7 @@ trained again (to the same numbers) and its old outputs and columns are carried 
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import pyarrow.compute as pc
@@ -39,8 +40,15 @@ def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tupl
     arrays: dict[str, Any] = {}
     for key in old.outputs - set(row.outputs):
         arrays |= to_tensors(row.digest, key, store.output(row.digest, key))
-    _carry_history(row.digest, old, history)
-    scalars = {name: value for name, value in _scalars(old).items() if name not in row.scalars}
+    diverged = row.status == "diverged"
+    # What an older version took for a sound run's was read of a broken network.
+    if not (diverged and old.status == "ok"):
+        _carry_history(row.digest, old, history)
+    scalars = {
+        name: math.nan if diverged else value
+        for name, value in _scalars(old).items()
+        if name not in row.scalars
+    }
     kept = dataclasses.replace(
         row,
         outputs=tuple(sorted({*row.outputs, *old.outputs})),

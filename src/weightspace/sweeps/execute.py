@@ -7,6 +7,7 @@ error's text.
 """
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,14 +17,14 @@ import numpy as np
 
 from weightspace.errors import StoreError
 from weightspace.node import Output, Run, fill, outputs_in
-from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.sweeps.cohorts import Cohort, prepare, reading_plan
 from weightspace.sweeps.complete import carry_over
 from weightspace.sweeps.memory import lanes_that_fit, run_bytes
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import Request, satisfied
-from weightspace.sweeps.rows import Results, network_output, row_of
+from weightspace.sweeps.rows import Reading, Results, block_results, row_of
+from weightspace.sweeps.trouble import Search, loss_trouble, on_host
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
 from weightspace.training.step import layout_of_run
 
@@ -142,10 +143,12 @@ class _Training:
     t: int = 0
     seconds: float = 0.0
     read: list[tuple[int, dict[str, np.ndarray]]] = dataclasses.field(default_factory=list)
+    troubles: dict[int, str] = dataclasses.field(default_factory=dict)
 
     def go(self) -> Results:
         frame, carry = self.block.start(self.runs, self.feed)
         carry = self._restore(carry)
+        self._examine(frame, carry)
         plan = [(step, flags) for step, flags in reading_plan(self.requests[0]) if not self._was_read(step)]
         budget, saved = FIRST_STEPS, time.monotonic()
         while plan:
@@ -159,6 +162,7 @@ class _Training:
             done = sum(steps)
             self.t, self.seconds = self.t + done, self.seconds + passed
             self.worker.progress.advance(done * len(self.requests), passed)
+            self._examine(frame, carry)
             if done and passed < CALL_SECONDS:
                 budget = max(budget, min(budget * 8, int(done * CALL_SECONDS / max(passed, 1e-4))))
             elif done:
@@ -168,6 +172,23 @@ class _Training:
                 saved = time.monotonic()
         outputs, bad_steps = jax.device_get(self.block.finish(self.runs, self.feed, frame, carry, self.t))
         return self._results(outputs, bad_steps)
+
+    def _examine(self, frame: Any, carry: Any) -> None:
+        """Find where those runs broke that a check has found broken since the last time."""
+        found = np.asarray(jax.device_get(carry.found))[: len(self.requests)]
+        fresh = {i: int(step) for i, step in enumerate(found) if step >= 0 and i not in self.troubles}
+        if not fresh:
+            return
+        search = Search(self.block, self.runs, self.feed, frame)
+        if max(fresh.values()) == 0:
+            self.troubles |= search.at_start(carry, fresh)
+            return
+        saved = self._load(carry)
+        if saved is None:
+            sound, start = on_host(self.block.start(self.runs, self.feed)[1]), 0
+        else:
+            sound, start = saved[0], saved[2]["t"]
+        self.troubles |= search.within(sound, start, fresh)
 
     def _note(self, at: list[int | None], records: dict[str, np.ndarray]) -> None:
         for segment, step in enumerate(at):
@@ -182,73 +203,55 @@ class _Training:
         flat = {f"carry/{i}": leaf for i, leaf in enumerate(leaves)}
         for name in self.read[0][1] if self.read else ():
             flat[f"read/{name}"] = np.stack([record[name] for _, record in self.read])
-        members = [request.node.digest for request in self.requests]
-        info = {
-            "members": members, "t": self.t, "steps": [step for step, _ in self.read],
-            "lanes": self.block.key.lanes, "devices": self.block.key.devices, "seconds": self.seconds,
+        info = self._this_block() | {
+            "t": self.t, "steps": [step for step, _ in self.read], "seconds": self.seconds,
+            "troubles": sorted(self.troubles.items()),
         }  # fmt: skip
         self.worker.work.save_carry(flat, info)
 
-    def _restore(self, fresh: Any) -> Any:
-        """The saved carry, where it is of this very block; else the fresh one."""
+    def _this_block(self) -> dict[str, Any]:
+        """What tells this block and the way it is batched from others."""
+        members = [request.node.digest for request in self.requests]
+        return {"members": members, "lanes": self.block.key.lanes, "devices": self.block.key.devices}
+
+    def _load(self, like: Any) -> tuple[Any, Mapping[str, np.ndarray], Mapping[str, Any]] | None:
+        """The carry last saved, where it is of this very block, and all else that was saved with it."""
         saved = self.worker.work.load_carry()
-        key = self.block.key
+        if saved is None:
+            return None
+        flat, info = saved
+        own = self._this_block()
+        count, structure = len(jax.tree.leaves(like)), jax.tree.structure(like)
+        names = [f"carry/{i}" for i in range(count)]
+        if {name: info.get(name) for name in own} != own or any(name not in flat for name in names):
+            return None
+        return jax.tree.unflatten(structure, [flat[name] for name in names]), flat, info
+
+    def _restore(self, fresh: Any) -> Any:
+        """The saved carry, where there is one; else the fresh one."""
+        saved = self._load(fresh)
         if saved is None:
             return fresh
-        flat, info = saved
-        members = [request.node.digest for request in self.requests]
-        same = (info["members"], info["lanes"], info["devices"]) == (members, key.lanes, key.devices)
-        leaves, structure = jax.tree.flatten(fresh)
-        if not same or any(f"carry/{i}" not in flat for i in range(len(leaves))):
-            return fresh
-        self.t, self.seconds = info["t"], info["seconds"]
+        carry, flat, info = saved
+        self.t, self.seconds, self.troubles = info["t"], info["seconds"], dict(info["troubles"])
         names = [name.removeprefix("read/") for name in flat if name.startswith("read/")]
         self.read = [
             (step, {name: flat[f"read/{name}"][i] for name in names}) for i, step in enumerate(info["steps"])
         ]
         self.worker.progress.advance(self.t * len(self.requests), 0.0)
-        return self.block.put(jax.tree.unflatten(structure, [flat[f"carry/{i}"] for i in range(len(leaves))]))
+        return self.block.put(carry)
 
     def _results(self, outputs: Any, bad_steps: np.ndarray) -> Results:
-        results = Results()
-        each = self.seconds / len(self.requests)
-        names = sorted({name for _, record in self.read for name in record})
-        columns: dict[str, list[Any]] = {name: [] for name in ("digest", "step", *names)}
-        for place, request in enumerate(self.requests):
-            run, bad = request.node, int(bad_steps[place])
-            assert isinstance(run, Run)
-            last: dict[str, float] = {}
-            for step, record in self.read:
-                if step not in request.points:
-                    continue
-                columns["digest"].append(run.digest)
-                columns["step"].append(step)
-                for name in names:
-                    value = float(record[name][place])
-                    columns[name].append(value)
-                    if not np.isnan(value):
-                        last[name] = value
-            kept = _outputs(request, outputs, place)
-            for key, value in kept.items():
-                results.arrays |= to_tensors(run.digest, key, value)
-            text = f"loss not finite at step {bad}" if bad >= 0 else None
-            status = "diverged" if bad >= 0 else "ok"
-            results.rows.append(
-                row_of(run, status, self.worker.provenance, error=text, seconds=each, steps=self.t,
-                       request=request, outputs=sorted(kept), metrics=last)
-            )  # fmt: skip
-        results.history = columns
-        return results
-
-
-def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:
-    """One run's outputs by key."""
-    kept = {
-        f"{probe.key}.{name}": jax.tree.map(lambda a: np.asarray(a)[place], value)
-        for probe, made in zip(request.probes, outputs, strict=True)
-        for name, value in made.items()
-    }
-    return kept | network_output(request.node, kept)
+        losses = {place: loss_trouble(int(step)) for place, step in enumerate(bad_steps) if step >= 0}
+        flags = dict(reading_plan(self.requests[0]))
+        read = [
+            Reading(step, record, frozenset().union(*itertools.compress(self.block.names, flags[step])))
+            for step, record in self.read
+        ]
+        return block_results(
+            self.requests, read, outputs, losses | self.troubles, self.worker.provenance,
+            seconds=self.seconds / len(self.requests), steps=self.t,
+        )  # fmt: skip
 
 
 def _next_call(

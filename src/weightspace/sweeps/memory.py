@@ -13,7 +13,8 @@ import psutil
 from weightspace import platform, tree
 from weightspace.errors import InputError
 from weightspace.training.block import BlockKey, rebuild_run
-from weightspace.training.program import Feed, Program
+from weightspace.training.carry import Feed
+from weightspace.training.program import Program
 from weightspace.training.resolve import Resolved
 
 SHARE = 0.8

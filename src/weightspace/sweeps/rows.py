@@ -1,13 +1,20 @@
-"""What a sweep hands to the store: rows, histories and arrays of finished nodes."""
+"""What a sweep hands to the store: rows, histories and arrays of finished nodes.
+
+A row's scalars are the last that were read of each metric, whatever they are: those of a run that broke are
+NaN, and its history says what it was before.
+"""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from weightspace.models.layout import KINDS
+from weightspace.node import Run
 from weightspace.spec import canonical_json
+from weightspace.store.arrays import to_tensors
 from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
 from weightspace.training.step import layout_of_run
@@ -80,3 +87,78 @@ def row_of(
         provenance=provenance,
         scalars=dict(metrics or {}),
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What was read of a block after some steps.
+
+    Attributes:
+      step: Steps done.
+      record: Scalars of all runs, by metric; NaN for those not asked for here.
+      asked: Which metrics were.
+    """
+
+    step: int
+    record: Mapping[str, np.ndarray]
+    asked: frozenset[str]
+
+
+def block_results(
+    requests: Sequence[Request],
+    readings: Sequence[Reading],
+    outputs: Any,
+    errors: Mapping[int, str],
+    provenance: str,
+    *,
+    seconds: float,
+    steps: int,
+) -> Results:
+    """What a block of runs leaves behind.
+
+    Args:
+      requests: The runs, in the order of the block.
+      readings: What was read, in the order of the steps.
+      outputs: Of each probe, with a first axis of runs.
+      errors: For runs that diverged, by place in the block, where that began.
+      provenance: The id of its circumstances.
+      seconds: Of each run.
+      steps: Of each run.
+    """
+    results = Results()
+    names = sorted({name for reading in readings for name in reading.record})
+    columns: dict[str, list[Any]] = {name: [] for name in ("digest", "step", *names)}
+    for place, request in enumerate(requests):
+        run = request.node
+        assert isinstance(run, Run)
+        last: dict[str, float] = {}
+        for reading in readings:
+            if reading.step not in request.points:
+                continue
+            columns["digest"].append(run.digest)
+            columns["step"].append(reading.step)
+            for name in names:
+                value = float(reading.record[name][place])
+                columns[name].append(value)
+                if name in reading.asked:
+                    last[name] = value
+        kept = _outputs(request, outputs, place)
+        for key, value in kept.items():
+            results.arrays |= to_tensors(run.digest, key, value)
+        error = errors.get(place)
+        results.rows.append(
+            row_of(run, "ok" if error is None else "diverged", provenance, error=error, seconds=seconds,
+                   steps=steps, request=request, outputs=sorted(kept), metrics=last)
+        )  # fmt: skip
+    results.history = columns
+    return results
+
+
+def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:
+    """One run's outputs by key."""
+    kept = {
+        f"{probe.key}.{name}": jax.tree.map(lambda a: np.asarray(a)[place], value)
+        for probe, made in zip(request.probes, outputs, strict=True)
+        for name, value in made.items()
+    }
+    return kept | network_output(request.node, kept)

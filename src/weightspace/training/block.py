@@ -18,8 +18,9 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from weightspace import platform
+from weightspace.training.carry import Feed
 from weightspace.training.order import spread_order
-from weightspace.training.program import Feed, Program
+from weightspace.training.program import Program
 from weightspace.training.resolve import Resolved, stack
 
 SEGMENTS = 32
@@ -65,6 +66,8 @@ class Block:
         self.key = key
         self.mesh = _mesh(key.devices)
         self.compile_seconds = 0.0
+        self.names: tuple[frozenset[str], ...] = ()
+        """What each group of probes reads, once `advance` was called."""
         self._compiled: dict[str, Any] = {}
 
     def feed(self, run: Any) -> Feed:
@@ -89,6 +92,8 @@ class Block:
     def advance(self, runs: Any, feed: Feed, frame: Any, carry: Any, t: int, steps: Any, flags: Any) -> Any:
         """Carries after up to `SEGMENTS` stretches, and what was read at the end of each.
 
+        Where a stretch ends it is checked that all that is carried is finite, before anything is read.
+
         Args:
           runs: As `put_runs` gave them.
           feed: The data.
@@ -105,12 +110,18 @@ class Block:
         arguments = (runs, feed, frame, carry, np.int32(t), padded, reads)
         results = (RUNS, PartitionSpec(None, "runs"))
         carry, records = self._call("advance", _advance, arguments, (2, 3), results, donate=(3,))
-        return carry, records
+        self.names = tuple(frozenset(group) for group in records)
+        return carry, {name: values for group in records for name, values in group.items()}
 
     def finish(self, runs: Any, feed: Feed, frame: Any, carry: Any, t: int) -> Any:
         """Outputs of each probe and the first bad steps."""
         arguments = (runs, feed, frame, carry, np.int32(t))
         return self._call("finish", _finish, arguments, (2, 3), RUNS)
+
+    def diagnose(self, runs: Any, feed: Feed, frame: Any, carries: tuple[Any, Any], t: int) -> Any:
+        """What is not finite in the gradients of step t and after it, from the carries at both ends of it."""
+        arguments = (runs, feed, frame, carries, np.int32(t))
+        return self._call("diagnose", _diagnose, arguments, (2, 3), RUNS)
 
     def memory(self) -> int | None:
         """Bytes of temporaries of `advance`, once it is compiled, where the backend tells."""
@@ -219,10 +230,17 @@ def _advance(
         one = _lanes(key, lambda own, f, c: program.read(rebuild(own), feed, f, c, t, group))
         return one(stacked, frame, carry)
 
-    def stretch(state: tuple[Any, Any], now: tuple[Any, Any]) -> tuple[tuple[Any, Any], dict[str, Any]]:
+    def marks(carry: Any, t: Any) -> tuple[Any, Any]:
+        one = _lanes(key, lambda own, f, c: program.check(rebuild(own), f, c, t))
+        checked = one(stacked, frame, carry)
+        return checked.bad_step, checked.found
+
+    def stretch(state: tuple[Any, Any], now: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
         count, flag = now
         carry, t = jax.lax.fori_loop(jnp.int32(0), count, body, state)
-        records: dict[str, Any] = {}
+        bad_step, found = jax.lax.cond(count > 0, marks, lambda c, _: (c.bad_step, c.found), carry, t)
+        carry = dataclasses.replace(carry, bad_step=bad_step, found=found)
+        records: list[dict[str, Any]] = []
         for group in range(len(key.groups)):
             blank = jax.eval_shape(functools.partial(read, group), carry, t)[0]
             record, carry = jax.lax.cond(
@@ -235,8 +253,8 @@ def _advance(
                 carry,
                 t,
             )
-            records |= record
-        return (carry, t), records
+            records.append(record)
+        return (carry, t), tuple(records)
 
     (carry, _), records = jax.lax.scan(stretch, (carry, t), (steps, flags))
     return _leave(key, carry), _leave(key, records, axis=1)
@@ -246,3 +264,9 @@ def _finish(key: BlockKey, runs: Any, feed: Feed, frame: Any, carry: Any, t: Any
     program, rebuild = _program(key, runs)
     end = _lanes(key, lambda own, f, c: program.finish(rebuild(own), feed, f, c, t))
     return _leave(key, end(*(_enter(key, tree) for tree in (runs[0], frame, carry))))
+
+
+def _diagnose(key: BlockKey, runs: Any, feed: Feed, frame: Any, carries: Any, t: Any) -> Any:
+    program, rebuild = _program(key, runs)
+    one = _lanes(key, lambda own, f, c: program.diagnose(rebuild(own), feed, f, c, t))
+    return _leave(key, one(*(_enter(key, tree) for tree in (runs[0], frame, carries))))

@@ -6,6 +6,7 @@ the spec's structure alone (shapes, steps of an epoch, layout) is settled here i
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,71 +14,17 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from weightspace import tree
+from weightspace.data.order import content_order
 from weightspace.node import Run
 from weightspace.probes.base import At, Probe, Step
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Keys, Stream, key
+from weightspace.training import health
+from weightspace.training.carry import Carry, Feed, Frame
 from weightspace.training.evaluate import split_mean
 from weightspace.training.order import batch_at, epoch_order
 from weightspace.training.recalibrate import recalibrated
 from weightspace.training.step import dropout_key, forward, gradient, layout_of_run, update
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Feed:
-    """What all runs of a program share: the data, and the order in which the train split is measured."""
-
-    arrays: Any
-    spread: Any
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Frame:
-    """What a run computes at its start and never changes: no part of a checkpoint.
-
-    Attributes:
-      fixed: The space's fixed arrays.
-      arrays: The run's own examples, where it draws them; None where all runs share the feed's.
-      labels: Its own labels of the training part, or None.
-      train: Its rows of the training part, or None for all.
-      validation: The rows it sets aside, or None.
-    """
-
-    fixed: Any
-    arrays: Any
-    labels: Any
-    train: Any
-    validation: Any
-
-    def examples(self, feed: Feed) -> Any:
-        """What the run learns from."""
-        return feed.arrays if self.arrays is None else self.arrays
-
-
-@jax.tree_util.register_dataclass
-@dataclasses.dataclass(frozen=True)
-class Carry:
-    """What changes from step to step: all that a checkpoint holds.
-
-    Attributes:
-      theta: Coordinates.
-      opt: The optimiser's state.
-      state: The model's state.
-      order: This epoch's order of examples.
-      bad_step: The first step whose loss was not finite, or -1; the coordinates rest from there.
-      fixed: The space's fixed arrays, where an edit may change them; else None.
-      probes: The probes' carries.
-    """
-
-    theta: Any
-    opt: Any
-    state: Any
-    order: Any
-    bad_step: Any
-    fixed: Any
-    probes: Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,38 +54,31 @@ class Program:
         fixed, theta = run.space.init(keys, sample, layout_of_run(run))
         partition = data.partition(run.seeds)
         own, labels = data.drawn(run.seeds), data.labels(feed.arrays, run.seeds)
-        frame = Frame(fixed, own, labels, partition.train, partition.validation)
         carry = Carry(
             theta=theta,
             opt=run.recipe.optimiser.direction().init(theta),
             state=state,
             order=jnp.zeros((data.size,), jnp.int32),
             bad_step=jnp.int32(-1),
+            found=jnp.int32(-1),
             fixed=fixed if run.edits else None,
             probes=(),
         )
+        usual = health.usual(carry.kept())
+        frame = Frame(fixed, own, labels, partition.train, partition.validation, usual)
+        carry = self.check(run, frame, carry, jnp.int32(0))
         at = self._at(run, feed, frame, carry, jnp.int32(0))
         return frame, dataclasses.replace(carry, probes=tuple(probe.init(at) for probe in self.probes))
 
     def step(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
         """One training step."""
-        data, recipe, arrays = run.task.data, run.recipe, frame.examples(feed)
-        per_epoch = recipe.steps_per_epoch(data.size)
-        position = t % per_epoch
-        # The predicate is the same for all lanes, so this stays a branch under vmap.
-        order = jax.lax.cond(
-            position == 0,
-            lambda: epoch_order(run.seeds, t // per_epoch, data.size, frame.train),
-            lambda: carry.order,
-        )
-        chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
-        x = data.decode(arrays, arrays.train.x[chosen], jnp.dtype(run.precision.storage))
-        y = (arrays.train.y if frame.labels is None else frame.labels)[chosen]
+        recipe = run.recipe
+        per_epoch = recipe.steps_per_epoch(run.task.data.size)
+        order, (x, y, example_weights), found = self._gradient(run, feed, frame, carry, t)
         fixed = frame.fixed if carry.fixed is None else carry.fixed
-        found = gradient(run, fixed, carry.theta, carry.state, (x, y, example_weights), t)
         free = run.space.free(fixed, carry.theta)
         moved, opt, lr = update(run, free, carry.theta, carry.opt, found.theta, t, per_epoch)
-        # The loss alone tells: a norm of the update would cost an eighth of a small network's step.
+        # The loss alone tells here: a pass over the weights would cost an eighth of a small network's step.
         healthy = jnp.isfinite(found.loss)
         bad_step = jnp.where((carry.bad_step < 0) & ~healthy, t, carry.bad_step)
         moved = jax.tree.map(lambda a: jnp.where(bad_step < 0, a, jnp.zeros_like(a)), moved)
@@ -164,8 +104,63 @@ class Program:
             after=weights_after, moved=weights_moved,
         )  # fmt: skip
         probes = tuple(probe.update(c, seen) for probe, c in zip(self.probes, carry.probes, strict=True))
-        after = Carry(theta, opt, state, order, bad_step, carry.fixed, probes)
+        after = Carry(theta, opt, state, order, bad_step, carry.found, carry.fixed, probes)
         return self._edited(run, after, found.weights, t)
+
+    def _gradient(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Any:
+        """The epoch's order, a step's batch, and what it gives."""
+        data, recipe, arrays = run.task.data, run.recipe, frame.examples(feed)
+        per_epoch = recipe.steps_per_epoch(data.size)
+        position = t % per_epoch
+        # The predicate is the same for all lanes, so this stays a branch under vmap.
+        order = jax.lax.cond(
+            position == 0,
+            lambda: epoch_order(run.seeds, t // per_epoch, data.size, frame.train),
+            lambda: carry.order,
+        )
+        chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
+        x = data.decode(arrays, arrays.train.x[chosen], jnp.dtype(run.precision.storage))
+        y = (arrays.train.y if frame.labels is None else frame.labels)[chosen]
+        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        batch = (x, y, example_weights)
+        return order, batch, gradient(run, fixed, carry.theta, carry.state, batch, t)
+
+    def check(self, run: Run, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
+        """The carry after t steps, marked if it holds what is not finite and should be."""
+        parts = self._parts(run, frame, carry)
+        moments = {"moments": parts.pop("moments")}
+        sick = health.sick(parts, frame.usual)
+        # They alone do not rest where a loss is not finite: to hold them would cost a step its fusion.
+        sick |= (carry.bad_step < 0) & health.sick(moments, frame.usual)
+        bad_step = jnp.where((carry.bad_step < 0) & sick, t, carry.bad_step)
+        found = jnp.where((carry.found < 0) & sick, t, carry.found)
+        return dataclasses.replace(carry, bad_step=bad_step, found=found)
+
+    def diagnose(
+        self, run: Run, feed: Feed, frame: Frame, carries: tuple[Carry, Carry], t: Int[Array, ""]
+    ) -> dict[str, dict[str, Array]]:
+        """Which leaves are not finite in the gradients of step t and in the carry after it.
+
+        Args:
+          run: The run.
+          feed: The data.
+          frame: As `start` gave it.
+          carries: Before and after the step.
+          t: Number of the step.
+        """
+        before, after = carries
+        found = self._gradient(run, feed, frame, before, t)[2]
+        gradients = {"gradient": found.weights, "slope": found.theta}
+        return health.troubled(self._parts(run, frame, after) | gradients, frame.usual)
+
+    def _parts(self, run: Run, frame: Frame, carry: Carry) -> dict[str, Any]:
+        """What must be finite: what is carried, and the weights that it gives."""
+        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        point = run.space.point(fixed, carry.theta, DEFAULT_POINT)
+        return carry.kept() | {
+            "coordinates": carry.theta,
+            "weights": run.space.weights(fixed, carry.theta, point),
+        }
 
     def _edited(self, run: Run, carry: Carry, g_weights: Any, t: Int[Array, ""]) -> Carry:
         for number, edit in enumerate(run.edits):
@@ -188,6 +183,8 @@ class Program:
         for index in self.groups[group]:
             found, carries[index] = self.probes[index].read(carries[index], at)
             record |= {name: value.astype(run.precision.storage) for name, value in found.items()}
+        # Nothing is known of a network that broke: neither an earlier value nor that of its remains.
+        record = _nan_unless(carry.bad_step < 0, record)
         return record, dataclasses.replace(carry, probes=tuple(carries))
 
     def finish(
@@ -212,7 +209,8 @@ class Program:
 
         @functools.cache
         def recalibrated_state(name: str) -> Any:
-            examples, _ = self._split(run, feed, frame, "train")
+            (x, y, chosen), _ = self._split(run, feed, frame, "train")
+            examples = (x, y, content_order(x, rows=chosen))
             return recalibrated(run, weights(name), carry.state, examples, decode)
 
         @functools.cache
@@ -225,11 +223,15 @@ class Program:
             state, mode = carry.state, statistics
             if statistics == "recalibrated":
                 state, mode = recalibrated_state(name), "running"
-            return split_mean(run, weights(name), state, examples, decode, count, statistics=mode)
+            found = split_mean(
+                run, weights(name), state, examples, decode, count, statistics=mode, least=some
+            )
+            return _nan_unless(carry.bad_step < 0, found)
 
         def measure(weights: Any, state: Any, split: str) -> Any:
             examples, size = self._split(run, feed, frame, split)
-            return split_mean(run, weights, state, examples, decode, jnp.int32(size), statistics="running")
+            found = split_mean(run, weights, state, examples, decode, jnp.int32(size), statistics="running")
+            return _nan_unless(carry.bad_step < 0, found)
 
         @functools.cache
         def examples(split: str, limit: int) -> tuple[Array, Array]:
@@ -259,3 +261,7 @@ class Program:
             return (arrays.train.x, arrays.train.y, frame.validation), frame.validation.shape[0]
         chosen = feed.spread if frame.train is None else frame.train[feed.spread]
         return (arrays.train.x, labels, chosen), run.task.data.size
+
+
+def _nan_unless(healthy: Array, values: Mapping[str, Array]) -> dict[str, Array]:
+    return {name: jnp.where(healthy, value, jnp.full_like(value, jnp.nan)) for name, value in values.items()}

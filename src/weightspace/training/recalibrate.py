@@ -43,10 +43,11 @@ def recalibrated(
 ) -> Any:
     """The model's state with statistics estimated anew from training data.
 
-    The data is the first whole batches of 500 among the first 5,000 examples (one batch of all where there
-    are fewer). Training mode means that dropout acts. Leaves that no batch reaches and leaves that do not
-    follow the rule (the largest input so far, a sum) keep the run's value. Counters of steps are set far
-    ahead: libraries correct young running means by them, and these means are not young.
+    The data is the first whole batches of 500 among the first 5,000 examples by content, whatever the order
+    of the file (one batch of all where there are fewer). Training mode means that dropout acts. Leaves that
+    no batch reaches and leaves that do not follow the rule (the largest input so far, a sum) keep the run's
+    value. Counters of steps are set far ahead: libraries correct young running means by them, and these means
+    are not young.
 
     Args:
       run: The run.

@@ -1,0 +1,130 @@
+"""Trouble: the first step at which something was not finite, and what it was.
+
+A block's program looks at the loss in every step, at all else only where a stretch of steps ends. Where such
+a check finds a run broken, the stretch is gone over again by the same compiled program, from a carry that was
+sound, in up to 32 shorter ones, and so on into the one where it began, until that is one step: how steps are
+cut changes no bit, so that it is the very same training. What broke in that step says a program of its own.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from weightspace.training.block import SEGMENTS, Block
+
+Flags = Mapping[str, Mapping[str, np.ndarray]]
+_NAMED = 3
+"""Leaves that a sentence names."""
+_WHAT = {
+    "statistics": "statistics {}",
+    "gradient": "gradient of {}",
+    "slope": "gradient of coordinates {}",
+    "moments": "optimiser's moments {}",
+    "coordinates": "coordinates {}",
+    "fixed": "fixed arrays {}",
+    "weights": "weights of {}",
+}
+"""In the order in which a step computes them: the first that is not finite is where it began."""
+
+
+def loss_trouble(step: int) -> str:
+    """The sentence for a loss."""
+    return f"loss not finite at step {step}"
+
+
+@dataclasses.dataclass
+class Search:
+    """Finds where runs of a block broke.
+
+    Attributes:
+      block: The compiled block.
+      runs: As `put_runs` gave them.
+      feed: The data.
+      frame: As `start` gave it.
+    """
+
+    block: Block
+    runs: Any
+    feed: Any
+    frame: Any
+
+    def at_start(self, carry: Any, lanes: Iterable[int]) -> dict[int, str]:
+        """What was not finite before the first step, in a sentence a lane."""
+        flags = self._flags((carry, carry), 0)
+        kinds = ("coordinates", "weights", "fixed")
+        return {lane: f"{_where(flags, lane, kinds)} not finite at initialisation" for lane in lanes}
+
+    def within(self, carry: Any, start: int, lanes: Mapping[int, int]) -> dict[int, str]:
+        """What was first not finite, and when, in a sentence a lane.
+
+        Args:
+          carry: Of all lanes after `start` steps, on the host; those asked for are sound there.
+          start: Steps done then.
+          lanes: For each lane, the number of steps after which it was found broken.
+        """
+        end = max(lanes.values())
+        if end - start == 1:
+            return self._diagnosed(carry, start, lanes)
+        edges = np.unique(np.linspace(start, end, SEGMENTS + 1).round().astype(int))
+        after = self._advanced(carry, start, np.diff(edges).tolist())
+        found = np.asarray(jax.device_get(after.found))
+        groups: dict[int, list[int]] = {}
+        for lane in lanes:
+            groups.setdefault(int(found[lane]), []).append(lane)
+        told = {lane: _unknown(start, lanes[lane]) for lane in groups.pop(-1, ())}
+        for last in sorted(groups):
+            first = int(edges[np.searchsorted(edges, last) - 1])
+            if first > start:
+                carry, start = on_host(self._advanced(carry, start, [first - start])), first
+            told |= self.within(carry, start, dict.fromkeys(groups[last], last))
+        return told
+
+    def _advanced(self, carry: Any, start: int, steps: list[int]) -> Any:
+        reads = [(False,) * len(self.block.key.groups)] * len(steps)
+        placed = self.block.put(carry)
+        return self.block.advance(self.runs, self.feed, self.frame, placed, start, steps, reads)[0]
+
+    def _diagnosed(self, carry: Any, step: int, lanes: Iterable[int]) -> dict[int, str]:
+        after = self._advanced(carry, step, [1])
+        losses = np.asarray(jax.device_get(after.bad_step))
+        flags = self._flags((self.block.put(carry), after), step)
+        return {
+            lane: loss_trouble(step)
+            if losses[lane] == step
+            else f"{_where(flags, lane)} not finite at step {step}"
+            for lane in lanes
+        }
+
+    def _flags(self, carries: tuple[Any, Any], step: int) -> Any:
+        return jax.device_get(self.block.diagnose(self.runs, self.feed, self.frame, carries, step))
+
+
+def on_host(carry: Any) -> Any:
+    """A copy of a carry in numpy: that on the device is used up by the next call."""
+    return jax.tree.map(np.array, jax.device_get(carry))
+
+
+def _where(
+    flags: Mapping[str, Mapping[str, np.ndarray]], lane: int, kinds: Iterable[str] = tuple(_WHAT)
+) -> str:
+    """What broke first, and in which leaves."""
+    same = set(flags["coordinates"]) == set(flags["weights"])
+    for kind in kinds:
+        broken = [path for path, flag in flags[kind].items() if flag[lane]]
+        if broken:
+            kind = "weights" if kind == "coordinates" and same else kind
+            return _WHAT[kind].format(_listed(broken)).strip()
+    return "numbers"
+
+
+def _listed(paths: list[str]) -> str:
+    """The first few of some leaves; a lone array has no name."""
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(paths[:_NAMED]) + more
+
+
+def _unknown(start: int, end: int) -> str:
+    return f"numbers not finite in one of the steps {start} to {end - 1}"
