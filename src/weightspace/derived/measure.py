@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from weightspace import platform, tree
+from weightspace import compiler, platform, tree
 from weightspace.data.task import Task
 from weightspace.errors import check_choice
 from weightspace.streams import Keys, Seeds, Stream
@@ -99,7 +99,7 @@ class Measure:
 
 @functools.lru_cache(maxsize=8)
 def _forward(model: Any, loss: Any) -> Any:
-    @jax.jit
+    @compiler.jit
     def sums(weights: Tree, state: Tree, x: Array, y: Array) -> dict[str, Array]:
         key = jax.random.key(0, impl="threefry2x32")
         batch_statistics = bool(jax.tree.leaves(state))
