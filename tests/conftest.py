@@ -13,9 +13,10 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 import jax
 import pytest
 
-from weightspace import platform
+from weightspace import compiler, platform
 from weightspace.training.block import block_for
 
+compiler.avoid_known_faults()
 platform.use_cpu_devices(2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

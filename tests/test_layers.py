@@ -8,9 +8,23 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
-GROUND = ("identity", "arguments", "named", "spec", "code", "node", "streams", "tree", "errors", "platform")
+GROUND = (
+    *(
+        "identity",
+        "arguments",
+        "named",
+        "spec",
+        "code",
+        "node",
+        "streams",
+        "tree",
+        "errors",
+        "platform",
+        "compiler",
+    ),
+)
 PLUGINS = ("spaces", "masks", "recipes", "probes", "edits", "derived", "models", "data")
-ABOVE = ("training", "sweeps", "store", "experiments", "figures", "report", "cli", "bench")
+ABOVE = ("training", "sweeps", "store", "experiments", "figures", "report", "cli", "bench", "doctor")
 MAY_NOT = {
     **dict.fromkeys(GROUND, (*PLUGINS, *ABOVE)),
     "models": ("spaces", "masks", "recipes", "probes", "edits", "data", "derived", *ABOVE),
@@ -30,6 +44,7 @@ MAY_NOT = {
     ),
     "store": ("training", "sweeps", "experiments", "figures", "report", "cli", *PLUGINS),
     "sweeps": ("experiments", "figures", "report", "cli"),
+    "doctor": ("experiments", "figures", "report", "cli"),
     "figures": ("training", "sweeps", "cli"),
     "report": ("training", "sweeps", "cli"),
     "experiments": ("cli", "report", "sweeps"),

@@ -1,15 +1,18 @@
-"""What must be settled before JAX makes its first array: devices, caches, precision.
+"""What must be settled before JAX makes its first array: devices, caches, precision, known faults.
 
-Only the command line and the tests call these; a Python user's session keeps its own settings.
+Only the command line, workers and the tests call these; a Python user's session keeps its own settings.
 """
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import platformdirs
+
+from weightspace import compiler
 
 
 def cache_folder() -> Path:
@@ -49,7 +52,19 @@ def arithmetic(dtype: str, matmul: str) -> Iterator[None]:
         yield
 
 
+def settings() -> dict[str, Any]:
+    """How JAX computes in this process, for provenance; starts JAX."""
+    return {
+        "devices": jax.local_device_count(),
+        "double_precision": bool(jax.config.jax_enable_x64),  # pyright: ignore[reportAttributeAccessIssue]
+        "matmul_precision": jax.config.jax_default_matmul_precision,  # pyright: ignore[reportAttributeAccessIssue]
+        "optimised": not jax.config.read("jax_disable_most_optimizations"),
+        "compiler_options": compiler.options(),
+    }
+
+
 def start() -> None:
     """All of the above that the command line wants."""
+    compiler.avoid_known_faults()
     use_cpu_devices()
     use_compilation_cache()

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from weightspace import compiler
 from weightspace.errors import WeightspaceError, nearest
 
 COMMANDS = {
@@ -25,6 +26,10 @@ COMMANDS = {
     "export": ("weightspace.cli.show:export", "a run's weights as a safetensors file"),
     "compact": ("weightspace.cli.show:compact", "merge small files of a folder"),
     "clean": ("weightspace.cli.show:clean", "drop stored arrays that can be made again"),
+    "doctor": (
+        "weightspace.cli.doctor:doctor",
+        "is arithmetic right on this machine? compiled and not, against NumPy",
+    ),
     "bench": ("weightspace.cli.bench:bench", "run-steps a second on this machine; --tune sets the lanes"),
 }
 
@@ -40,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(__version__)
         return 0
+    compiler.avoid_known_faults()
     try:
         with _plain_warnings():
             return _command(given[0])(given[1:]) or 0

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from weightspace import platform
+from weightspace import compiler, platform
 from weightspace.data.task import Task
 from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure, keeps_statistics
 from weightspace.errors import InputError, check_choice, check_number
@@ -204,7 +204,7 @@ def _measuring(model: Any, task: Task) -> Any:
         sums = jax.lax.map(part, jnp.arange(-(-size // batch), dtype=jnp.int32))
         return {name: jnp.sum(each) / size for name, each in sums.items()}
 
-    @jax.jit
+    @compiler.jit
     def measure(kept: Kept, before: Tree, places: Tree, counts: Tree, seeds: Seeds, splits: Any) -> Any:
         keys = Keys(seeds)
         state = model.init(keys(Stream.INIT), blank)[1]

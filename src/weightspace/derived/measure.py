@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from weightspace import platform, tree
+from weightspace import compiler, platform, tree
 from weightspace.data.order import content_order
 from weightspace.data.task import Task, defined
 from weightspace.errors import check_choice
@@ -145,7 +145,7 @@ def keeps_statistics(model: Any, shape: tuple[int, ...]) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _forward(model: Any, loss: Any, by_batch: bool) -> Any:
-    @jax.jit
+    @compiler.jit
     def sums(weights: Tree, state: Tree, x: Array, y: Array) -> dict[str, Array]:
         key = jax.random.key(0, impl="threefry2x32")
         w = tree.cast(weights, jnp.float32)

@@ -119,6 +119,7 @@ def _kernel(x: Array, g: Array, geometry: Geometry) -> Array:
     exact = x.dtype if jnp.finfo(x.dtype).bits >= 32 else jnp.float32
 
     def add(number: Array, total: Array) -> Array:
+        number = jnp.asarray(number)  # uncompiled, a loop counts in Python
         place = jnp.asarray(begin, number.dtype) + number * jnp.asarray(size, number.dtype)
         own_x, own_g = (lax.dynamic_slice_in_dim(a, place, size) for a in (x, g))
         return total + _kernel_part(own_x, own_g, geometry).astype(exact)

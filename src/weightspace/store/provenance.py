@@ -1,8 +1,8 @@
 """Provenance: the circumstances under which numbers were made, apart from what they are.
 
 Command, versions, the commit and uncommitted changes of the current folder's repository, the machine in
-words; never environment variables. A record is named by a digest of its content; how the command ended is
-kept beside it.
+words; never environment variables, but for the compiler's flags that one of them holds. A record is named by
+a digest of its content; how the command ended is kept beside it.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _PATIENCE = 30.0
 
 
 def collect(command: Sequence[str]) -> dict[str, Any]:
-    """What can be known before the work starts; the caller adds the device.
+    """What can be known before the work starts; the caller adds the device and how JAX computes on it.
 
     Args:
       command: The words of the command line.
@@ -44,8 +44,26 @@ def collect(command: Sequence[str]) -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpus": os.cpu_count(),
+        "cpu": cpu_model(),
+        "xla_flags": xla_flags(),
         "git": git_state(),
     }
+
+
+def cpu_model() -> str | None:
+    """The processor's name, where the system tells."""
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("model name", "Model", "cpu model"):
+                return value.strip()
+    return platform.processor() or None
+
+
+def xla_flags() -> list[str]:
+    """The compiler's flags; paths among them say nothing about numbers and are left out."""
+    flags = [flag.partition("=") for flag in os.environ.get("XLA_FLAGS", "").split()]
+    return [f"{name}{equals}{'…' if '/' in value else value}" for name, equals, value in flags]
 
 
 def versions() -> dict[str, str]:

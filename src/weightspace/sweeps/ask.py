@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import pandas as pd
 
+from weightspace import compiler, platform
 from weightspace.errors import BlockedError, InputError, NoResultWarning, StoreError, check_number
 from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
 from weightspace.store.arrays import to_tensors
@@ -63,8 +64,10 @@ def sweep(
     """
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
+    compiler.guard()
     workers, store = engine_named(engine), Store(check_folder(out))
-    record = collect(command or []) | {"device": device_name(), "backend": backend()}
+    machine = {"device": device_name(), "backend": backend()} | platform.settings()
+    record = collect(command or []) | machine
     provenance, began = store.save_provenance(record), time.perf_counter()
 
     def close(status: int) -> None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from weightspace import platform
+from weightspace import compiler, platform
 from weightspace.training.carry import Feed
 from weightspace.training.order import spread_order
 from weightspace.training.program import Program
@@ -154,7 +154,8 @@ class Block:
                     out_specs=results,
                     check_vma=False,
                 )
-                self._compiled[name] = jax.jit(mapped, donate_argnums=donate).lower(*placed).compile()
+                lowered = jax.jit(mapped, donate_argnums=donate).lower(*placed)
+                self._compiled[name] = lowered.compile(compiler.options())
                 self.compile_seconds += time.perf_counter() - began
             return self._compiled[name](*placed)
 
