@@ -154,6 +154,11 @@ class Data(Examples):
             train, test = (Split(part.x.astype(np.int32, copy=False), part.y) for part in (train, test))
         return Arrays(train, test, found.shift, found.scale)
 
+    def decoding(self) -> tuple[Any, Any]:
+        """Shift and scale of decoded = (x - shift) · scale, for inputs as they were given, in float64."""
+        found = _recipe(self.source, self.rule)
+        return found.shift, found.scale
+
     def check_digits(self, storage: str) -> None:
         """Refuse runs in float32 on values that float32 merges.
 

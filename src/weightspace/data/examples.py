@@ -55,6 +55,11 @@ class Examples(Spec, abc.ABC):
     validation: Any
     """Examples of the training part that are set aside."""
 
+    def decoding(self) -> tuple[Any, Any]:
+        """Shift and scale of decoded = (x - shift) · scale, for inputs as they were given, in float64."""
+        arrays = self.arrays()
+        return arrays.shift, arrays.scale
+
     @property
     @abc.abstractmethod
     def name(self) -> str:

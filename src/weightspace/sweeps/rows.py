@@ -52,11 +52,11 @@ def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
     """
     if not any(key.endswith(".weights") for key in kept):
         return {}
-    arrays, leaves = run.task.data.arrays(), layout_of_run(run).leaves
+    leaves = layout_of_run(run).leaves
     places = {leaf.path: place for place, leaf in enumerate(leaves)}
     order = np.asarray([places[path] for path in sorted(places)], np.int32)
     kinds = np.asarray([KINDS.index(leaves[place].kind) for place in order], np.int32)
-    given = {name: getattr(arrays, name, None) for name in ("shift", "scale")}
+    given = dict(zip(("shift", "scale"), run.task.data.decoding(), strict=True))
     decoding = {name: np.asarray(value, np.float64) for name, value in given.items() if value is not None}
     return {NETWORK: decoding | {"order": order, "kind": kinds}}
 
