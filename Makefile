@@ -1,11 +1,20 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both make .venv and install what they need,
-# pinned by constraints.txt; a second call installs nothing.
+# pinned by the constraints of the interpreter's version; a second call installs nothing.
+# `make test-next` runs a part of the tests on a newer Python in .venv-next, `make test-all` all of them on both.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TEST_WORKERS ?= auto
+NEXT ?= $(shell PYTHON=$(PYTHON) .ci/next-python)
+VERSION := $(shell $(or $(wildcard $(BIN)/python),$(PYTHON)) -c 'import sys; print("py311" if sys.version_info < (3, 12) else "py312")')
+CONSTRAINTS := constraints/$(VERSION).txt
+PYTEST = XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) -q
+# What another version of JAX, NumPy, DuckDB or Flax is most likely to change, in about a minute on two cores.
+BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests/doctor tests/store tests/recipes \
+	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py \
+	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
-.PHONY: demo test lint types pytest format bench clean lock docs
+.PHONY: demo test lint types pytest battery test-next test-all next format bench clean lock docs
 
 demo: $(VENV)/.base
 	$(BIN)/weightspace demo
@@ -19,8 +28,20 @@ lint: $(VENV)/.dev
 types: $(VENV)/.dev
 	$(BIN)/pyright
 
-pytest: $(VENV)/.dev
-	XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) -q
+pytest: $(VENV)/.test
+	$(PYTEST)
+
+battery: $(VENV)/.test
+	$(PYTEST) $(BATTERY)
+
+next:
+	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) .venv-next/.test,@echo "no newer Python is at hand")
+
+test-next:
+	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) battery,@echo "no newer Python is at hand")
+
+test-all: test
+	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) pytest,@echo "no newer Python is at hand")
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
@@ -35,20 +56,25 @@ $(VENV)/.python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	@touch $@
 
-$(VENV)/.base: $(VENV)/.python pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable .
+$(VENV)/.base: $(VENV)/.python pyproject.toml $(CONSTRAINTS)
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.base
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[data,equinox]' --group test --group lint
+$(VENV)/.test: $(VENV)/.base
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[data,equinox]' --group test
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group lint
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[bench]'
 	@touch $@
 
+# Writes the constraints of the interpreter's version; for the newer one: make lock VENV=.venv-next PYTHON=python3.12
 lock: $(VENV)/.dev
-	$(BIN)/python -m pip freeze --exclude-editable > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-next build dist .pytest_cache .ruff_cache

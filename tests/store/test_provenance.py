@@ -43,7 +43,38 @@ def test_what_is_recorded(repository):
     record = provenance.collect(["weightspace", "run", "random_subspace"])
     assert record["command"] == ["weightspace", "run", "random_subspace"]
     assert set(provenance.NUMERICAL) <= set(record["versions"])
-    assert set(record) == {"command", "started", "versions", "python", "platform", "cpus", "git"}
+    machine = {"python", "platform", "cpus", "cpu", "xla_flags"}
+    assert set(record) == {"command", "started", "versions", "git"} | machine
+
+
+def test_the_processor_is_named_as_the_system_names_it():
+    lines = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    assert provenance.cpu_model() or not lines
+    if "model name" in lines:
+        assert provenance.cpu_model() in lines
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("", []),
+        ("--xla_a=1 --xla_b", ["--xla_a=1", "--xla_b"]),
+        ("--xla_fusion=", ["--xla_fusion="]),
+        ("--xla_dump_to=/home/me/x --xla_a=true", ["--xla_dump_to=…", "--xla_a=true"]),
+    ],
+)
+def test_flags_of_the_compiler_are_kept_without_paths(monkeypatch, given, kept):
+    monkeypatch.setenv("XLA_FLAGS", given)
+    assert provenance.collect([])["xla_flags"] == kept
+
+
+def test_records_of_earlier_versions_are_read(store):
+    """As it was written before the processor, the flags and the settings were kept."""
+    old = {
+        "command": ["weightspace"], "started": "2026-11-01T00:00:00+00:00", "versions": {"jax": "0.10.2"},
+        "python": "3.11.7", "platform": "Linux", "cpus": 2, "git": None, "device": "1 × cpu",
+    }  # fmt: skip
+    assert store.provenance(store.save_provenance(old)) == old
 
 
 def test_versions_are_those_of_what_is_required_and_installed(monkeypatch):

@@ -11,26 +11,21 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from weightspace import platform
+from weightspace.doctor import kernels, machine, models, versions
 from weightspace.doctor.base import Finding
-from weightspace.doctor.kernels import ADVICE, cases
-from weightspace.doctor.kernels import examined as kernel
-from weightspace.doctor.machine import machine
-from weightspace.doctor.models import SMALL
-from weightspace.doctor.models import examined as network
 from weightspace.doctor.session import Session
-from weightspace.doctor.versions import known_bad, versions
 
 
 def examine() -> Iterator[Finding]:
     """Look at everything; findings come as they are made."""
-    hanging = [bad for bad in known_bad() if bad.hangs]
+    hanging = [bad for bad in versions.known_bad() if bad.hangs]
     if hanging:
         for bad in hanging:
             yield Finding("versions", f"{bad.package} {bad.version}", "trouble", bad.what, bad.advice)
         return  # what is tried might never end
     session = Session()
-    yield from versions()
-    yield from machine()
+    yield from versions.findings()
+    yield from machine.findings()
     # Compiling is most of the time, and lets other threads work.
     with ThreadPoolExecutor(platform.available_cores()) as pool:
         yield from pool.map(lambda one: one(), _computations())
@@ -39,10 +34,10 @@ def examine() -> Iterator[Finding]:
 
 def _computations() -> Iterator[Callable[[], Finding]]:
     """The longest first, so that no core waits for the last one."""
-    for name, (described, shape) in reversed(SMALL.items()):
-        yield functools.partial(_safely, "models", name, functools.partial(network, described, shape))
-    for case in cases():
-        yield functools.partial(_safely, "kernels", case.name, functools.partial(kernel, case))
+    for name, (described, shape) in reversed(models.SMALL.items()):
+        yield functools.partial(_safely, "models", name, functools.partial(models.examined, described, shape))
+    for case in kernels.cases():
+        yield functools.partial(_safely, "kernels", case.name, functools.partial(kernels.examined, case))
 
 
 def _safely(part: str, name: str, examined: Callable[[], Finding]) -> Finding:
@@ -51,4 +46,6 @@ def _safely(part: str, name: str, examined: Callable[[], Finding]) -> Finding:
         return examined()
     except Exception as error:
         first = str(error).strip().partition("\n")[0]
-        return Finding(part, name, "trouble", f"cannot be computed: {type(error).__name__}: {first}", ADVICE)
+        return Finding(
+            part, name, "trouble", f"cannot be computed: {type(error).__name__}: {first}", kernels.ADVICE
+        )

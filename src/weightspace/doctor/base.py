@@ -78,8 +78,9 @@ def _compare(ours: np.ndarray, theirs: np.ndarray, tolerance: float) -> tuple[np
         return np.asarray(ours != theirs), 0.0
     ours, theirs = ours.astype(np.float64), theirs.astype(np.float64)
     scale = np.max(np.abs(theirs), initial=0.0, where=np.isfinite(theirs))
-    apart = np.abs(ours - theirs)
+    with np.errstate(invalid="ignore"):  # infinities less infinities
+        apart = np.abs(ours - theirs)
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))
-    bad = ~same & ~(apart <= tolerance * scale)
+    bad = np.asarray(~same & ~(apart <= tolerance * scale))
     ratio = np.max(apart, initial=0.0, where=~same & np.isfinite(apart)) / (tolerance * scale or 1.0)
     return bad, float(ratio)

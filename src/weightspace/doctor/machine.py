@@ -22,7 +22,7 @@ LEAST_MEMORY, LEAST_DISK = 0.5e9, 0.5e9
 """Bytes; less than this is too little for the smallest experiments of the README."""
 
 
-def machine() -> Iterator[Finding]:
+def findings() -> Iterator[Finding]:
     """All that is no arithmetic."""
     yield _memory()
     yield _cores()

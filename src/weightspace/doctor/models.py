@@ -63,7 +63,7 @@ def examined(name: str, shape: tuple[int, ...]) -> Finding:
         leaves, structure = jax.tree.flatten(ready.arrays)
         traced = jax.make_jaxpr(lambda *leaves: ready.step(*jax.tree.unflatten(structure, leaves)))(*leaves)
         try:
-            expected = evaluate(traced, [rules.precise(leaf) for leaf in leaves], rules.apply)
+            expected = evaluate(traced, leaves, rules.apply)
         except NotImplementedError as error:
             return Finding("models", name, "note", f"not compared with NumPy: {error}")
         ways = {"compiled": _compiled(ready), "uncompiled": _uncompiled(traced, leaves)}
@@ -81,7 +81,7 @@ def prepare(name: str, shape: tuple[int, ...]) -> Ready:
     task = Task(make_data("digits"), CrossEntropy())  # the loss alone is used
     run = Run(model, task, Full(), Recipe(Momentum(0.1), "1it", batch=BATCH), Seeds(0))
     resolved = resolve(run, {}, 1, 1)
-    run = jax.tree.unflatten(resolved.structure, resolved.leaves)
+    run = jax.tree.unflatten(resolved.structure, list(map(jnp.asarray, resolved.leaves)))
     draw = np.random.default_rng(0)
 
     def weights(leaf: Any) -> np.ndarray:
@@ -109,13 +109,13 @@ def prepare(name: str, shape: tuple[int, ...]) -> Ready:
 
 def _compiled(ready: Ready) -> list[Any]:
     """The step as trainings compile it: in a loop, and where there are no images in lanes side by side."""
-    *before, x, y, share = ready.arrays
-    lanes = np.ndim(x) == 2
+    before, batch = ready.arrays[:3], ready.arrays[3:]
+    lanes = np.ndim(batch[0]) == 2
 
-    def step(*before: Any) -> Any:
-        return ready.step(*before, x, y, share)
+    def looped(count: Any, before: Any, batch: Any) -> Any:
+        def step(*before: Any) -> Any:
+            return ready.step(*before, *batch)
 
-    def looped(count: Any, before: Any) -> Any:
         one = jax.vmap(step) if lanes else step
         blank = jnp.zeros((LANES,) if lanes else (), jnp.float32)
         after = jax.lax.fori_loop(jnp.int32(0), count, lambda _, now: one(*now[:-1]), (*before, blank))
@@ -123,7 +123,7 @@ def _compiled(ready: Ready) -> list[Any]:
 
     if lanes:
         before = jax.tree.map(lambda leaf: np.stack([0 * leaf] * (LANES - 1) + [leaf]), before)
-    return jax.tree.leaves(compiler.jit(looped)(jnp.int32(1), tuple(before)))
+    return jax.tree.leaves(compiler.jit(looped)(jnp.int32(1), before, batch))
 
 
 def _uncompiled(traced: Any, leaves: list[Any]) -> list[Any]:

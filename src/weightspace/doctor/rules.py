@@ -7,7 +7,7 @@ import numpy as np
 
 
 def apply(equation: Any, values: Sequence[Any]) -> list[Any]:
-    """Carry out one operation.
+    """Carry out one operation, in float64 and the widest integers.
 
     Raises:
       NotImplementedError: If there is no rule for it.
@@ -15,7 +15,7 @@ def apply(equation: Any, values: Sequence[Any]) -> list[Any]:
     name = equation.primitive.name
     if name not in RULES:
         raise NotImplementedError(f"there is no rule for the operation {name}")
-    found = RULES[name](*values, **equation.params)
+    found = RULES[name](*map(precise, values), **equation.params)
     return list(found) if equation.primitive.multiple_results else [found]
 
 
@@ -54,7 +54,7 @@ def _pad(x: Any, value: Any, *, padding_config: Any) -> Any:
     return padded
 
 
-def _axes(x: Any, config: Any) -> list[tuple[int, tuple[int, int, int]]]:
+def _axes(x: Any, config: Any) -> list[Any]:
     return list(zip(np.shape(x), config, strict=True))
 
 

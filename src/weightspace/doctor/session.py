@@ -35,13 +35,14 @@ class Session:
             said, _ = self.process.communicate(timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.communicate()
             return Finding(PART, NAME, "note", f"gave no answer within {PATIENCE:.0f} s")
         if not said.strip().isdigit():
             return Finding(PART, NAME, "note", f"ended with status {self.process.returncode} and no answer")
         if not int(said):
             return Finding(PART, NAME, "right", "a test of many rows is right there too")
         seen = (
-            f"gets {int(said):,} of {compiler.ROWS:,} rows of a product wrong ({compiler.ISSUE}) if JAX starts "
-            "before weightspace; trainings are compiled without the fault there too"
+            f"if JAX starts before weightspace, {int(said):,} of {compiler.ROWS:,} rows of a product are "
+            f"wrong there ({compiler.ISSUE}); trainings are compiled without the fault there too"
         )
         return Finding(PART, NAME, "note", seen, f"for your own programs set XLA_FLAGS={compiler.FLAG}=")

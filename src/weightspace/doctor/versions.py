@@ -50,7 +50,7 @@ def installed(package: str) -> str | None:
         return None
 
 
-def versions() -> Iterator[Finding]:
+def findings() -> Iterator[Finding]:
     """What is installed, against what is known."""
     for bad in known_bad():
         yield Finding(PART, f"{bad.package} {bad.version}", "trouble", bad.what, bad.advice)
