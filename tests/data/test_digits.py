@@ -8,7 +8,7 @@ from flax import nnx
 
 import weightspace as ws
 from weightspace.data import Data, from_arrays
-from weightspace.data.digits import decoded, recipe
+from weightspace.data.digits import decoded, decoding
 from weightspace.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -148,7 +148,7 @@ def test_other_numbers_have_another_digest():
 def test_rules_on_the_host_are_those_of_the_device():
     x = (3 + RNG.normal(size=(60, 5, 2))).astype(np.float32)
     for rule in ("unit", "centred", "half", "mean_image", "standard"):
-        plain = recipe(rule, x, 4.0)
+        plain = decoding(rule, x, 4.0)
         assert not plain.wide
         wide = decoded(rule, x.astype(np.float64), x[:3].astype(np.float64), 4.0)
         assert np.allclose(wide[0], (x - plain.shift) * plain.scale, atol=1e-12)

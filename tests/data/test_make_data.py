@@ -17,6 +17,7 @@ def named(): return {"x": X, "y": Y, "name": "zeros", "full_scale": 2}
 def source(): return Digits()
 def whole(): return make_data("digits", subset=7)
 def wrong(): return 3
+def more(): return {"x": X, "y": Y, "weights": Y}
 ready = make_data("digits")
 """
 
@@ -157,3 +158,10 @@ def test_importing_is_light():
         "print([m for m in ('datasets', 'sklearn', 'pandas', 'PIL', 'pyarrow', 'torch') if m in sys.modules])"
     )
     assert run_python(code) == "[]"
+
+
+def test_entries_that_would_be_left_out(factories):
+    with pytest.raises(
+        InputError, match=r"unknown entry of the dict that 'my_factories:more' gives 'weights'"
+    ):
+        make_data("my_factories:more")

@@ -10,10 +10,12 @@ from flax import nnx
 
 import weightspace as ws
 from weightspace.data import Data, from_arrays, make_data
+from weightspace.derived.restart import Restart
 from weightspace.errors import DataError, InputError
 from weightspace.models import zoo
 from weightspace.models.base import layout_of, output_shape_of
 from weightspace.probes import LipschitzSet
+from weightspace.spaces.masked import Masked
 
 RNG = np.random.default_rng(0)
 VOCABULARY, LENGTH, WIDTH = 30, 4, 3
@@ -193,3 +195,13 @@ def test_a_user_s_factory_is_tried_on_tokens(tmp_path, monkeypatch):
     zoo.make("my_tokens:Net", data.shape, data.outputs, data.input_dtype("float32"))
     with pytest.raises(InputError, match=r"type float32"):
         zoo.make("my_tokens:Net", data.shape, data.outputs)
+
+
+def test_masks_of_networks_that_embed():
+    """A derived value knows the shape of an input alone; it finds out that the network takes tokens."""
+    mask = {"e": {"embedding": np.arange(VOCABULARY * WIDTH).reshape(-1, WIDTH) % 2 == 0}}
+    mask["o"] = {"kernel": np.ones((LENGTH * WIDTH, 2), bool)}
+    restart = Restart(MODELS["function"], (LENGTH,), Masked(mask), ws.Seeds(0))
+    weights = restart.compute()["weights"]
+    assert jax.tree.map(jnp.shape, restart.blank()["weights"]) == jax.tree.map(jnp.shape, weights)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))

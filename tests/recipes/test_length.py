@@ -36,3 +36,8 @@ def test_steps_of_an_epoch(remainder, size, batch, steps):
 def test_a_batch_larger_than_the_data_is_refused():
     with pytest.raises(InputError, match="batch size 128 exceeds the 100 training examples"):
         Recipe(Sgd(0.1), "1ep").steps_per_epoch(100)
+
+
+def test_a_length_beyond_numbers_is_refused():
+    with pytest.raises(InputError, match="more than any training"):
+        Length.parse("1e999ep")

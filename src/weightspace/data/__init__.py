@@ -1,6 +1,7 @@
 """Data sets: names, folders, arrays and factories to `Data`. Sources are imported when they are used."""
 
 import importlib
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from weightspace.data.sources.digits import Digits
     from weightspace.data.sources.folder import Folder
     from weightspace.data.sources.hub import Hub
+    from weightspace.data.sources.layout import DataWarning
     from weightspace.data.sources.selected import Selected
     from weightspace.data.task import Task
 
@@ -26,6 +28,7 @@ _HOMES = {
     "Arrays": "examples",
     "CosineProduct": "cosine",
     "Data": "base",
+    "DataWarning": "sources.layout",
     "Digits": "sources.digits",
     "Examples": "examples",
     "Folder": "sources.folder",
@@ -45,6 +48,7 @@ __all__ = [
     "Arrays",
     "CosineProduct",
     "Data",
+    "DataWarning",
     "Digits",
     "Examples",
     "Folder",
@@ -265,6 +269,10 @@ def _from_factory(given: str) -> "Source | Data":
     if isinstance(made, tuple | list) and len(made) in (2, 4):
         return from_arrays(*made, name=name)
     if isinstance(made, dict) and {"x", "y"} <= set(made):
+        known = inspect.signature(from_arrays).parameters
+        for key in made:
+            if key not in known:
+                raise unknown(f"entry of the dict that '{given}' gives", str(key), known)
         arguments: dict[str, Any] = {"name": name} | made
         return from_arrays(**arguments)
     raise InputError(

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
-from weightspace.data.digits import Recipe, decoded, is_whole, lost_columns, recipe
+from weightspace.data.digits import Decoding, decoded, decoding, is_marked, is_whole, lost_columns
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
 from weightspace.data.noise import noisy_labels
@@ -68,7 +68,8 @@ class Data(Examples):
       normalise: How inputs are scaled: `none`, `unit`, `centred`, `half`, `mean_image` or `standard`. None
         for `mean_image`; where inputs are whole numbers (of another type than uint8, and without a full
         scale) for `none`. With `none` whole numbers are names, tokens for an embedding: they stay whole
-        numbers, int32. With any other they are amounts and become floats.
+        numbers, int32. With any other they are amounts and become floats. (uint8 counts as an image: give
+        names in a wider type.)
       validation: Examples of the training part to set aside, drawn by the seed of the stream `SPLIT`.
       subset: Train on so many of the others, drawn by the same seed; None for all.
       noise: Probability that a training label is replaced by a uniform draw from all classes, by the seed of
@@ -133,7 +134,7 @@ class Data(Examples):
     def canonical(self) -> dict[str, Any]:
         """With the normalisation that is meant; says where inputs are decoded on the host."""
         values = super().canonical | {"normalise": self.rule}
-        return values | ({"digits": "float64"} if _recipe(self.source, self.rule).marked else {})
+        return values | ({"digits": "float64"} if _marked(self.source, self.rule) else {})
 
     def input_dtype(self, storage: str) -> str:
         """`int32` for names, else the type of the run."""
@@ -144,7 +145,7 @@ class Data(Examples):
 
         Inputs that float32 cannot tell apart are normalised in float64 already; `shift` is then 0, `scale` 1.
         """
-        loaded, found = self.source.loaded, _recipe(self.source, self.rule)
+        loaded, found = self.source.loaded, _decoding(self.source, self.rule)
         train, test = loaded.train, loaded.test
         if found.wide:
             (x, x_test), one = _decoded(self.source, self.rule), np.zeros((1,) * train.x.ndim)
@@ -232,8 +233,13 @@ def _advice(given: Any) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def _recipe(source: Source, rule: str) -> Recipe:
-    return recipe(rule, source.loaded.train.x, source.loaded.full_scale)
+def _decoding(source: Source, rule: str) -> Decoding:
+    return decoding(rule, source.loaded.train.x, source.loaded.full_scale)
+
+
+@functools.lru_cache(maxsize=16)
+def _marked(source: Source, rule: str) -> bool:
+    return is_marked(rule, source.loaded.train.x, source.loaded.full_scale)
 
 
 @functools.lru_cache(maxsize=2)
@@ -251,7 +257,7 @@ def _range(source: Source) -> tuple[int, int]:
 @functools.lru_cache(maxsize=16)
 def _check_digits(source: Source, rule: str) -> None:
     loaded = source.loaded
-    wide = _recipe(source, rule).wide
+    wide = _decoding(source, rule).wide
     x = _decoded(source, rule)[0] if wide else loaded.train.x
     for what, values, advice in (
         ("inputs", x, "use normalise='standard'"),

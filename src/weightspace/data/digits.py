@@ -35,14 +35,14 @@ _LOST = 0.01
 """The share of a column's deviation that rounding to float32 may take."""
 
 
-class Recipe(NamedTuple):
+class Decoding(NamedTuple):
     """How a normalisation is carried out.
 
     Attributes:
       shift: Of decoded = (x - shift) · scale, where that is done on the device.
       scale: As `shift`.
       wide: Whether it is done on the host instead.
-      marked: Whether decoded inputs are others than those of the plain rule in float32: a part of identity.
+      marked: As `is_marked` says.
     """
 
     shift: Statistic
@@ -56,7 +56,14 @@ def is_whole(x: Any) -> bool:
     return x.dtype.kind in "iu" and x.dtype != np.uint8
 
 
-def recipe(rule: str, x: np.ndarray, full_scale: float | None) -> Recipe:
+def is_marked(rule: str, x: np.ndarray, full_scale: float | None) -> bool:
+    """Whether decoded inputs are others than those of the plain rule in float32: a part of the identity."""
+    if rule == "none" or x.dtype == np.uint8:
+        return False
+    return x.dtype != np.float32 or decoding(rule, x, full_scale).marked
+
+
+def decoding(rule: str, x: np.ndarray, full_scale: float | None) -> Decoding:
     """How to normalise inputs, by their type and statistics.
 
     Args:
@@ -65,10 +72,10 @@ def recipe(rule: str, x: np.ndarray, full_scale: float | None) -> Recipe:
       full_scale: Largest value of an input, or None.
     """
     if rule == "none" or x.dtype == np.uint8:
-        return Recipe(*shift_and_scale(rule, x, full_scale), wide=False, marked=False)
+        return Decoding(*shift_and_scale(rule, x, full_scale), wide=False, marked=False)
     if x.dtype != np.float32:
         zero = np.zeros((1,) * x.ndim)
-        return Recipe(zero, zero + 1, wide=True, marked=True)
+        return Decoding(zero, zero + 1, wide=True, marked=True)
     if rule == "standard":
         shift, deviation = moments(x)
         scale = scale_of(deviation, shift, full_scale or 1.0, x.dtype)
@@ -79,7 +86,7 @@ def recipe(rule: str, x: np.ndarray, full_scale: float | None) -> Recipe:
     held = (scale >= _HELD[0]) & (scale <= _HELD[1])
     wide = not held.all() or bool((~constant & (np.abs(shift) > _FAR * deviation)).any())
     noise = rule == "standard" and bool((constant & (deviation > 0)).any())
-    return Recipe(shift, scale, wide, wide or noise)
+    return Decoding(shift, scale, wide, wide or noise)
 
 
 def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> tuple[Any, Any]:

@@ -61,8 +61,8 @@ def check_columns_agree(name: str, x: Any, x_test: Any) -> None:
         if not columns.equals(other):
             first, second = (", ".join(map(str, each)) for each in (x.columns, x_test.columns))
             raise DataError(
-                f"{name}: inputs have columns {first} in the training part and {second} in the test part; give "
-                "the same in the same order, x_test[x.columns]"
+                f"{name}: inputs have columns {first} in the training part and {second} in the test part; "
+                "give the same in the same order, x_test[x.columns]"
             )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from weightspace.models.base import layout_of
+from weightspace.models.base import input_dtype_of, layout_of
 from weightspace.node import Derived
 from weightspace.spaces.masked import Masked
 from weightspace.spec import spec, static
@@ -37,7 +37,7 @@ class Restart(Derived):
 
     def blank(self) -> dict[str, Tree]:
         """As the weights."""
-        blank = jnp.zeros((1, *self.shape), jnp.float32)
+        blank = jnp.zeros((1, *self.shape), input_dtype_of(self.model, self.shape))
         init = jax.eval_shape(self.model.init, jax.random.key(0, impl="threefry2x32"), blank)[0]
         return {"weights": init}
 
@@ -45,7 +45,7 @@ class Restart(Derived):
         """The weights."""
 
         def sample(keys: Keys) -> Tree:
-            blank = jnp.zeros((1, *self.shape), jnp.float32)
+            blank = jnp.zeros((1, *self.shape), input_dtype_of(self.model, self.shape))
             return cast(self.model.init(keys(Stream.INIT), blank)[0], jnp.float32)
 
         layout = layout_of(self.model, self.shape, "float32")

@@ -95,6 +95,16 @@ def layout_of(model: Model, shape: tuple[int, ...], dtype: str) -> Layout:
 
 
 @functools.lru_cache(maxsize=256)
+def input_dtype_of(model: Model, shape: tuple[int, ...]) -> str:
+    """`float32`, or `int32` for a model that takes whole numbers alone, where no data set says it."""
+    for dtype in ("float32", "int32"):
+        with contextlib.suppress(TypeError, ValueError, IndexError):
+            output_shape_of(model, shape, dtype)
+            return dtype
+    return "float32"
+
+
+@functools.lru_cache(maxsize=256)
 def output_shape_of(model: Model, shape: tuple[int, ...], dtype: str) -> tuple[int, ...]:
     """Shape of a model's outputs for one example; nothing is computed."""
     key = jax.random.key(0, impl="threefry2x32")
