@@ -113,6 +113,11 @@ def _check_real(weights: Any, state: Any) -> None:
                 raise InputError(
                     f"{what} '{path}' is a value of type {type(leaf).__name__}, but must be an array"
                 )
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                raise InputError(
+                    f"{what} '{path}' is a random key, which would be the same at every step; let the call take "
+                    "one"
+                )
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
                 raise InputError(
                     f"{what} '{path}' is {leaf.dtype}; give its real and imaginary part as two arrays"
