@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from weightspace import tree
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
 from weightspace.models.base import example, layout_of
+from weightspace.spaces.supermask import scaled_kernels
 
 KEY = jax.random.key(0, impl="threefry2x32")
 
@@ -35,7 +37,6 @@ LINEN = {
     "transposed wide": lambda: nn.ConvTranspose(2, (4,), strides=(2,)),
     "weight norm": lambda: nn.WeightNorm(nn.Dense(3)),
 }
-ATTENTION = {"query": (16, (4, 4)), "key": (16, (4, 4)), "value": (16, (4, 4)), "out": (16, (16,))}
 
 
 class NnxLayer(nnx.Module):
@@ -135,6 +136,17 @@ class EquinoxAttention(eqx.Module):
 def test_each_map_of_attention_has_the_fan_of_a_dense_layer(model):
     kernels = [leaf for leaf in layout_of(model, (5, 16), "float32") if leaf.kind == "kernel"]
     assert [leaf.fan_in for leaf in kernels][:4] == [16] * 4
+
+
+def test_signed_constants_of_attention_are_those_of_a_dense_layer():
+    """sign(w) √(2 / 16) for each of the four maps."""
+    model = from_linen(LinenAttention)
+    layout = layout_of(model, (5, 16), "float32")
+    weights = jax.jit(model.init)(KEY, jnp.zeros((1, 5, 16)))[0]
+    scaled = tree.flat_dict(scaled_kernels(weights, layout, "kaiming", 1.0))
+    for name in ("query", "key", "value", "out"):
+        size = np.abs(scaled[f"MultiHeadDotProductAttention_0/{name}/kernel"])
+        np.testing.assert_allclose(size, (2 / 16) ** 0.5, rtol=1e-6)
 
 
 class Norms(eqx.Module):

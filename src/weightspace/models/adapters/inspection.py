@@ -115,8 +115,8 @@ def _check_real(weights: Any, state: Any) -> None:
                 )
             if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
                 raise InputError(
-                    f"{what} '{path}' is a random key, which would be the same at every step; let the call take "
-                    "one"
+                    f"{what} '{path}' is a random key, which would be the same at every step; let the call "
+                    "take one"
                 )
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
                 raise InputError(
@@ -141,8 +141,14 @@ def _unmoved(model: Any, weights: dict[str, Any], fixed: set[str], state: Any, k
             return pull(jnp.broadcast_to(one, made.shape).astype(made.dtype))[0]
 
     given = (moving, resting, state, key, x, jax.ShapeDtypeStruct((), "float32"))
-    with _listening() as complaints:
-        closed = jax.make_jaxpr(pulled)(*given)
+    try:
+        with _listening() as complaints:
+            closed = jax.make_jaxpr(pulled)(*given)
+    except InputError:
+        raise
+    except Exception:
+        # A network that cannot be run in training fails as a run, whose record says why.
+        return set()
     _refuse(model, complaints)
     marked = [False] * (len(jax.tree.leaves(given)) - 1) + [True]
     touched = reached(closed, marked)
