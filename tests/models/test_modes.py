@@ -193,7 +193,7 @@ REFUSED = {
         lambda: linen({"foo": False}, flag="not self.foo"),
         "'Dropout_0.deterministic' has the wrong value in training",
     ),
-    "nobody says": (lambda: linen(flag="None"), "cannot be run on examples .* ValueError: .*deterministic"),
+    "nobody says": (lambda: linen(flag="None"), "cannot take examples .* ValueError: .*deterministic"),
     "inner field": (lambda: from_linen(Untold), "'Inner_0.training' has the wrong value at test time"),
     "inner argument": (lambda: from_linen(UntoldArgument), "'InnerCall_0.deterministic' .* in training"),
     "batch at test time": (

@@ -90,8 +90,3 @@ def test_a_decay_that_selects_nothing_is_refused_before_tracing(selector, space,
 def test_a_decay_that_selects_something_is_taken(selector):
     run = small_run(recipe=Recipe(Sgd(0.1), "1it", batch=64, decay=Decay(0.5, select=selector)))
     run.recipe.check(run.space.coordinates(layout_of(run.model, tuple(run.task.data.shape), "float32")))
-
-
-def test_a_selector_is_a_name():
-    with pytest.raises(InputError, match="select of Decay is None, but must be a name"):
-        Decay(0.5, select=None)

@@ -69,7 +69,7 @@ def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]
     except Exception as error:
         reason = " ".join(str(error).strip().split("\n")[0].split())
         raise InputError(
-            f"{model.name} cannot be run on examples of shape {shape} and type {dtype}: "
+            f"{model.name} cannot take examples of shape {shape} and type {dtype}: "
             f"{type(error).__name__}: {reason}"
         ) from error
     buffers = frozenset(fixed | still)
