@@ -170,3 +170,50 @@ def not_a_model():
 
 def ten_outputs(rngs):
     return nnx.Linear(INPUTS, 10, rngs=rngs)
+
+
+def function_of_rngs(shape, outputs):
+    return lambda rngs: NnxHead(shape, outputs, rngs=rngs)
+
+
+def function_of_key(shape, outputs):
+    return lambda key: EquinoxHead(shape, outputs, key=key)
+
+
+def function_of_nothing(outputs):
+    return lambda: LinenHead(outputs)
+
+
+def function_of_functions(outputs):
+    return lambda: lambda: LinenHead(outputs)
+
+
+def function_of_streams(shape, outputs):
+    return lambda streams: NnxHead(shape, outputs, rngs=streams)
+
+
+def linen_class(shape):
+    return LinenTwo
+
+
+class LinenTwo(LinenHead):
+    outputs: int = OUTPUTS
+
+
+def pair_init(key, x):
+    return {"kernel": jax.random.normal(key, (INPUTS, OUTPUTS))}
+
+
+def pair_apply(weights, x):
+    return x @ weights["kernel"]
+
+
+PAIR = (pair_init, pair_apply)
+
+
+def gives_a_pair():
+    return PAIR
+
+
+def breaks(shape):
+    return 1 / 0

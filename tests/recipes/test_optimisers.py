@@ -4,8 +4,16 @@ import numpy as np
 import optax
 import pytest
 
+from tests.builders import small_run
 from weightspace.errors import InputError
-from weightspace.recipes.optimisers import Adam, AdamLegacy, make_optimiser, names
+from weightspace.models.base import layout_of
+from weightspace.recipes.base import Decay, Recipe
+from weightspace.recipes.optimisers import Adam, AdamLegacy, Sgd, make_optimiser, names
+from weightspace.spaces.affine import Affine
+from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.full import Full
+from weightspace.spaces.supermask import Supermask
+from weightspace.sweeps.requests import Request, check_run
 
 
 def trajectory(transformation, gradients):
@@ -57,3 +65,28 @@ def test_unknown_names_suggest_the_nearest():
 def test_negative_rates_are_refused(name):
     with pytest.raises(InputError, match="lr is -1"):
         make_optimiser(name, -1.0)
+
+
+SELECTORS = {
+    "plural": ("kernels", Full(), r"'kernels' selects no leaf \(select of Decay\); did you mean 'kernel'\?"),
+    "part of an alternative": ("kernel|biass", Full(), r"'biass' selects no leaf .* did you mean 'bias'\?"),
+    "path": ("hidden/0/kernle", Full(), r"did you mean 'hidden/0/kernel'\?"),
+    "module": ("hidden/0", Full(), r"did you mean 'hidden/0/\*'\?.*There are the kinds kernel, bias, output"),
+    "kind that there is not": ("scale", Full(), "'scale' selects no leaf"),
+    "empty": ("", Full(), "'' selects no leaf"),
+    "not of these coordinates": ("kernel", Affine(Gaussian(4)), "and the leaves theta"),
+    "nor of these": ("bias", Supermask(), "There are the kinds kernel, output"),
+}
+
+
+@pytest.mark.parametrize(("selector", "space", "message"), SELECTORS.values(), ids=SELECTORS)
+def test_a_decay_that_selects_nothing_is_refused_before_tracing(selector, space, message):
+    run = small_run(space=space, recipe=Recipe(Sgd(0.1), "1it", batch=64, decay=Decay(0.5, select=selector)))
+    with pytest.raises(InputError, match=message):
+        check_run(Request(run))
+
+
+@pytest.mark.parametrize("selector", ["kernel", "kernel | bias", "*", "output", "hidden/0/*"])
+def test_a_decay_that_selects_something_is_taken(selector):
+    run = small_run(recipe=Recipe(Sgd(0.1), "1it", batch=64, decay=Decay(0.5, select=selector)))
+    run.recipe.check(run.space.coordinates(layout_of(run.model, tuple(run.task.data.shape), "float32")))

@@ -123,7 +123,7 @@ class Layout:
             guess = f"{guess}/*"
         hint = f"; did you mean '{guess}'?" if guess else ";"
         return (
-            f"'{part}' of {who} selects no leaf{hint} There are the kinds {', '.join(names)}, and the leaves "
+            f"'{part}' selects no leaf ({who}){hint} There are the kinds {', '.join(names)}, and the leaves "
             f"{', '.join(path or 'theta (select it by *)' for path in self.paths())}"
         )
 

@@ -67,6 +67,8 @@ class FromEquinox(UserModel):
         skeleton = _skeleton(self)
         module, own = skeleton.fill(arrays, state)
         module, flags = _in_mode(module, train=train)
+        if train and jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32:
+            _check_coarse(module, x.dtype)
         watch = FlagWatch(dict(_parts(module)), train=train) if listening() else None
         with library_rules():
             outputs, own, _ = _over_batch(module, own, x, key, flags, watch)
@@ -147,6 +149,16 @@ def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
                 # The parts were made anew by the line above, so none of a user's is changed.
                 object.__setattr__(part, field.name, training is train)
     return module, told(flags_of(type(module).__call__), train=train)
+
+
+def _check_coarse(module: Any, dtype: Any) -> None:
+    """Raise for a layer that cannot mix a batch's statistics with the finer ones of its state."""
+    for path, part in _parts(module):
+        if isinstance(part, eqx.nn.BatchNorm) and part.mode == "ema":
+            raise InputError(
+                f"the BatchNorm '{path}' has the mode 'ema', which does not train in {dtype}; make it with "
+                "mode='batch', or train in float32"
+            )
 
 
 def _over_batch(

@@ -69,7 +69,7 @@ def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]
     except Exception as error:
         reason = " ".join(str(error).strip().split("\n")[0].split())
         raise InputError(
-            f"{model.name} cannot be run on examples of shape {shape} and type {dtype}: "
+            f"{model.name} cannot take examples of shape {shape} and type {dtype}: "
             f"{type(error).__name__}: {reason}"
         ) from error
     buffers = frozenset(fixed | still)
@@ -113,6 +113,11 @@ def _check_real(weights: Any, state: Any) -> None:
                 raise InputError(
                     f"{what} '{path}' is a value of type {type(leaf).__name__}, but must be an array"
                 )
+            if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+                raise InputError(
+                    f"{what} '{path}' is a random key, which would be the same at every step; let the call "
+                    "take one"
+                )
             if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
                 raise InputError(
                     f"{what} '{path}' is {leaf.dtype}; give its real and imaginary part as two arrays"
@@ -136,8 +141,14 @@ def _unmoved(model: Any, weights: dict[str, Any], fixed: set[str], state: Any, k
             return pull(jnp.broadcast_to(one, made.shape).astype(made.dtype))[0]
 
     given = (moving, resting, state, key, x, jax.ShapeDtypeStruct((), "float32"))
-    with _listening() as complaints:
-        closed = jax.make_jaxpr(pulled)(*given)
+    try:
+        with _listening() as complaints:
+            closed = jax.make_jaxpr(pulled)(*given)
+    except InputError:
+        raise
+    except Exception:
+        # A network that cannot be run in training fails as a run, whose record says why.
+        return set()
     _refuse(model, complaints)
     marked = [False] * (len(jax.tree.leaves(given)) - 1) + [True]
     touched = reached(closed, marked)

@@ -114,7 +114,7 @@ class FromLinen(UserModel):
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
         """Flax's names: outputs come last."""
-        return convention(path, shape)
+        return convention(path.replace(JOINT, "/"), shape)
 
 
 def from_linen(

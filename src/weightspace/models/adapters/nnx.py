@@ -148,10 +148,12 @@ class FromNnx(UserModel, NnxModel):
     def run(
         self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
     ) -> tuple[Array, State]:
-        """Outputs, and all variables after the call, parameters too."""
+        """Outputs, and the variables after the call: parameters too, where it has set them."""
         outputs, flat = ran(self, arrays, state, x, train=train, key=key)
-        graph = graph_of(self)
-        return outputs, graph.pick(flat, graph.state + graph.weights)
+        graph, given = graph_of(self), tree.flat_dict(arrays)
+        # Parameters that the call has set; the others stay as they are, whatever precision it was in.
+        changed = tuple(path for path in graph.weights if flat[path] is not given[name_of(path)])
+        return outputs, graph.pick(flat, graph.state + changed)
 
     def stored(self, state: State, kept: dict[str, Array]) -> State:
         """By path."""
@@ -168,7 +170,7 @@ class FromNnx(UserModel, NnxModel):
     def parted(self, after: State, before: State) -> State:
         """By path: a parameter that no gradient reaches may still be set by the module."""
         flat = tree.flat_dict(after)
-        return tree.map_named(lambda path, _: flat[path], before)
+        return tree.map_named(flat.get, before)
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order."""

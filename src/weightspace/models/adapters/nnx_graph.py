@@ -61,8 +61,16 @@ def _stream(key: Key[Array, ""], path: NnxPath, shape: jax.ShapeDtypeStruct) -> 
 @functools.lru_cache(maxsize=256)
 def graph_of(model: Any) -> Graph:
     """The graph of an NNX model's module; found once."""
-    with library_rules():
-        module = nnx.eval_shape(lambda: model.module(nnx.Rngs(0)))
+    try:
+        with library_rules():
+            module = nnx.eval_shape(lambda: model.module(nnx.Rngs(0)))
+    except TypeError as error:
+        if "not a valid JAX type" not in str(error):
+            raise
+        raise InputError(
+            f"{model.name} holds a variable that is no array and no number; make it a plain attribute: "
+            f"{str(error).partition(', which')[0]}"
+        ) from error
     if isinstance(model, UserModel):
         call: Any = type(module).__call__
         check_call(call, flags_of(call), type(module).__name__)
@@ -99,7 +107,8 @@ def flat_arrays(module: nnx.Module) -> dict[NnxPath, Any]:
 
 
 def _value(variable: Any) -> Any:
-    return variable.get_value() if isinstance(variable, nnx.Variable) else variable
+    value = variable.get_value() if isinstance(variable, nnx.Variable) else variable
+    return jnp.asarray(value) if isinstance(value, bool | int | float) else value
 
 
 def name_of(path: NnxPath) -> str:

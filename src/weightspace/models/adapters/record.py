@@ -1,6 +1,7 @@
 """Modules watched while they run: the output of each, and the flags it is called with."""
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -49,6 +50,7 @@ class Recorder:
                 type.__setattr__(cls, "__call__", original)
 
     def _recording(self, original: Any) -> Callable[..., Any]:
+        @functools.wraps(original)  # so that its parameters are still to be seen
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             if id(module) in self._active or id(module) not in self._paths:
                 return original(module, *args, **kwargs)

@@ -32,6 +32,8 @@ class UserModel(Model):
     code: Code = static()
     overrides: Overrides = static(neutral=())
 
+    version: ClassVar[int] = 2
+    """2: arrays without a gradient are state; flags are found by name; layouts come from the computation."""
     place: ClassVar[str] = "constants"
     """Where arrays that are no weights stand in the state."""
     tying: ClassVar[str] = "use one array in both places"

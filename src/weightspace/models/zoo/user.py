@@ -134,7 +134,7 @@ def _of_pair(pair: Any, arguments: dict[str, Any]) -> Model:
 def _what(value: Any) -> str:
     if inspect.isfunction(value):
         return f"a function of ({', '.join(Signature.of(value).names)})"
-    return f"a value of type {type(value).__name__}"
+    return type(value).__name__
 
 
 def _in_words(error: Exception) -> str:

@@ -1,0 +1,96 @@
+"""Equinox's own normalisation within compiled blocks, in both modes, and statistics estimated anew."""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tests.builders import small_run
+from weightspace import tree
+from weightspace.errors import InputError
+from weightspace.models.adapters import from_equinox
+from weightspace.node import Row, Watch
+from weightspace.probes import Evaluation
+from weightspace.recipes.base import Recipe
+from weightspace.recipes.optimisers import Adam
+from weightspace.sweeps import sweep
+
+KEY = jax.random.key(0, impl="threefry2x32")
+
+
+class Normed(eqx.Module):
+    a: eqx.nn.Linear
+    norm: eqx.nn.BatchNorm
+    out: eqx.nn.Linear
+
+    def __init__(self, mode, momentum=0.99, *, key):
+        keys = jax.random.split(key)
+        self.a, self.out = eqx.nn.Linear(64, 8, key=keys[0]), eqx.nn.Linear(8, 10, key=keys[1])
+        self.norm = eqx.nn.BatchNorm(8, "batch", mode=mode, momentum=momentum)
+
+    def __call__(self, x, state):
+        x, state = self.norm(self.a(x.reshape(-1)), state)
+        return self.out(jax.nn.relu(x)), state
+
+
+def trained(tmp_path, statistics="running", length="20it", **arguments):
+    recipe = Recipe(Adam(0.02), length, batch=64)
+    run = dataclasses.replace(small_run(recipe=recipe), model=from_equinox(Normed, **arguments))
+    table = sweep([Row({}, run, Watch("end", (Evaluation(("test",), statistics=statistics),)))], tmp_path)
+    return table["status"][0], table["test_accuracy"][0]
+
+
+def test_the_librarys_default_mode_trains_in_a_compiled_block(tmp_path):
+    status, accuracy = trained(tmp_path, mode="ema", momentum=0.8)
+    assert status == "ok"
+    assert accuracy > 0.4
+
+
+def test_recalibrated_numbers_do_not_depend_on_momentum(tmp_path):
+    found = [trained(tmp_path / str(m), "recalibrated", "6it", mode="batch", momentum=m) for m in (0.5, 0.99)]
+    assert found[0] == found[1]
+    assert found[0][0] == "ok"
+
+
+def test_ema_statistics_are_those_of_the_library_alone():
+    model = from_equinox(Normed, mode="ema", momentum=0.5)
+    x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 8, 8, 1)), jnp.float32)
+    weights, state = model.init(KEY, x)
+    with jax.numpy_dtype_promotion("standard"):
+        module, own = eqx.nn.make_with_state(Normed)("ema", 0.5, key=KEY)
+        for n in range(2):
+            outputs, state = jax.jit(model.apply, static_argnames="train")(
+                weights, state, x + n, train=True, key=KEY
+            )
+            expected, own = jax.vmap(module, (0, None), (0, None), axis_name="batch")(x + n, own)
+    np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-6)
+    for found, wanted in zip(jax.tree.leaves(state), jax.tree.leaves(own), strict=True):
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_what_the_library_cannot_do_is_said_in_words():
+    model = from_equinox(Normed, mode="ema")
+    x = jnp.zeros((2, 8, 8, 1))
+    weights, state = model.init(KEY, x)
+    with pytest.raises(InputError, match="the BatchNorm 'norm' has the mode 'ema', which does not train in"):
+        model.apply(tree.cast(weights, "bfloat16"), state, x, train=True, key=KEY)
+
+
+class Growing(eqx.Module):
+    out: eqx.nn.Linear
+    seen: eqx.nn.StateIndex
+
+    def __init__(self, *, key):
+        self.out, self.seen = eqx.nn.Linear(64, 10, key=key), eqx.nn.StateIndex(jnp.zeros(2))
+
+    def __call__(self, x, state):
+        return self.out(x.reshape(-1)), state.set(self.seen, jnp.zeros(3))
+
+
+def test_a_state_of_another_shape_is_refused():
+    with pytest.raises(InputError, match=r"state of shapes \(2,\) is set to one of shapes \(3,\)"):
+        from_equinox(Growing).init(KEY, jnp.zeros((1, 8, 8, 1)))

@@ -1,0 +1,256 @@
+"""Training and test: a network of half dropped units, told its mode in every way, in each library."""
+
+import equinox as eqx
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from weightspace.errors import InputError
+from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
+from weightspace.models.adapters.modes import flags_of, in_training, told
+from weightspace.models.base import layout_of
+
+KEY = jax.random.key(0, impl="threefry2x32")
+X = jnp.asarray(np.random.default_rng(0).normal(size=(6, 3)), jnp.float32)
+RATE = 0.5
+
+
+def linen(fields=None, call="", flag="", inner=None):
+    """A Linen class with these fields and arguments of its call; `flag` computes `deterministic`."""
+    source = "class Net(nn.Module):\n"
+    source += "".join(f"    {name}: bool = {value}\n" for name, value in (fields or {}).items())
+    source += f"    @nn.compact\n    def __call__(self, x{call}):\n"
+    source += f"        return nn.Dense(2)(nn.Dropout({RATE}, deterministic={flag})(nn.Dense(20)(x)))\n"
+    space = {"nn": nn, **(inner or {})}
+    exec(source, space)
+    return from_linen(space["Net"], name=source, version=1)
+
+
+LINEN = {
+    "training=True": lambda: linen({"training": True}, flag="not self.training"),
+    "is_training=False": lambda: linen({"is_training": False}, flag="not self.is_training"),
+    "evalMode=False": lambda: linen({"evalMode": False}, flag="self.evalMode"),
+    "inference=True": lambda: linen({"inference": True}, flag="self.inference"),
+    "none": lambda: linen({"deterministic": None}, flag="self.deterministic"),
+    "needed": lambda: linen(call=", train", flag="not train"),
+    "keyword": lambda: linen(call=", *, is_training", flag="not is_training"),
+    "test_mode": lambda: linen(call=", test_mode=False", flag="test_mode"),
+}
+
+
+class NnxField(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden, self.out = nnx.Linear(3, 20, rngs=rngs), nnx.Linear(20, 2, rngs=rngs)
+        self.drop, self.is_training = nnx.Dropout(RATE, rngs=rngs), True
+
+    def __call__(self, x):
+        return self.out(self.drop(self.hidden(x), deterministic=not self.is_training))
+
+
+class NnxNested(nnx.Module):
+    def __init__(self, rngs):
+        self.inner = NnxField(rngs)
+        self.inner.is_training = False
+
+    def __call__(self, x):
+        return self.inner(x)
+
+
+class NnxNeeded(NnxField):
+    def __call__(self, x, train):
+        return self.out(self.drop(self.hidden(x), deterministic=not train))
+
+
+class EquinoxField(eqx.Module):
+    hidden: eqx.nn.Linear
+    out: eqx.nn.Linear
+    drop: eqx.nn.Dropout
+    training: bool = eqx.field(static=True)
+
+    def __init__(self, *, key):
+        keys = jax.random.split(key)
+        self.hidden, self.out = eqx.nn.Linear(3, 20, key=keys[0]), eqx.nn.Linear(20, 2, key=keys[1])
+        self.drop, self.training = eqx.nn.Dropout(RATE), True
+
+    def __call__(self, x, key):
+        return self.out(self.drop(self.hidden(x), key=key, inference=not self.training))
+
+
+class EquinoxLeaf(EquinoxField):
+    test: bool = False
+
+    def __call__(self, x, key):
+        return self.out(self.drop(self.hidden(x), key=key, inference=self.test))
+
+
+class EquinoxNeeded(EquinoxField):
+    def __call__(self, x, is_training, *, key):
+        return self.out(self.drop(self.hidden(x), key=key, inference=not is_training))
+
+
+def function_init(key, x):
+    keys = jax.random.split(key)
+    return {"a": jax.random.normal(keys[0], (3, 20)), "b": jax.random.normal(keys[1], (20, 2))}
+
+
+def function_needed(weights, x, deterministic, *, key):
+    hidden = x @ weights["a"]
+    dropped = jnp.where(jax.random.bernoulli(key, 1 - RATE, hidden.shape), hidden / (1 - RATE), 0)
+    return (hidden if deterministic else dropped) @ weights["b"]
+
+
+def function_default(weights, x, key, training=True):
+    return function_needed(weights, x, not training, key=key)
+
+
+MODELS = {
+    **{f"linen {name}": make for name, make in LINEN.items()},
+    "nnx field": lambda: from_nnx(NnxField),
+    "nnx nested field": lambda: from_nnx(NnxNested),
+    "nnx argument": lambda: from_nnx(NnxNeeded),
+    "equinox static field": lambda: from_equinox(EquinoxField),
+    "equinox field": lambda: from_equinox(EquinoxLeaf),
+    "equinox argument": lambda: from_equinox(EquinoxNeeded),
+    "function argument": lambda: from_function(function_init, function_needed),
+    "function default": lambda: from_function(function_init, function_default),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_dropout_acts_in_training_and_only_there(make):
+    model = make()
+    weights, state = model.init(KEY, X)
+    first, second = (
+        [model.apply(weights, state, X, train=train, key=jax.random.fold_in(KEY, n))[0] for n in (0, 1)]
+        for train in (True, False)
+    )
+    assert not np.allclose(*first)
+    assert np.array_equal(*second)
+    assert layout_of(model, (3,), "float32").size == sum(leaf.size for leaf in jax.tree.leaves(weights))
+
+
+class Inner(nn.Module):
+    training: bool = True
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dropout(RATE, deterministic=not self.training)(nn.Dense(20)(x))
+
+
+class Untold(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(2)(Inner()(x))
+
+
+class UntoldArgument(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        return nn.Dense(2)(InnerCall()(x))
+
+
+class InnerCall(nn.Module):
+    @nn.compact
+    def __call__(self, x, deterministic=True):
+        return nn.Dropout(RATE, deterministic=deterministic)(nn.Dense(20)(x))
+
+
+class OfTheBatch(nn.Module):
+    frozen: bool = False
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.BatchNorm(use_running_average=self.frozen)(nn.Dense(2)(x))
+
+
+class EquinoxUntold(EquinoxField):
+    def __call__(self, x, key):
+        return self.out(self.drop(self.hidden(x), key=key, inference=False))
+
+
+class NnxUntold(NnxField):
+    def __call__(self, x):
+        return self.out(self.drop(self.hidden(x), deterministic=True))
+
+
+def function_drops(weights, x, key, drop=True):
+    return function_needed(weights, x, not drop, key=key)
+
+
+def function_word(weights, x, key, mode="train"):
+    return function_needed(weights, x, mode != "train", key=key)
+
+
+REFUSED = {
+    "other name": (
+        lambda: linen({"foo": True}, flag="not self.foo"),
+        r"'Dropout_0.deterministic' has the wrong value at test time.*if 'foo' says whether it trains",
+    ),
+    "never acts": (
+        lambda: linen({"foo": False}, flag="not self.foo"),
+        "'Dropout_0.deterministic' has the wrong value in training",
+    ),
+    "nobody says": (lambda: linen(flag="None"), "cannot take examples .* ValueError: .*deterministic"),
+    "inner field": (lambda: from_linen(Untold), "'Inner_0.training' has the wrong value at test time"),
+    "inner argument": (lambda: from_linen(UntoldArgument), "'InnerCall_0.deterministic' .* in training"),
+    "batch at test time": (
+        lambda: from_linen(OfTheBatch),
+        "'BatchNorm_0.use_running_average' .* test time",
+    ),
+    "equinox": (lambda: from_equinox(EquinoxUntold), "'drop.inference' has the wrong value at test time"),
+    "nnx": (lambda: from_nnx(NnxUntold), "'drop.deterministic' has the wrong value in training"),
+    "function": (
+        lambda: from_function(function_init, function_drops),
+        "random at test time.*if 'drop' says whether it trains, call it `train`",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_mode_that_is_not_found_is_refused_before_anything_is_trained(make, message):
+    with pytest.raises(InputError, match=message):
+        layout_of(make(), (3,), "float32")
+
+
+UNBUILT = {
+    "word": (lambda: linen(call=", mode='train'", flag="mode != 'train'"), "told by the word 'mode'"),
+    "word of a function": (lambda: from_function(function_init, function_word), "told by the word 'mode'"),
+    "unknown need": (
+        lambda: linen(call=", temperature", flag="True"),
+        "needs 'temperature', but is given",
+    ),
+    "fixed": (lambda: from_linen(Inner, training=False), "'training' of .* is set for training and for test"),
+    "fixed instance": (lambda: from_linen(Inner(training=False)), "leave it out"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), UNBUILT.values(), ids=UNBUILT)
+def test_what_cannot_be_told_is_refused_at_once(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+NAMES = {
+    True: ("train", "training", "is_training", "isTraining", "train_mode", "in_training", "update_stats"),
+    False: (
+        *("deterministic", "inference", "eval", "is_eval", "eval_mode", "testing", "use_running_average"),
+        *("inference_mode", "test_time", "disable_dropout"),
+    ),
+    None: ("train_steps", "width", "test_size", "mode", "rate", "dropout", "training_data", ""),
+}
+
+
+@pytest.mark.parametrize(("expected", "names"), NAMES.items())
+def test_names_of_flags(expected, names):
+    assert {name: in_training(name) for name in names} == dict.fromkeys(names, expected)
+
+
+def test_only_yes_and_no_are_flags():
+    def call(x, train, test=0.2, training=5, inference=None, eval=False):  # noqa: A002
+        return x, train, test, training, inference, eval
+
+    assert flags_of(call) == ("train", "inference", "eval")
+    assert told(("train", "inference"), train=True) == {"train": True, "inference": False}
