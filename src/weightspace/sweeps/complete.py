@@ -38,15 +38,33 @@ def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tupl
     arrays: dict[str, Any] = {}
     for key in old.outputs - set(row.outputs):
         arrays |= to_tensors(row.digest, key, store.output(row.digest, key))
-    _carry_history(row.digest, old, history)
-    scalars = {name: value for name, value in _scalars(old).items() if name not in row.scalars}
+    before = _scalars(old)
+    changed = _carry_history(row.digest, old, history)
+    changed |= any(not _equal(value, row.scalars.get(name)) for name, value in before.items())
+    scalars = {name: value for name, value in before.items() if name not in row.scalars}
     kept = dataclasses.replace(
         row,
         outputs=tuple(sorted({*row.outputs, *old.outputs})),
-        probes=tuple(sorted({*row.probes, *old.probes})),
+        probes=tuple(sorted({*row.probes, *old.probes} - _overwritten(row, old, changed))),
         scalars={**scalars, **row.scalars},
     )
     return kept, arrays
+
+
+def _overwritten(row: RunRow, old: Record, changed: bool) -> set[str]:
+    """Earlier recorders whose columns are another's now: what they are asked again is measured again.
+
+    Two probes of one kind with other options write the same columns. Records of old do not tell the kind:
+    there it counts alone that a column has `changed`.
+    """
+    if not changed:
+        return set()
+    gone = old.probes - set(row.probes)
+    if not any("=" in mark for mark in old.probes):
+        return set(gone)
+    kinds = {mark.partition("=")[2] for mark in row.probes if "=" in mark}
+    marks = {mark for mark in gone if "=" in mark and mark.partition("=")[2] in kinds}
+    return marks | {mark.partition("=")[0] for mark in marks}
 
 
 def _scalars(old: Record) -> dict[str, float]:
@@ -55,9 +73,16 @@ def _scalars(old: Record) -> dict[str, float]:
     return {name: line[name] for name in old.metrics if line.get(name) is not None}
 
 
-def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> None:
+def _equal(one: float, other: float | None) -> bool:
+    """Whether two values of a column are the same, or there is one only."""
+    return other is None or one == other or (one != one and other != other)
+
+
+def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> bool:
+    """Add what the old history alone has; gives whether both have a value that differs."""
+    changed = False
     if not old.points:
-        return
+        return changed
     table = read_parquet(old.history, "history")
     lines = table.filter(pc.equal(table["digest"], digest)).to_pylist()  # pyright: ignore
     earlier = {line["step"]: line for line in lines}
@@ -68,3 +93,6 @@ def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> N
         for name, value in earlier.get(history["step"][i], {}).items():
             if history[name][i] is None:
                 history[name][i] = value
+            elif value is not None and name not in HISTORY.names:
+                changed |= not _equal(value, history[name][i])
+    return changed

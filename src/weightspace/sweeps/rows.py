@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from weightspace.models.layout import KINDS
-from weightspace.spec import canonical_json
+from weightspace.probes.base import Probe
+from weightspace.spec import canonical_json, kind
 from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
 from weightspace.training.step import layout_of_run
@@ -54,6 +55,12 @@ def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
     return {NETWORK: decoding | {"order": order, "kind": kinds}}
 
 
+def recorders(probes: Sequence[Probe]) -> tuple[str, ...]:
+    """What recorded a run: digests of probes, and `digest=kind` of those that write columns."""
+    marked = (f"{probe.digest}={kind(type(probe))}" for probe in probes if probe.writes_columns)
+    return (*(probe.digest for probe in probes), *marked)
+
+
 def row_of(
     node: Any,
     status: str,
@@ -75,7 +82,7 @@ def row_of(
         seconds=seconds,
         steps=steps,
         outputs=tuple(outputs),
-        probes=tuple(probe.digest for probe in request.probes) if request else (),
+        probes=recorders(request.probes) if request else (),
         points=request.points if request else (),
         provenance=provenance,
         scalars=dict(metrics or {}),
