@@ -8,7 +8,7 @@ makes; it is the only edge. Identity is a Merkle digest: an output counts as its
 import dataclasses
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Steps = str | Sequence[int]
     Probes = Sequence["Probe"]
     Labels = Mapping[str, Any]
-    Watched = "Watch | None"
+    Watched: TypeAlias = "Watch | None"
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
     Steps = Probes = Labels = Watched = Any
