@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind: one sentence that names the field, what was given and what was probably meant."""
+"""Arguments of the wrong kind: one sentence with the field, what was given and what was probably meant."""
 
 import dataclasses
 
@@ -52,7 +52,6 @@ def run(**changes):
         ({"recipe": 0.1}, r"Run.recipe is 0.1 of type float; .*ws.Recipe\(ws.Adam\(0.1\), \"1ep\""),
         ({"recipe": ws.Adam(0.1)}, "give its length and batch too"),
         ({"recipe": RUN.seeds, "seeds": RUN.recipe}, "it is a Seeds, as seeds is; the order"),
-        ({"edits": None}, "Run.edits is None of type NoneType; give a tuple of edits"),
         ({"edits": (1,)}, "Run.edits is of type tuple; give a tuple of edits"),
         ({"precision": "float64"}, r"give ws.Precision\('float64'\)"),
     ],

@@ -122,7 +122,7 @@ class Run(Node):
     recipe: Any
     seeds: Any
     edits: tuple[Any, ...] = ()
-    precision: Precision = Precision()
+    precision: Any = Precision()
 
     def validate(self) -> None:
         """Each field is of its kind; a sentence says what was probably meant."""
