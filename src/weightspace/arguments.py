@@ -138,6 +138,9 @@ def check_labels(labels: Any, node: Any, kind: type) -> None:
         )
     if not isinstance(labels, Mapping):
         raise InputError(f"Row.labels is {said(labels)}; give a dict of names and values, {{}} for none")
+    for name in labels:
+        if not isinstance(name, str):
+            raise InputError(f"a name in Row.labels is {said(name)}; names of labels are text: '{name}'")
     if not isinstance(node, kind):
         raise InputError(f"Row.node is {said(node)}; give a Run or a derived value")
 

@@ -7,8 +7,8 @@ makes; it is the only edge. Identity is a Merkle digest: an output counts as its
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 
@@ -19,6 +19,14 @@ from weightspace.tree import Tree
 
 if TYPE_CHECKING:
     from weightspace.probes.base import Probe
+
+    Steps = str | Sequence[int]
+    Probes = Sequence["Probe"]
+    Labels = Mapping[str, Any]
+    Watched: TypeAlias = "Watch | None"
+else:
+    # What is not of these types is answered in a sentence, also where types are checked at run time.
+    Steps = Probes = Labels = Watched = Any
 
 DTYPES = ("float32", "float64", "bfloat16")
 
@@ -114,7 +122,7 @@ class Run(Node):
     recipe: Any
     seeds: Any
     edits: tuple[Any, ...] = ()
-    precision: Precision = Precision()
+    precision: Any = Precision()
 
     def validate(self) -> None:
         """Each field is of its kind; a sentence says what was probably meant."""
@@ -178,8 +186,8 @@ class Watch:
       probes: What is recorded there.
     """
 
-    steps: str | tuple[int, ...] = "1ep"
-    probes: tuple["Probe", ...] = ()
+    steps: "Steps" = "1ep"
+    probes: "Probes" = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", watched_steps(self.steps))
@@ -193,9 +201,9 @@ class Row:
     Without a watch, a run is evaluated on the train and test splits once an epoch.
     """
 
-    labels: Mapping[str, Any]
-    node: Node = None  # pyright: ignore[reportAssignmentType]  # refused below, in words
-    watch: Watch | None = None
+    labels: "Labels"
+    node: Any = None  # pyright: ignore[reportAssignmentType]  # refused below, in words
+    watch: "Watched" = None
 
     def __post_init__(self) -> None:
         check_labels(self.labels, self.node, Node)

@@ -6,7 +6,7 @@ from tests.spaces.test_battery import LAYOUT, SIZE, begin, sample
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.spaces.affine import Affine
-from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.bases.gaussian import BasisWarning, Gaussian
 from weightspace.spaces.compose import Compose
 from weightspace.streams import Keys, Seeds
 
@@ -77,3 +77,27 @@ def test_too_many_dimensions_are_refused_with_both_numbers():
 def test_dimensions_must_be_positive(dim):
     with pytest.raises(InputError, match="dimension d"):
         Gaussian(dim)
+
+
+@pytest.mark.parametrize(("dim", "size"), [(6, 11), (610, 610), (9, 10)])
+def test_a_gaussian_basis_of_more_than_half_the_weights_is_said_to_be_ill_conditioned(dim, size):
+    said = (
+        rf"d = {dim} columns in D = {size} weights is ill-conditioned .*Gaussian\({dim}, orthonormal=True\)"
+    )
+    with pytest.warns(BasisWarning, match=said):
+        Gaussian(dim).check(size)
+    Gaussian(dim, orthonormal=True).check(size)
+
+
+def test_up_to_half_the_weights_nothing_is_said():
+    Gaussian(5).check(10)
+    with pytest.raises(InputError, match="exceeds"):
+        Gaussian(11).check(10)
+
+
+def test_the_condition_that_is_warned_of():
+    """Of unit-norm Gaussian columns the singular values lie in about 1 ± √(d/D)."""
+    columns = np.asarray(Gaussian(200).make(Keys(Seeds(0)), 400, LAYOUT))
+    found = np.linalg.svd(columns, compute_uv=False)
+    assert found[0] / found[-1] == pytest.approx(5.6, rel=0.15)
+    np.testing.assert_allclose([found[-1], found[0]], [1 - 0.5**0.5, 1 + 0.5**0.5], atol=0.06)

@@ -3,10 +3,12 @@
 import ml_dtypes
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from weightspace.errors import StoreError
 from weightspace.store.arrays import Tensors, from_tensors, kept_outputs, to_tensors, write_arrays
 from weightspace.store.schema import DamagedError
+from weightspace.store.write import write_safetensors
 from weightspace.tree import equal
 
 from .builders import truncate
@@ -138,3 +140,43 @@ def test_a_file_for_something_else_is_refused(tmp_path):
     write_arrays(tmp_path / "a.safetensors", {}.items(), "carry")
     with pytest.raises(StoreError, match="not a file of weightspace for arrays"):
         Tensors(tmp_path / "a.safetensors", "arrays")
+
+
+AWKWARD = {
+    "transposed": np.arange(6, dtype=np.float32).reshape(2, 3).T,
+    "strided": np.arange(20, dtype=np.float64)[::3],
+    "every other column": np.arange(12, dtype=np.int32).reshape(3, 4)[:, ::2],
+    "backwards": np.arange(5, dtype=np.uint8)[::-1],
+    "both backwards": np.arange(6, dtype=np.int16).reshape(2, 3)[::-1, ::-1],
+    "fortran": np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3)),
+    "broadcast": np.broadcast_to(np.float32(3), (2, 3)),
+    "empty": np.zeros((0, 3), np.float32),
+    "empty within": np.zeros((3, 0, 2), np.int8),
+    "scalar": np.array(2.5, np.float32),
+    "bfloat16": np.arange(6).reshape(2, 3).astype(ml_dtypes.bfloat16).T,
+    "bfloat16 scalar": np.array(1.5, ml_dtypes.bfloat16),
+    "big-endian": np.arange(6, dtype=">f4").reshape(2, 3).T,
+    "big-endian integers": np.arange(4, dtype=">i8")[::2],
+    "bits": (np.arange(20).reshape(4, 5) % 3 == 0).T,
+    "bits backwards": (np.arange(13) % 2 == 0)[::-1],
+    "bit": np.array(True),
+    "complex": (np.arange(6) * 1j).reshape(2, 3).astype(np.complex64).T,
+}
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_arrays_come_back_however_they_lie_in_memory(tmp_path, name):
+    array = AWKWARD[name]
+    path = tmp_path / "a.safetensors"
+    write_arrays(path, [("d/x", array), ("d/y", np.ones(1))], "arrays")
+    found = Tensors(path, "arrays")["d/x"]
+    assert (found.shape, found.dtype) == (array.shape, array.dtype.newbyteorder("="))
+    np.testing.assert_array_equal(found, array)
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_the_one_place_that_writes_forces_the_order(tmp_path, name):
+    """Also for a caller that has made nothing of it, as an export."""
+    array = AWKWARD[name]
+    write_safetensors(tmp_path / "a", {"x": array}, "export")
+    np.testing.assert_array_equal(load_file(tmp_path / "a")["x"].reshape(array.shape), array)

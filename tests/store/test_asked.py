@@ -1,14 +1,17 @@
 """Questions: asked twice is stored once, and labels come back with their types."""
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from weightspace.errors import InputError, StoreError
 from weightspace.store import asked, schema
+from weightspace.store.read import results, sql
 from weightspace.store.schema import StoreWarning
 
-from .builders import digest, names, truncate
+from .builders import digest, names, truncate, write
 
 LABELS = {"dim": 8, "sparsity": 0.5, "criterion": "magnitude", "masked": True, "note": None}
 
@@ -145,3 +148,81 @@ def test_questions_of_another_version_are_refused(store, monkeypatch):
         store.ask("e", [({"x": 1}, digest(1))], {})
     with pytest.raises(StoreError, match="schema version 99"):
         store.asked()
+
+
+LARGE = 2**53 + 1
+"""A whole number that is no float64."""
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        (LARGE, 0.5),
+        (0.5, LARGE, None),
+        (True, 2),
+        (True, 0.5),
+        ("1", 1),
+        ("a", None, 2.5),
+        (-(2**63), 2**63 - 1),
+        (2**63 - 1, 0.25),
+        (1, 0.5),
+        ("ü\u2028\x00", ""),
+        (np.int64(LARGE), np.float64(0.5)),
+        (np.float32(0.1), np.bool_(True), np.str_("x"), np.uint8(200)),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("calls", [1, 2])
+def test_labels_of_several_kinds_come_back_exactly(store, values, calls):
+    rows = [({"x": value, "i": i}, digest(i)) for i, value in enumerate(values)]
+    for part in (rows,) if calls == 1 else (rows[:1], rows[1:]):
+        store.ask("e", part, {})
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    labels = {
+        labels["i"]: labels.get("x") for question in store.questions("e") for labels, _ in question.rows
+    }
+    assert [labels[i] for i in range(len(plain))] == plain
+    found = store.asked("e").set_index("i")["x"]
+    back = [None if pd.isna(found[i]) else found[i] for i in range(len(plain))]
+    assert back == plain
+    assert [isinstance(value, bool | np.bool_) for value in back] == [isinstance(v, bool) for v in plain]
+    wide = sql(store, "SELECT count(DISTINCT x) AS n, count(x) AS m FROM results")
+    assert wide["n"][0] == wide["m"][0] == sum(value is not None for value in plain)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (2**63, "label x is 9223372036854775808; whole numbers must be below 2.63 in size; give it as text"),
+        (float("nan"), "label x is nan, which equals no other value; give None, or 'nan'"),
+        (float("inf"), "label x is inf"),
+        ((1, 2), r"label x is \(1, 2\) of type tuple; .* give one label for each part, or text"),
+        ([1], "of type list"),
+        ({"a": 1}, "of type dict"),
+        (dt.date(2026, 1, 1), "of type date; labels are text, numbers, booleans or None; give str"),
+        (np.datetime64("2026-01-01"), "of type date"),
+        (1j, "of type complex"),
+        (b"a", "of type bytes"),
+        (np.ones(1), "of type ndarray"),
+        ("\ud800", "which is no valid text"),
+    ],
+)
+def test_labels_that_cannot_be_kept_are_refused_in_one_sentence(store, value, message):
+    with pytest.raises(StoreError, match=message) as caught:
+        store.ask("e", [({"x": 0.5}, digest(1)), ({"x": value}, digest(2))], {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["", "error", "run", "\ud800"])
+def test_names_of_labels_are_text_and_not_those_of_columns(store, name):
+    with pytest.raises(StoreError, match="a label"):
+        store.ask("e", [({name: 1}, digest(1))], {})
+
+
+def test_a_label_called_error_in_a_folder_of_old_keeps_its_column(store, monkeypatch):
+    write(store, "c", 1, status="failed", error="boom", outputs=(), points=())
+    with monkeypatch.context() as before:
+        before.setattr(asked, "NOT_LABELS", frozenset())
+        store.ask("e", [({"error": "mine"}, digest(1))], {})
+    table = results(store)
+    assert (table["error"].tolist(), table["error_value"].tolist()) == (["mine"], ["boom"])

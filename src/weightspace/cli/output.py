@@ -16,11 +16,15 @@ from rich.text import Text
 
 from weightspace.errors import InputError
 from weightspace.report.tables import Column, columns, heading, shortened
+from weightspace.store.reasons import shortly
+from weightspace.store.schema import ERROR
 from weightspace.store.write import atomic
 
 Format = Literal["table", "csv", "json", "parquet", "latex"]
 _DIGITS = 10
 """Digits of a digest on the terminal."""
+_ERROR = 60
+"""Characters of an error within a table; `weightspace status` has more."""
 
 
 def print_frame(console: Console, frame: pd.DataFrame, title: str) -> None:
@@ -48,8 +52,10 @@ def plain_text(text: str) -> str:
 
 
 def _brief(column: Column) -> list[str]:
-    """The cells; of a digest its beginning, which is enough to name a run."""
-    return [cell[:_DIGITS] for cell in column.cells] if column.name == "run" else column.cells
+    """The cells; of a digest its beginning, which is enough to name a run, of an error what fits."""
+    if column.name == "run":
+        return [cell[:_DIGITS] for cell in column.cells]
+    return [shortly(cell, _ERROR) for cell in column.cells] if column.name == ERROR else column.cells
 
 
 def _endless(console: Console) -> ConsoleOptions:
@@ -76,7 +82,8 @@ def write_frame(frame: pd.DataFrame, kind: Format, to: Path | None) -> None:
     elif kind == "parquet":
         sys.stdout.buffer.write(content)
     else:
-        sys.stdout.write(content.decode())
+        text = content.decode()
+        sys.stdout.write("\n".join(map(plain_text, text.split("\n"))) if sys.stdout.isatty() else text)
 
 
 def _encoded(frame: pd.DataFrame, kind: Format) -> bytes:

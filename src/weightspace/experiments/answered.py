@@ -11,15 +11,16 @@ import dataclasses
 import functools
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from weightspace.errors import StoreError
+from weightspace.errors import StoreError, WeightspaceError
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.restore import Runs, restored
+from weightspace.experiments.restore import RestoreWarning, Runs, restored
 from weightspace.experiments.summary import over_seeds
 from weightspace.experiments.variants import variants
 from weightspace.figures.panel import Panel
@@ -28,9 +29,11 @@ from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
 from weightspace.store.read import history, results, settings_of
+from weightspace.store.reasons import shortly
 from weightspace.store.rows import Record
 from weightspace.store.settings import SEED, telling_apart
 
+T = TypeVar("T")
 _LONGEST_NAME = 80
 
 
@@ -70,8 +73,7 @@ class Answered:
     def summary(self) -> pd.DataFrame:
         """Means and spreads over seeds. Of plain runs a line for each set of labels and untold settings."""
         if not isinstance(self.experiment, Runs):
-            with looking():
-                return self.experiment.summary(self.measured)
+            return self._made("summary", lambda: self.experiment.summary(self.measured), pd.DataFrame())
         asked = self.asked
         by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
         apart = telling_apart(asked, settings_of(self.store)).columns
@@ -86,20 +88,34 @@ class Answered:
     @functools.cached_property
     def measured(self) -> pd.DataFrame:
         """The table with the experiment's own columns."""
-        with looking():
-            return self.experiment.measured(self.table, self.history)
+        whole = self.table
+        return self._made("columns", lambda: self.experiment.measured(whole, self.history), whole)
 
     @functools.cached_property
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The experiment's answers."""
-        with looking():
-            return self.experiment.analyse(self.measured, self.history)
+        return self._made("answers", lambda: self.experiment.analyse(self.measured, self.history), {})
 
     @functools.cached_property
     def panels(self) -> list[Panel]:
         """The experiment's figures."""
-        with looking():
-            return self.experiment.figures(self.measured, self.history, self.store.output)
+        outputs = self.store.output
+        return self._made(
+            "figures", lambda: self.experiment.figures(self.measured, self.history, outputs), []
+        )
+
+    def _made(self, what: str, make: Callable[[], T], instead: T) -> T:
+        """What an experiment makes of its rows; what cannot be made of a folder as it is, is left out."""
+        try:
+            with looking():
+                return make()
+        except WeightspaceError:
+            raise
+        except Exception as error:
+            reason = shortly(f"{type(error).__name__}: {error}")
+            text = f"the {what} of {self.name} cannot be made of what {self.store.root} holds ({reason})"
+            warnings.warn(RestoreWarning(f"{text}; left out"), stacklevel=3)
+            return instead
 
     @property
     def errors(self) -> dict[str, list[str]]:

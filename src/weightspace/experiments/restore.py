@@ -28,6 +28,7 @@ class Runs(Experiment):
     question = "Runs that were asked for one by one."
     paper = Paper("", "", "")
     by = ("model", "data")
+    swept = ()
 
     def ask(self) -> Generator[list[Row], pd.DataFrame, None]:
         """Nothing: what was asked is in the store only."""

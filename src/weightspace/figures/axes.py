@@ -28,6 +28,8 @@ def legend_below(drawn: Figure, axes: Axes, title: str | None = None) -> None:
         legend = drawn.legend(
             handles, names, loc="outside lower center", ncols=columns, handlelength=2.6, title=title
         )
+        for text in legend.get_texts():
+            text.set_parse_math(False)  # names are names, dollars included
         if columns == 1 or legend.get_window_extent().width <= drawn.bbox.width:
             return
         legend.remove()

@@ -11,8 +11,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.category import StrCategoryFormatter
 from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter
 
 from weightspace.errors import unknown
 
@@ -105,8 +108,23 @@ def check_formats(formats: Any) -> tuple[str, ...]:
 def settle(drawn: Figure) -> None:
     """Place the parts of a figure once, so that saving it in several formats does not do so each time."""
     if drawn.get_layout_engine() is not None:
+        _as_text(drawn)
         drawn.draw_without_rendering()
         drawn.set_layout_engine("none")
+
+
+def _as_text(drawn: Figure) -> None:
+    """Names stand as they are, dollars included; only the numbers of axes are set as mathematics."""
+    numbers = {
+        id(label)
+        for axes in drawn.axes
+        for axis in (axes.xaxis, axes.yaxis)
+        if not isinstance(axis.get_major_formatter(), FixedFormatter | StrCategoryFormatter)
+        for label in (*axis.get_ticklabels(minor=False), *axis.get_ticklabels(minor=True))
+    }
+    for text in drawn.findobj(Text):
+        if isinstance(text, Text) and id(text) not in numbers:
+            text.set_parse_math(False)
 
 
 def file_bytes(drawn: Figure, kind: str) -> bytes:

@@ -9,7 +9,7 @@ not ask for costs nothing, since the compiler drops it. Probes are no part of a 
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -117,6 +117,9 @@ def at_the_end(at: At, measured: Callable[[], dict[str, Scalar]]) -> dict[str, S
 
 class Probe(Spec, abc.ABC):
     """Something to record."""
+
+    writes_columns: ClassVar[bool] = True
+    """Whether `read` gives scalars: two probes of one kind then write the same columns."""
 
     @property
     def key(self) -> str:

@@ -30,6 +30,8 @@ class Snapshot(Probe):
       coordinates: Whether the coordinates are kept, and not the weights.
     """
 
+    writes_columns = False
+
     when: Any = common()
     name: str = static(default=DEFAULT_POINT)
     coordinates: bool = static(default=False)

@@ -71,11 +71,12 @@ class Recipe(Spec):
       samples: S, the parts a batch is cut into; each has a draw of the space's point of its own.
     """
 
-    optimiser: Optimiser
+    # Kinds are checked below, in words.
+    optimiser: Any
     length: Any = common()
     batch: int = static(default=128)
-    schedule: Schedule = Constant()
-    decay: Decay | None = None
+    schedule: Any = Constant()
+    decay: Any = None
     clip: float | None = None
     remainder: str = static(default="short")
     samples: int = static(default=1)

@@ -203,8 +203,8 @@ def _circumstances(store: Store, parts: Iterable[Answered]) -> list[dict[str, An
     for name in dict.fromkeys(name for part in parts for name in part.provenance):
         try:
             found.append(_circumstance(store.provenance(name)))
-        except StoreError:
-            continue
+        except (StoreError, AttributeError, LookupError, TypeError, ValueError):
+            continue  # a folder from anywhere may hold anything
     return found
 
 

@@ -9,6 +9,7 @@ is in `status` and `error`. Files hold what was measured.
 """
 
 import contextlib
+import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -277,4 +278,11 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
         for name in table.columns
         if table[name].dtype == object and len({type(value) for value in table[name].dropna()}) > 1
     ]
-    return table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed})
+    return table.assign(**{name: _as_text(table[name]) for name in mixed})
+
+
+def _as_text(column: pd.Series) -> pd.Series:
+    """Values of several types as text; in JSON where plain text would make two of them one."""
+    given = column.dropna()
+    one_each = given.map(str).nunique() == len({(type(value), value) for value in given})
+    return column.map(str if one_each else json.dumps, na_action="ignore")

@@ -12,10 +12,10 @@ SHOWN = 3
 _LONGEST = 240
 
 
-def shortly(text: object) -> str:
+def shortly(text: object, longest: int = _LONGEST) -> str:
     """A reason on one line, cut where it is long."""
     plain = " ".join(str(text).split())
-    return plain if len(plain) <= _LONGEST else plain[: _LONGEST - 1] + "…"
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
 
 
 def reasons(table: pd.DataFrame) -> list[tuple[str, str, int]]:

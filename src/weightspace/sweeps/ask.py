@@ -8,7 +8,6 @@ import contextlib
 import time
 import warnings
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -28,14 +27,14 @@ from weightspace.sweeps.complete import with_earlier_points
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
 from weightspace.sweeps.progress import Silent
-from weightspace.sweeps.question import Question, as_question, check_asked, check_folder
+from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
 from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
 from weightspace.sweeps.rows import row_of
 
 
 def sweep(
-    asked: Question | Iterable[Run | Row],
-    out: str | Path,
+    asked: Asked,
+    out: Folder,
     *,
     lanes: int | None = None,
     engine: str | Engine = "local",

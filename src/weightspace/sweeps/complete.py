@@ -40,19 +40,18 @@ def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tupl
     arrays: dict[str, Any] = {}
     for key in old.outputs - set(row.outputs):
         arrays |= to_tensors(row.digest, key, store.output(row.digest, key))
-    diverged = row.status == "diverged"
+    diverged, before = row.status == "diverged", _scalars(old)
+    changed = any(not _equal(value, row.scalars.get(name)) for name, value in before.items())
     # What an older version took for a sound run's was read of a broken network.
     if not (diverged and old.status == "ok"):
-        _carry_history(row.digest, old, history)
+        changed |= _carry_history(row.digest, old, history)
     scalars = {
-        name: math.nan if diverged else value
-        for name, value in _scalars(old).items()
-        if name not in row.scalars
+        name: math.nan if diverged else value for name, value in before.items() if name not in row.scalars
     }
     kept = dataclasses.replace(
         row,
         outputs=tuple(sorted({*row.outputs, *old.outputs})),
-        probes=tuple(sorted({*row.probes, *still_true(old.probes, row.probes)})),
+        probes=tuple(sorted({*row.probes, *still_true(old.probes, row.probes, changed=changed)})),
         scalars={**scalars, **row.scalars},
     )
     return kept, arrays
@@ -64,9 +63,16 @@ def _scalars(old: Record) -> dict[str, float]:
     return {name: line[name] for name in old.metrics if line.get(name) is not None}
 
 
-def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> None:
+def _equal(one: float, other: float | None) -> bool:
+    """Whether two values of a column are the same, or there is one only."""
+    return other is None or one == other or (one != one and other != other)
+
+
+def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> bool:
+    """Add what the old history alone has; gives whether both have a value that differs."""
+    changed = False
     if not old.points:
-        return
+        return changed
     table = read_parquet(old.history, "history")
     lines = table.filter(pc.equal(table["digest"], digest)).to_pylist()  # pyright: ignore
     earlier = {line["step"]: line for line in lines}
@@ -77,3 +83,6 @@ def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> N
         for name, value in earlier.get(history["step"][i], {}).items():
             if history[name][i] is None:
                 history[name][i] = value
+            elif value is not None and name not in HISTORY.names:
+                changed |= not _equal(value, history[name][i])
+    return changed

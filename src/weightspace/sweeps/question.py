@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -28,12 +28,20 @@ class Question(Protocol):
         ...
 
 
+if TYPE_CHECKING:
+    Asked = Question | Iterable[Run | Row]
+    Folder = str | Path
+else:
+    # What is not of these types is answered in a sentence, also where types are checked at run time.
+    Asked = Folder = Any
+
+
 class Rows:
     """Runs or rows without an experiment: the question called `runs`."""
 
     name = "runs"
 
-    def __init__(self, asked: Iterable[Run | Row]):
+    def __init__(self, asked: Iterable[Any]):
         self.rows = [_row(place, each) for place, each in enumerate(asked)]
 
     def ask(self) -> Generator[list[Row], pd.DataFrame, None]:

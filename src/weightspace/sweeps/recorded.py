@@ -12,7 +12,7 @@ from weightspace.code import Code
 from weightspace.errors import InputError
 from weightspace.node import Run
 from weightspace.probes.base import Probe
-from weightspace.spec import digest_of
+from weightspace.spec import digest_of, kind
 
 _ALL = "metric *"
 
@@ -21,8 +21,12 @@ def marks(run: Run, probes: Iterable[Probe]) -> tuple[str, ...]:
     """The marks of a run that these probes watch."""
     probes = tuple(probes)
     columns = [f"column {name}: {probe.digest}" for probe in probes for name in probe.columns]
+    others = [probe for probe in probes if probe.writes_columns and not probe.columns]
+    kinds = [f"kind {kind(type(probe))}: {probe.digest}" for probe in others]
     metrics = [_metric(metric) for metric in run.task.metrics] or [_ALL]
-    return tuple(sorted({*(probe.digest for probe in probes), *columns, *(metrics if columns else ())}))
+    return tuple(
+        sorted({*(probe.digest for probe in probes), *columns, *kinds, *(metrics if columns else ())})
+    )
 
 
 def covered(asked: Iterable[str], recorded: Collection[str]) -> bool:
@@ -30,7 +34,7 @@ def covered(asked: Iterable[str], recorded: Collection[str]) -> bool:
 
     Records from before there were marks hold what their probes' digests say, and no metric of a user's.
     """
-    marked = any(mark.startswith("column ") for mark in recorded)
+    marked = any(": " in mark for mark in recorded)
     return all(mark in recorded or _implied(mark, recorded, marked) for mark in asked)
 
 
@@ -38,22 +42,27 @@ def _implied(mark: str, recorded: Collection[str], marked: bool) -> bool:
     name, _, code = mark.partition(": ")
     if name.startswith("metric ") and not code:
         return _ALL in recorded or not marked
-    return name.startswith("column ") and not marked and code in recorded
+    return name.startswith(("column ", "kind ")) and not marked and code in recorded
 
 
-def still_true(old: Iterable[str], new: Iterable[str]) -> set[str]:
-    """The old marks without those whose columns are now another probe's or metric's."""
+def still_true(old: Iterable[str], new: Iterable[str], *, changed: bool) -> set[str]:
+    """The old marks without those whose columns are now another probe's or metric's.
+
+    Args:
+      old: Marks of the earlier record.
+      new: Marks of the one that takes its place.
+      changed: Whether a column has another value in it: probes of one kind may or may not write the same.
+    """
+    old, new = set(old), set(new)
+    if not any(": " in mark for mark in old):  # from before there were marks
+        return old & new if changed else old
     writers = {name: code for name, _, code in (mark.partition(": ") for mark in new) if code}
-    replaced = {
-        mark for mark in old if _writer(mark)[0] in writers and writers[_writer(mark)[0]] != _writer(mark)[1]
-    }
-    gone = {_writer(mark)[1] for mark in replaced}
-    return {mark for mark in old if mark not in replaced and mark not in gone}
-
-
-def _writer(mark: str) -> tuple[str, str]:
-    name, _, code = mark.partition(": ")
-    return name, code
+    gone: set[str] = set()
+    for mark in old:
+        name, _, code = mark.partition(": ")
+        if writers.get(name, code) != code and (changed or not name.startswith("kind ")):
+            gone |= {mark, code}
+    return old - gone
 
 
 def check_apart(run: Run, probes: Iterable[Probe], others: Iterable[Run]) -> None:

@@ -72,8 +72,8 @@ class FreedomSweep(TrainingSweep):
     batch_size: int = 128
     """Examples of a step."""
     basis: str = "gaussian"
-    """Columns of B: gaussian (unit norm) or orthonormal. Above d = D/2 gaussian columns are ill-conditioned: use
-    orthonormal. Adam is not invariant to rotations of the basis, so the two are different optimisers."""
+    """Columns of B: gaussian (unit norm) or orthonormal. Above d = D/2 gaussian columns are ill-conditioned:
+    use orthonormal. Adam is not invariant to rotations of the basis: the two are different optimisers."""
     noise: tuple[float, ...] = (0.0,)
     """Shares of training labels replaced by uniform ones."""
     weight_decay: float = 0.0

@@ -42,15 +42,15 @@ class Gaussian(Basis):
         return "orthonormal" if self.orthonormal else "gaussian"
 
     def check(self, size: int) -> None:
-        """Also warn where the columns are far from orthogonal: their condition grows without bound to d = D."""
+        """Also warn where the columns are far from orthogonal: their condition grows on and on to d = D."""
         super().check(size)
         if not self.orthonormal and 2 * self.dim > size:
             least, most = 1 - math.sqrt(self.dim / size), 1 + math.sqrt(self.dim / size)
             warnings.warn(
                 BasisWarning(
                     f"a gaussian basis of d = {self.dim} columns in D = {size} weights is ill-conditioned "
-                    f"(singular values from about {least:.2g} to {most:.2g}); above d = D/2 use an orthonormal "
-                    f"one: Gaussian({self.dim}, orthonormal=True), or --basis orthonormal"
+                    f"(singular values from about {least:.2g} to {most:.2g}); above d = D/2 use an "
+                    f"orthonormal one: Gaussian({self.dim}, orthonormal=True), or --basis orthonormal"
                 ),
                 stacklevel=2,
             )
