@@ -19,6 +19,7 @@ from weightspace.recipes.losses import CrossEntropy, SquaredError
 from weightspace.recipes.optimisers import Adam, Momentum, Sgd
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.spec import spec
@@ -121,12 +122,13 @@ class TestGradients:
         "changes",
         [
             {"space": Affine(Gaussian(3))},
+            {"space": EdgePopup(0.5)},
             {
                 "precision": Precision("bfloat16"),
                 "recipe": Recipe(Momentum(0.1), "5it", batch=50, clip=1.0, samples=2),
             },
         ],
-        ids=["subspace", "bfloat16"],
+        ids=["subspace", "scores", "bfloat16"],
     )
     def test_in_any_space_precision_and_recipe(self, tmp_path, changes):
         status, error, _ = told_one(run_of(ROOT, classes(), **changes), tmp_path)
