@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tests.probes.test_complexity import records_of
+from tests.training.harness import train
 from weightspace.data.base import Data
 from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
@@ -70,39 +70,28 @@ def test_where_the_largest_is_positive_and_dominates_power_iteration_finds_the_s
     assert found(matrix, 20) == pytest.approx(v @ matrix @ v, rel=1e-5)
 
 
-def saddle(target, scale):
-    """The loss (square of the input's product with w, less the target), near w = 0."""
-    x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
-    y = np.full(200, target, np.float32)
+def tiny_init(key, x, scale):
+    return {"kernel": scale * jax.random.normal(key, (4, 1))}
 
-    def init(key, x):
-        return {"kernel": scale * jax.random.normal(key, (4, 1))}
 
-    def square(p, x):
-        return jnp.square(x @ p["kernel"])
-
-    task = Task(Data(from_arrays(x, y, x, y), normalise="none"), SquaredError())
-    run = Run(from_function(init, square), task, Full(), Recipe(Sgd(0.0), "1it", batch=20), Seeds(0))
-
-    def loss(w):
-        return jnp.mean((jnp.square(x @ w.reshape(4, 1))[:, 0] - y) ** 2)
-
-    return run, loss
+def square(p, x, scale):
+    return jnp.square(x @ p["kernel"])
 
 
 @pytest.mark.parametrize(("target", "scale"), [(5.0, 1e-3), (-5.0, 1e-3), (1.0, 0.6)])
 def test_sharpness_is_that_of_the_dense_hessian_at_a_saddle_too(target, scale):
-    """At w = 0 the Hessian is -4 y times the inputs' covariance: concave in all directions for y = 5."""
-    run, loss = saddle(target, scale)
-    weights = run.model.init(jax.random.fold_in(_init_key(run), 0), jnp.zeros((1, 4)))[0]["kernel"]
-    dense = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(weights.reshape(-1))))
-    record = records_of(run, Sharpness(iterations=200), stretches=[1])
-    assert record["sharpness"][0] == pytest.approx(dense[-1], rel=1e-4)
+    """Near w = 0 the Hessian is -4 y times the inputs' covariance: concave in all directions for y = 5."""
+    x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    y = np.full(200, target, np.float32)
+    task = Task(Data(from_arrays(x, y, x, y), normalise="none"), SquaredError())
+    model = from_function(tiny_init, square, scale=scale)
+    run = Run(model, task, Full(), Recipe(Sgd(0.0), "1it", batch=20), Seeds(0))
+
+    def loss(w):
+        return jnp.mean((jnp.square(x @ w.reshape(4, 1))[:, 0] - y) ** 2)
+
+    (weights,), records, _ = train([run], (Sharpness(iterations=200),), stretches=[1])
+    dense = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(jnp.asarray(weights["kernel"].reshape(-1)))))
+    assert records["sharpness"][0, 0] == pytest.approx(dense[-1], rel=1e-4)
     if target == 5.0:
         assert dense[-1] == pytest.approx(-17.78, abs=0.01)
-
-
-def _init_key(run):
-    from weightspace.streams import Stream, key
-
-    return key(run.seeds, Stream.INIT)

@@ -13,6 +13,7 @@ from tests.models import nets
 from tests.training.harness import train
 from weightspace import tree
 from weightspace.data.base import Data
+from weightspace.data.order import content_order
 from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.errors import InputError
@@ -76,8 +77,7 @@ def by_hand(library, run, weights):
     first, last = (flat[path].T if library == "equinox" else flat[path] for path in NETS[library][1:])
     biases = [flat.get(f"{name}/bias", flat.get(f"{name}/1")) for name in ("first", "last")]
     loaded, rows = run.task.data.source.loaded, run.task.data.partition(run.seeds).train
-    order = spread_order(run.task.data.size)
-    order = order if rows is None else np.asarray(rows)[order]
+    order = np.asarray(content_order(loaded.train.x, rows=rows))
     hidden = loaded.train.x[order].astype(np.float64) @ first + biases[0]
     parts = [hidden[i : i + 500] for i in range(0, len(hidden) - 499, 500)]
     mean, var = np.mean([part.mean(0) for part in parts], 0), np.mean([part.var(0) for part in parts], 0)

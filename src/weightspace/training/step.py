@@ -181,6 +181,8 @@ def _clipped(limit: Any, gradient: Any) -> Any:
         return gradient
     norm = jnp.sqrt(tree.squared_norm(gradient))
     scale = jnp.minimum(1, jnp.asarray(limit, norm.dtype) / jnp.maximum(norm, jnp.finfo(norm.dtype).tiny))
+    # Where squares overflow, zero would stop the training without a word.
+    scale = jnp.where(jnp.isinf(norm), jnp.asarray(jnp.nan, scale.dtype), scale)
     return jax.tree.map(lambda g: g * scale.astype(g.dtype), gradient)
 
 
