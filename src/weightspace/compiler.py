@@ -44,11 +44,17 @@ def known_wrong() -> bool:
 
 def chosen() -> str | None:
     """The value that `XLA_FLAGS` gives the fusion: empty is off, None where it is not named."""
-    values = [flag.partition("=")[2] for flag in _flags() if flag.partition("=")[0] == FLAG]
+    values = [flag.partition("=")[2] for flag in flags() if flag.partition("=")[0] == FLAG]
     return values[-1] if values else None
 
 
-def _flags() -> list[str]:
+def flags() -> list[str]:
+    """The flags in force: those of `XLA_FLAGS`, and what was added to them when JAX started."""
+    given = _given()
+    return [*given, *(flag for flag in _ADDED if flag not in given)]
+
+
+def _given() -> list[str]:
     return os.environ.get("XLA_FLAGS", "").split()
 
 
@@ -78,13 +84,13 @@ def avoid_known_faults() -> bool:
         return True
     if chosen() is None and not started():
         _ADDED.append(f"{FLAG}=")
-        os.environ["XLA_FLAGS"] = " ".join([*_flags(), *_ADDED])
+        os.environ["XLA_FLAGS"] = " ".join(flags())
     return chosen() == ""
 
 
 def users_flags() -> list[str]:
     """The flags that the user gave: those of `XLA_FLAGS` but for what was added here."""
-    return [flag for flag in _flags() if flag not in _ADDED]
+    return [flag for flag in _given() if flag not in _ADDED]
 
 
 def options() -> dict[str, Any]:
@@ -120,9 +126,18 @@ def wrong_rows() -> int:
 
 def guard() -> None:
     """Before programs are made in anyone's process: switch the fusion off, or warn that it is too late."""
-    if known_wrong():
+    if not known_wrong():
+        return
+    before = os.environ.get("XLA_FLAGS")
+    try:
         avoid_known_faults()
         _check_once()
+    finally:
+        # JAX has read it; other libraries that read it too may not know the flag, and would end the process.
+        if before is None:
+            os.environ.pop("XLA_FLAGS", None)
+        else:
+            os.environ["XLA_FLAGS"] = before
 
 
 @functools.cache

@@ -61,13 +61,13 @@ def test_a_network_that_saw_another_image_is_caught(monkeypatch, way):
             arrays[3][0, 4, 4, 0] += 1
             return right(models.Ready(ready.step, arrays))
         traced, leaves = given
-        (place,) = [i for i, leaf in enumerate(leaves) if leaf.shape == (models.BATCH, 9, 9, 3)]
+        (place,) = [i for i, leaf in enumerate(leaves) if leaf.shape == (models.BATCH, 7, 5, 1)]
         leaves = [leaf.copy() for leaf in leaves]
         leaves[place][0, 4, 4, 0] += 1
         return right(traced, leaves)
 
     monkeypatch.setattr(models, way, wrong)
-    finding = models.examined(*models.SMALL["conv2"])
+    finding = models.examined(*models.SMALL["fc"])
     assert finding.state == "trouble"
     assert f"a training step, {way.removeprefix('_')}, differs from NumPy" in finding.seen
 

@@ -9,6 +9,7 @@ import duckdb
 import jax
 import pytest
 
+from weightspace import compiler
 from weightspace.errors import StoreError
 from weightspace.store import provenance
 
@@ -65,6 +66,7 @@ def test_the_processor_is_named_as_the_system_names_it():
 )
 def test_flags_of_the_compiler_are_kept_without_paths(monkeypatch, given, kept):
     monkeypatch.setenv("XLA_FLAGS", given)
+    monkeypatch.setattr(compiler, "_ADDED", [])
     assert provenance.collect([])["xla_flags"] == kept
 
 

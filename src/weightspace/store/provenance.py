@@ -19,6 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from weightspace import compiler
 from weightspace.errors import StoreError
 from weightspace.spec import DIGEST_LENGTH
 from weightspace.store.write import write_json
@@ -62,7 +63,7 @@ def cpu_model() -> str | None:
 
 def xla_flags() -> list[str]:
     """The compiler's flags; paths among them say nothing about numbers and are left out."""
-    flags = [flag.partition("=") for flag in os.environ.get("XLA_FLAGS", "").split()]
+    flags = [flag.partition("=") for flag in compiler.flags()]
     return [f"{name}{equals}{'…' if '/' in value else value}" for name, equals, value in flags]
 
 
