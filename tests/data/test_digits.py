@@ -1,5 +1,7 @@
 """Fault 7: inputs keep their digits; constant columns do not blow up; what float32 merges is refused."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -221,3 +223,11 @@ def test_half_and_long_double_keep_their_digits():
     assert long == from_arrays(WIDE["seconds as floats"], ZERO)
     small = jnp.asarray(NORMAL, jnp.bfloat16)
     assert from_arrays(small, ZERO).loaded.train.x.dtype == np.float32
+
+
+def test_the_page_s_example():
+    page = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
+    found = {}
+    exec(page.split("```python\n")[1].split("```")[0], found)
+    found["task"].check((2,))
+    assert abs(on_device(found["task"].data).std() - 1) < 1e-3

@@ -105,7 +105,7 @@ def targets(name: str, part: str, given: Any) -> np.ndarray:
     if y.size:
         low, high = int(y.min()), int(y.max())
         if low < 0 or high > _INT32.max:
-            raise DataError(f"{what} are whole numbers that run from {low} to {high}; {renumbering(y)}")
+            raise DataError(f"{name}: labels of the {part} run from {low} to {high}; {renumbering(y)}")
     return little_endian(y.reshape(-1), "int32")
 
 

@@ -25,7 +25,8 @@ def instead_of_classes(data: "Examples") -> str:
     found = np.unique(y)
     if found.tolist() == [-1, 1]:
         return "has targets -1 and 1; give the class numbers 0 and 1, (y > 0).astype(int)"
-    if whole and found[0] >= 0 and len(found) <= max(2, len(y) // 2):
+    # One value alone: constant, or not yet drawn.
+    if whole and found[0] >= 0 and 2 <= len(found) <= max(2, len(y) // 2):
         return (
             f"has floats that are whole numbers from {found[0]:g} to {found[-1]:g}; if these are classes "
             f"give whole numbers{flat}; for a regression use mse"
