@@ -231,3 +231,13 @@ def test_the_page_s_example():
     exec(page.split("```python\n")[1].split("```")[0], found)
     found["task"].check((2,))
     assert abs(on_device(found["task"].data).std() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("rule", ["standard", "mean_image"])
+@pytest.mark.parametrize("dtype", ["float64", "int64", "float32"])
+def test_the_decoding_takes_inputs_as_they_were_given(rule, dtype):
+    x = (1e6 + 50 * np.random.default_rng(0).normal(size=(40, 3))).astype(dtype)
+    data = ws.Data(ws.from_arrays(x, np.arange(40) % 2), normalise=rule)
+    arrays, (shift, scale) = data.arrays(), data.decoding()
+    seen = data.decode(arrays, np.asarray(arrays.train.x), "float64")
+    assert np.allclose((x.astype(np.float64) - shift) * scale, seen, atol=1e-5 * np.abs(seen).max())

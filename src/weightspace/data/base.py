@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
-from weightspace.data.digits import Decoding, decoded, decoding, is_marked, is_whole, lost_columns
+from weightspace.data.digits import Decoded, Decoding, decoded, decoding, is_marked, is_whole, lost_columns
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
 from weightspace.data.noise import noisy_labels
@@ -148,8 +148,8 @@ class Data(Examples):
         loaded, found = self.source.loaded, _decoding(self.source, self.rule)
         train, test = loaded.train, loaded.test
         if found.wide:
-            (x, x_test), one = _decoded(self.source, self.rule), np.zeros((1,) * train.x.ndim)
-            return Arrays(Split(x, train.y), Split(x_test, test.y), one, one + 1)
+            wide, zero = _decoded(self.source, self.rule), np.zeros((1,) * train.x.ndim)
+            return Arrays(Split(wide.train, train.y), Split(wide.test, test.y), zero, zero + 1)
         if self._whole:
             self._check_names()
             train, test = (Split(part.x.astype(np.int32, copy=False), part.y) for part in (train, test))
@@ -157,8 +157,9 @@ class Data(Examples):
 
     def decoding(self) -> tuple[Any, Any]:
         """Shift and scale of decoded = (x - shift) · scale, for inputs as they were given, in float64."""
-        found = _recipe(self.source, self.rule)
-        return found.shift, found.scale
+        found = _decoding(self.source, self.rule)
+        made = _decoded(self.source, self.rule) if found.wide else found
+        return made.shift, made.scale
 
     def check_digits(self, storage: str) -> None:
         """Refuse runs in float32 on values that float32 merges.
@@ -243,7 +244,7 @@ def _marked(source: Source, rule: str) -> bool:
 
 
 @functools.lru_cache(maxsize=2)
-def _decoded(source: Source, rule: str) -> tuple[Any, Any]:
+def _decoded(source: Source, rule: str) -> Decoded:
     loaded = source.loaded
     return decoded(rule, loaded.train.x, loaded.test.x, loaded.full_scale)
 
@@ -258,7 +259,7 @@ def _range(source: Source) -> tuple[int, int]:
 def _check_digits(source: Source, rule: str) -> None:
     loaded = source.loaded
     wide = _decoding(source, rule).wide
-    x = _decoded(source, rule)[0] if wide else loaded.train.x
+    x = _decoded(source, rule).train if wide else loaded.train.x
     for what, values, advice in (
         ("inputs", x, "use normalise='standard'"),
         ("targets", loaded.train.y, "take their mean off and divide by their deviation"),

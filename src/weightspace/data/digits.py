@@ -89,7 +89,23 @@ def decoding(rule: str, x: np.ndarray, full_scale: float | None) -> Decoding:
     return Decoding(shift, scale, wide, wide or noise)
 
 
-def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> tuple[Any, Any]:
+class Decoded(NamedTuple):
+    """Both parts normalised, and by what.
+
+    Attributes:
+      train: Inputs of the training part, float64.
+      test: Inputs of the test part.
+      shift: Of decoded = (x - shift) · scale, to the digits that float64 has.
+      scale: As `shift`.
+    """
+
+    train: Any
+    test: Any
+    shift: Statistic
+    scale: Statistic
+
+
+def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> Decoded:
     """Both parts normalised in float64.
 
     Args:
@@ -105,7 +121,7 @@ def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> tuple
     if rule in NEED_SCALE:
         shift, scale = shift_and_scale(rule, train, full_scale)
         first, second = ((np.asarray(x, np.float64) - shift) * scale for x in (train, test))
-        return first, second
+        return Decoded(first, second, shift, scale)
     axes = 0 if rule == "mean_image" else tuple(range(train.ndim - 1))
     pivot = np.asarray(train.min(axis=axes, keepdims=True))
     with np.errstate(over="ignore"):
@@ -120,7 +136,8 @@ def decoded(rule: str, train: Any, test: Any, full_scale: float | None) -> tuple
         # Squares of values of any size, without overflow.
         found = size * np.sqrt(np.square((first - rest) / size).mean(axis=axes, keepdims=True))
         scale = scale_of(found, pivot.astype(np.float64) + rest, unit, train.dtype)
-    return (first - rest) * scale, (second - rest) * scale
+    shift = pivot.astype(np.float64) + rest
+    return Decoded((first - rest) * scale, (second - rest) * scale, shift, scale)
 
 
 def _difference(x: np.ndarray, pivot: np.ndarray) -> np.ndarray:
