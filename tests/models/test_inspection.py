@@ -435,3 +435,25 @@ def test_state_of_any_type_goes_round_a_loop_and_comes_back_in_its_type(adapt, n
     flat = tree.flat_dict(after)
     assert {path: float(flat[path]) for path in expected} == expected
     assert np.array_equal(*outputs) == (network is not Collections)  # its noise comes from the key
+
+
+class Within(eqx.Module):
+    cell: eqx.nn.GRUCell
+    attention: eqx.nn.MultiheadAttention
+    out: eqx.nn.Linear
+
+    def __init__(self, *, key):
+        keys = jax.random.split(key, 3)
+        self.cell, self.out = eqx.nn.GRUCell(1, 4, key=keys[0]), eqx.nn.Linear(4, 2, key=keys[1])
+        self.attention = eqx.nn.MultiheadAttention(2, 4, key=keys[2])
+
+    def __call__(self, x):
+        h, rows = jax.lax.scan(lambda h, row: (self.cell(row[None], h),) * 2, jnp.zeros(4), x)
+        return self.out(h + self.attention(rows, rows, rows).mean(0))
+
+
+def test_activations_within_loops_and_inner_maps_are_not_shown():
+    model = from_equinox(Within)
+    found = jax.jit(lambda key: model.intermediates(*model.init(key, X), X))(KEY)
+    assert set(found) == {"attention", "out", ""}
+    assert found["attention"].shape == (5, 3, 4)
