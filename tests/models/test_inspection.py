@@ -302,6 +302,10 @@ def real_init(key, x):
     return {"w": jnp.ones((3, 2))}
 
 
+def named_init(key, x):
+    return {"w": jnp.ones((3, 2))}, {"constants": jnp.ones(2)}
+
+
 def turned(w, x):
     return jnp.fft.fft(x @ w["w"])
 
@@ -318,6 +322,10 @@ REFUSED = {
     "sown in nnx": (lambda: from_nnx(SowsNnx), r"makes the variable 'size' \(Penalty\)"),
     "word": (lambda: from_linen(Words), "state 'meta/name' is a value of type str"),
     "word in nnx": (lambda: from_nnx(WordsNnx), "holds a variable that is no array and no number"),
+    "a name of ours": (
+        lambda: from_function(named_init, lambda w, x, *, state: (x @ w["w"], state)),
+        "has a part 'constants'.*give it another name",
+    ),
     "one array twice": (lambda: from_equinox(Untied), "'a/weight' and 'b/weight' .* one array.*Shared"),
     "one array twice in a function": (
         lambda: from_function(twice_init, lambda w, x: x @ w["a"] @ w["b"]),
