@@ -209,3 +209,19 @@ def test_overrides_of_the_fan_go_before_what_was_found():
     assert (
         tree.size(jax.eval_shape(model.init, KEY, example((4,)))[0]) == layout_of(model, (4,), "float32").size
     )
+
+
+class Gained(eqx.Module):
+    layer: eqx.nn.WeightNorm
+
+    def __init__(self, *, key):
+        self.layer = eqx.nn.WeightNorm(eqx.nn.Linear(3, 4, key=key))
+
+    def __call__(self, x):
+        return self.layer(x)
+
+
+def test_the_gain_of_a_weight_norm_scales_and_its_direction_is_the_kernel():
+    found = {leaf.path: leaf for leaf in layout_of(from_equinox(Gained), (3,), "float32")}
+    assert (found["layer/g"].kind, found["layer/g"].shape) == ("scale", (4, 1))
+    assert (found["layer/layer/weight"].kind, found["layer/layer/weight"].fan_in) == ("kernel", 3)

@@ -185,7 +185,7 @@ def test_what_is_a_weight_is_found_from_the_computation_not_from_numbers():
     assert layout_of(from_function(signs_init, signs_apply), (3,), "float32").paths() == ("through",)
 
 
-@pytest.mark.parametrize("name", ["fc:widths=4", "conv2", "resnet20"])
+@pytest.mark.parametrize("name", ["fc:widths=4", "conv2"])
 def test_every_weight_of_the_zoo_has_a_gradient(name):
     model = make(name, (8, 8, 1), 10)
     key, x = jax.eval_shape(lambda: KEY), example((8, 8, 1))
@@ -302,6 +302,10 @@ def real_init(key, x):
     return {"w": jnp.ones((3, 2))}
 
 
+def named_init(key, x):
+    return {"w": jnp.ones((3, 2))}, {"constants": jnp.ones(2)}
+
+
 def turned(w, x):
     return jnp.fft.fft(x @ w["w"])
 
@@ -318,6 +322,10 @@ REFUSED = {
     "sown in nnx": (lambda: from_nnx(SowsNnx), r"makes the variable 'size' \(Penalty\)"),
     "word": (lambda: from_linen(Words), "state 'meta/name' is a value of type str"),
     "word in nnx": (lambda: from_nnx(WordsNnx), "holds a variable that is no array and no number"),
+    "a name of ours": (
+        lambda: from_function(named_init, lambda w, x, *, state: (x @ w["w"], state)),
+        "has a part 'constants'.*give it another name",
+    ),
     "one array twice": (lambda: from_equinox(Untied), "'a/weight' and 'b/weight' .* one array.*Shared"),
     "one array twice in a function": (
         lambda: from_function(twice_init, lambda w, x: x @ w["a"] @ w["b"]),
@@ -435,3 +443,25 @@ def test_state_of_any_type_goes_round_a_loop_and_comes_back_in_its_type(adapt, n
     flat = tree.flat_dict(after)
     assert {path: float(flat[path]) for path in expected} == expected
     assert np.array_equal(*outputs) == (network is not Collections)  # its noise comes from the key
+
+
+class Within(eqx.Module):
+    cell: eqx.nn.GRUCell
+    attention: eqx.nn.MultiheadAttention
+    out: eqx.nn.Linear
+
+    def __init__(self, *, key):
+        keys = jax.random.split(key, 3)
+        self.cell, self.out = eqx.nn.GRUCell(1, 4, key=keys[0]), eqx.nn.Linear(4, 2, key=keys[1])
+        self.attention = eqx.nn.MultiheadAttention(2, 4, key=keys[2])
+
+    def __call__(self, x):
+        h, rows = jax.lax.scan(lambda h, row: (self.cell(row[None], h),) * 2, jnp.zeros(4), x)
+        return self.out(h + self.attention(rows, rows, rows).mean(0))
+
+
+def test_activations_within_loops_and_inner_maps_are_not_shown():
+    model = from_equinox(Within)
+    found = jax.jit(lambda key: model.intermediates(*model.init(key, X), X))(KEY)
+    assert set(found) == {"attention", "out", ""}
+    assert found["attention"].shape == (5, 3, 4)

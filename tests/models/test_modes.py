@@ -37,6 +37,11 @@ LINEN = {
     "none": lambda: linen({"deterministic": None}, flag="self.deterministic"),
     "needed": lambda: linen(call=", train", flag="not train"),
     "keyword": lambda: linen(call=", *, is_training", flag="not is_training"),
+    "field or argument": lambda: linen(
+        {"deterministic": None},
+        call=", deterministic=None",
+        flag='nn.merge_param("deterministic", self.deterministic, deterministic)',
+    ),
     "test_mode": lambda: linen(call=", test_mode=False", flag="test_mode"),
 }
 

@@ -90,7 +90,12 @@ def follow(equation: Any, place: int, axes: Axes) -> Axes:
         return axes.moved(axes.along, part="slice")
     if name == "dot_general":
         return _among_weights(equation, place, axes)
-    return axes if name in _SAME or shape == made else axes.moved(None)
+    if name in _SAME or shape == made:
+        return axes
+    if len(shape) == len(made) and all(n in (1, m) for n, m in zip(shape, made, strict=True)):
+        # Operations on two arrays repeat axes of length 1.
+        return axes.moved(e if n == m else NEW for e, n, m in zip(axes.along, shape, made, strict=True))
+    return axes.moved(None)
 
 
 def meeting(equation: Any, place: int, axes: Axes) -> Meeting:

@@ -18,6 +18,8 @@ from weightspace.models.usage import Usage, usage
 from weightspace.tree import Tree, matches, path_string
 
 Kind = Literal["kernel", "bias", "scale", "shift", "other"]
+SHOWN = 24
+"""How many leaves an error names."""
 KINDS: tuple[Kind, ...] = ("kernel", "bias", "scale", "shift", "other")
 
 
@@ -121,10 +123,12 @@ class Layout:
         guess = nearest(part, (*names, *self.paths(), *self.modules))
         if guess is not None and guess not in names and guess not in self.paths():
             guess = f"{guess}/*"
-        hint = f"; did you mean '{guess}'?" if guess else ";"
+        hint = f"; did you mean '{guess}'?" if guess else "."
+        leaves = [path or "theta (select it by *)" for path in self.paths()]
+        more = f" and {len(leaves) - SHOWN} more" if len(leaves) > SHOWN else ""
         return (
             f"'{part}' selects no leaf ({who}){hint} There are the kinds {', '.join(names)}, and the leaves "
-            f"{', '.join(path or 'theta (select it by *)' for path in self.paths())}"
+            f"{', '.join(leaves[:SHOWN])}{more}"
         )
 
     def override(self, selector: str, **changes: Any) -> "Layout":

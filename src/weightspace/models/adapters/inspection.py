@@ -8,6 +8,7 @@ could tell from a network that is right: complex numbers, one array in two place
 
 import contextlib
 import functools
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,27 +21,36 @@ from weightspace.models.adapters.modes import in_training, yes_or_no
 from weightspace.models.trace import reached
 
 BATCH = 2
-_COMPLAINTS: list[list[tuple[str, bool]]] = []
+
+
+class _Complaints(threading.local):
+    """What is wrong with the networks that this thread is inspecting, the innermost last."""
+
+    def __init__(self) -> None:
+        self.lists: list[list[tuple[str, bool]]] = []
+
+
+_COMPLAINTS = _Complaints()
 
 
 def listening() -> bool:
     """Whether a network is being inspected, so that its parts shall be watched."""
-    return bool(_COMPLAINTS)
+    return bool(_COMPLAINTS.lists)
 
 
 def complain(text: str, *, of_mode: bool = False) -> None:
     """Note what is wrong with the network under inspection, and whether it is that a mode was not told."""
-    if _COMPLAINTS:
-        _COMPLAINTS[-1].append((text, of_mode))
+    if _COMPLAINTS.lists:
+        _COMPLAINTS.lists[-1].append((text, of_mode))
 
 
 @contextlib.contextmanager
 def _listening() -> Iterator[list[tuple[str, bool]]]:
-    _COMPLAINTS.append([])
+    _COMPLAINTS.lists.append([])
     try:
-        yield _COMPLAINTS[-1]
+        yield _COMPLAINTS.lists[-1]
     finally:
-        _COMPLAINTS.pop()
+        _COMPLAINTS.lists.pop()
 
 
 def buffers_of(model: Any, x: Any) -> frozenset[str]:

@@ -7,6 +7,7 @@ Whether a module trains is told by the flag that its `__call__` or, as a field, 
 
 import contextlib
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ from weightspace.code import Code
 from weightspace.errors import InputError
 from weightspace.models.adapters.common import (
     Convention,
+    Signature,
     check_arguments,
     check_call,
     check_flags,
@@ -54,7 +56,7 @@ class FromLinen(UserModel):
 
     def module(self, *, train: bool = False) -> Any:
         """What the factory gives, its flags set."""
-        flags = told(flags_of(self.code.call), train=train)
+        flags = told(_flags_of_factory(self.code.call), train=train)
         check_arguments(self.code, supplied=tuple(flags))
         made = chosen(self.code(**flags), "", None)
         check_library(made, "Flax Linen", self.code.identity["code"])
@@ -165,6 +167,12 @@ def _changed_fields(module: nn.Module) -> dict[str, Any]:
         for f in fields
         if values[f.name] is not f.default and values[f.name] != f.default
     }
+
+
+def _flags_of_factory(call: Callable[..., Any]) -> tuple[str, ...]:
+    """The flags that a factory is given; fields of a class that have defaults are set afterwards."""
+    required = Signature.of(call).required
+    return tuple(name for name in flags_of(call) if name in required or not inspect.isclass(call))
 
 
 def _flags(module: nn.Module) -> tuple[str, ...]:

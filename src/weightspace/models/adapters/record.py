@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
+from jax.extend.core import get_opaque_trace_state
 from jaxtyping import Array
 
 from weightspace.models.adapters.inspection import complain
@@ -18,8 +19,9 @@ LOCK = threading.RLock()
 class Recorder:
     """Outputs of modules by path, in the order in which the modules finish.
 
-    The classes' `__call__` is replaced while the model runs. Modules that a library's own loops and
-    transformations copy are not found; a module that is called again is recorded as `path#2`.
+    The classes' `__call__` is replaced while the model runs. Modules called within loops and transformations
+    (an inner `vmap` or `scan`) are not found, since their outputs live there only; a module that is called
+    again is recorded as `path#2`.
     """
 
     def __init__(self, modules: Mapping[str, Any]):
@@ -30,6 +32,7 @@ class Recorder:
 
     def __enter__(self) -> "Recorder":
         LOCK.acquire()
+        self._outside = get_opaque_trace_state()
         self._originals = {}
         for cls in {type(module) for module in self._modules if callable(module)}:
             self._originals[cls] = cls.__dict__.get("__call__")
@@ -78,7 +81,7 @@ class Recorder:
 
     def _record(self, path: str, outputs: Any) -> None:
         value = outputs[0] if isinstance(outputs, tuple) and outputs else outputs
-        if not isinstance(value, jax.Array):
+        if not isinstance(value, jax.Array) or get_opaque_trace_state() != self._outside:
             return
         again = sum(1 for known in self.found if known.split("#")[0] == path)
         self.found[f"{path}#{again + 1}" if again else path] = value

@@ -7,7 +7,6 @@ from jaxtyping import Array, Key
 
 from weightspace import tree
 from weightspace.code import Code
-from weightspace.errors import InputError
 from weightspace.models.adapters.common import Overrides, inputs_type, like, prepared, strong
 from weightspace.models.adapters.inspection import buffers_of
 from weightspace.models.base import Model, State, Weights
@@ -74,8 +73,6 @@ class UserModel(Model):
 
     def stored(self, state: State, kept: dict[str, Array]) -> State:
         """The state, with the arrays that are no weights."""
-        if self.place in state:
-            raise InputError(f"the state of {self.name} has a part '{self.place}'; give it another name")
         return {**state, self.place: tree.nested_dict(kept)}
 
     def joined(self, weights: Weights, state: State, x: Array) -> tuple[Tree, State, Array]:
