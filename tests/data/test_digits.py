@@ -237,7 +237,8 @@ def test_the_page_s_example():
 @pytest.mark.parametrize("dtype", ["float64", "int64", "float32"])
 def test_the_decoding_takes_inputs_as_they_were_given(rule, dtype):
     x = (1e6 + 50 * np.random.default_rng(0).normal(size=(40, 3))).astype(dtype)
-    data = ws.Data(ws.from_arrays(x, np.arange(40) % 2), normalise=rule)
+    y = np.arange(40) % 2
+    data = ws.Data(ws.from_arrays(x, y, x, y), normalise=rule)
     arrays, (shift, scale) = data.arrays(), data.decoding()
     seen = (np.asarray(arrays.train.x, np.float64) - arrays.shift) * arrays.scale
     assert np.allclose((x.astype(np.float64) - shift) * scale, seen, atol=1e-8 * np.abs(seen).max())
