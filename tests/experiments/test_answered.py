@@ -1,9 +1,10 @@
 import pytest
 
-from tests.figures.builders import fill, line, plain_lines, random_experiment
+from tests.figures.builders import fill, full, line, plain_lines, random_experiment
 from weightspace.errors import StoreError
 from weightspace.experiments.answered import answered, asked_exactly, safe_name
-from weightspace.experiments.restore import Runs
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
+from weightspace.experiments.restore import RestoreWarning, Runs
 from weightspace.store.base import Store
 
 
@@ -116,3 +117,70 @@ def test_names_of_files_hold_nothing_dangerous():
     one, two = safe_name("a" * 200), safe_name("a" * 199 + "b")
     assert one != two
     assert len(one) <= 80
+
+
+def coded(source):
+    """A part of a run's spec: the code of a user's network."""
+    return {"code": "mine:factory", "source": source}
+
+
+def test_no_mean_is_taken_over_a_setting_that_nothing_tells(store):
+    """The same question after an edit, or under other content of the data: equal labels, other runs."""
+    experiment = random_experiment(reference=False)
+    lines = [line(4, seed, 0.2) for seed in (0, 1)]
+    fill(store, experiment, lines, "a", salt=1)
+    fill(store, experiment, [line(4, 0, 0.8)], "b", salt=2)
+    one, two = answered(store)
+    assert (one.settings, two.settings) == ({"salt": 1}, {"salt": 2})
+    assert one.folder != two.folder
+    assert (one.summary["test_accuracy"].tolist(), one.summary["n"].tolist()) == ([0.2], [2])
+    assert (two.summary["test_accuracy"].tolist(), two.summary["n"].tolist()) == ([0.8], [1])
+    with pytest.raises(StoreError, match="was asked 2 times with these settings, but other salt"):
+        asked_exactly(store, experiment)
+    mine = asked_exactly(store, experiment, one.table)
+    assert mine.summary["test_accuracy"].tolist() == [0.2]
+
+
+@pytest.mark.parametrize(("seed", "dim"), [(1, 4), (0, 16)], ids=["other seeds", "other dimensions"])
+def test_an_edit_of_the_users_code_splits_also_what_does_not_overlap(store, seed, dim):
+    experiment = random_experiment(reference=False)
+    fill(store, experiment, [line(4, 0, 0.2)], "a", salt=coded("old"))
+    fill(store, experiment, [line(dim, seed, 0.8)], "b", salt=coded("new"))
+    one, two = answered(store)
+    assert one.settings["source of mine:factory"] == "old"
+    assert two.settings["source of mine:factory"] == "new"
+    assert (len(one.table), len(two.table)) == (1, 1)
+
+
+def test_a_newer_version_of_a_part_splits_and_rows_without_the_part_belong_to_both(store):
+    experiment = random_experiment()
+    fill(store, experiment, [full(0, 0.9)], "a", salt={"kind": "Full", "version": 1})
+    fill(store, experiment, [line(4, 0, 0.2)], "b", salt={"kind": "Gaussian", "version": 1})
+    fill(store, experiment, [line(4, 1, 0.8)], "c", salt={"kind": "Gaussian", "version": 2})
+    parts = answered(store)
+    assert [part.settings["version of Gaussian"] for part in parts] == [1, 2]
+    assert [sorted(part.table["method"]) for part in parts] == [["full", "random"]] * 2
+
+
+def test_seeds_alone_split_nothing(store):
+    fill(store, random_experiment(), plain_lines(), "a")
+    fill(store, random_experiment(seeds=(5, 6)), plain_lines(seeds=(5, 6)), "b")
+    (part,) = answered(store)
+    assert part.settings == {}
+    assert part.summary["n"].tolist() == [4, 4, 4]
+
+
+def test_runs_asked_for_in_several_calls_are_one_table_with_a_line_each(store):
+    one, two = fill(store, random_experiment(), [line(4, 0, 0.2), line(16, 0, 0.8)])
+    for digest, width in ((one, 1), (two, 32)):
+        store.ask("runs", [({"width": width, "model": "m", "data": "d", "seed": 0}, digest)], {})
+    (part,) = answered(store, "runs")
+    assert part.summary.set_index("width")["test_accuracy"].to_dict() == {1: 0.2, 32: 0.8}
+
+
+def test_what_cannot_be_made_of_a_folder_is_said_and_left_out(store, monkeypatch):
+    fill(store, random_experiment(), plain_lines())
+    monkeypatch.setattr(FreedomRandom, "analyse", lambda *_: {}["missing"])
+    (part,) = answered(store)
+    with pytest.warns(RestoreWarning, match="the answers of freedom.random cannot be made .*KeyError"):
+        assert part.analyses == {}

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from weightspace.errors import InputError
+from weightspace.errors import InputError, NoResultWarning
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.answered import answered
 from weightspace.experiments.seeds import parse_seeds
@@ -376,7 +376,8 @@ def test_an_arm_that_diverges_blocks_its_own_later_rounds_only(tmp_path):
     experiment = TicketsKeptValues(
         kept=("rewind", "signed_constant:value=1e30"), seeds=("1",), **SMALL | {"epochs": 1.0}
     )
-    table = sweep(experiment, tmp_path)
+    with pytest.warns(NoResultWarning, match="1 blocked .*1 diverged"):
+        table = sweep(experiment, tmp_path)
     status = {(row.kept, row.round): row.status for row in table.itertuples() if row.round}
     assert status == {
         ("rewind", 1): "ok", ("rewind", 2): "ok",
@@ -388,7 +389,8 @@ def test_a_layer_that_is_pruned_to_nothing_stops_there_and_says_so(tmp_path):
     experiment = TicketsIterative(
         criteria=("large_final",), seeds=("1",), **SMALL | {"epochs": 1.0, "output_rate": 0.99}
     )
-    table = sweep(experiment, tmp_path).set_index("round")["status"]
+    with pytest.warns(NoResultWarning, match="1 blocked .*would keep none of its 1 weights"):
+        table = sweep(experiment, tmp_path).set_index("round")["status"]
     assert table.to_dict() == {0: "ok", 1: "ok", 2: "blocked"}
     (part,) = answered(Store(tmp_path))
     ((text, runs),) = part.errors.items()
@@ -494,7 +496,8 @@ def test_weights_of_an_accuracy_never_reached_leave_the_other_figures(tmp_path):
     experiment = TicketsIterative(
         criteria=("large_final",), seeds=("1",), score_at="100%", **SMALL | {"epochs": 1.0, "rounds": 1}
     )
-    sweep(experiment, tmp_path)
+    with pytest.warns(NoResultWarning, match="1 blocked"):
+        sweep(experiment, tmp_path)
     (part,) = answered(Store(tmp_path))
     assert sorted(part.measured["status"]) == ["blocked", "ok"]
     assert "criteria" in {panel.name for panel in part.panels}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.builders import EVALUATION, small_run
-from weightspace.errors import InputError
+from weightspace.errors import InputError, NoResultWarning
 from weightspace.node import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import cohorts, execute, memory, sweep
@@ -81,7 +81,8 @@ def test_a_program_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeyp
 
     monkeypatch.setattr(execute._Worker, "_train_block", broken)
     rows = [Row({"dim": d, "seed": 0}, small_run(0, dim=d), Watch("10it", (EVALUATION,))) for d in (2, 3)]
-    table = sweep(rows, tmp_path).set_index("dim")
+    with pytest.warns(NoResultWarning, match="1 failed .RuntimeError: no such kernel"):
+        table = sweep(rows, tmp_path).set_index("dim")
     assert dict(table["status"]) == {2: "ok", 3: "failed"}
     assert np.isfinite(table.loc[2, "test_loss"])
     failed = Store(tmp_path).record(rows[1].node.digest)

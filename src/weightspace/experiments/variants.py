@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from weightspace.experiments.restore import Runs
-from weightspace.store.settings import settings_of, telling_apart
+from weightspace.store.settings import Settings, settings_of, telling_apart
 
 if TYPE_CHECKING:
     from weightspace.experiments.answered import Answered
@@ -30,19 +30,38 @@ def variants(part: "Answered") -> list["Answered"]:
     if isinstance(part.experiment, Runs) or part.table.empty:
         return [part]
     settings = settings_of(part.store)
-    apart = telling_apart(part.asked, settings)
-    columns = {name: [_given(value) for value in apart[name]] for name in apart}
-    code = [settings.code(run) for run in part.table["run"]]
-    for name in dict.fromkeys(name for each in code for name in each):
-        if len({each[name] for each in code if name in each}) > 1:
-            columns.setdefault(name, [each.get(name, ANY) for each in code])
+    found = []
+    for each in _by_code([part], settings):
+        apart = telling_apart(each.asked, settings)
+        found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})
+    return found
+
+
+def _by_code(parts: list["Answered"], settings: Settings) -> list["Answered"]:
+    """The same apart by versions and sources, one part's name after the other."""
+    done = []
+    while parts:
+        part = parts.pop(0)
+        code = [settings.code(run) for run in part.table["run"]]
+        names = dict.fromkeys(name for each in code for name in each)
+        several = [name for name in names if len({each[name] for each in code if name in each}) > 1]
+        if several:
+            column = [each.get(several[0], ANY) for each in code]
+            parts = [*_split(part, {several[0]: column}), *parts]
+        else:
+            done.append(part)
+    return done
+
+
+def _split(part: "Answered", columns: dict[str, list[Any]]) -> list["Answered"]:
+    """A question as one for each set of values of these columns, of one value for each row."""
     lines = list(zip(*columns.values(), strict=True))
     found = []
-    for values in dict.fromkeys(line for line in lines if ANY not in line) if columns else ():
+    for values in dict.fromkeys(line for line in lines if ANY not in line):
         same = [all(v in (mine, ANY) for v, mine in zip(line, values, strict=True)) for line in lines]
         told = dict(zip(columns, values, strict=True))
         rows = part.table[np.array(same, bool)].reset_index(drop=True)
-        found.append(dataclasses.replace(part, table=rows, settings=told))
+        found.append(dataclasses.replace(part, table=rows, settings=part.settings | told))
     return found or [part]
 
 
