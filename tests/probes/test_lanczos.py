@@ -70,21 +70,21 @@ def test_where_the_largest_is_positive_and_dominates_power_iteration_finds_the_s
     assert found(matrix, 20) == pytest.approx(v @ matrix @ v, rel=1e-5)
 
 
-def tiny_init(key, x, scale):
-    return {"kernel": scale * jax.random.normal(key, (4, 1))}
+def tiny_init(key, x):
+    return {"kernel": 1e-3 * jax.random.normal(key, (4, 1))}
 
 
-def square(p, x, scale):
+def square(p, x):
     return jnp.square(x @ p["kernel"])
 
 
-@pytest.mark.parametrize(("target", "scale"), [(5.0, 1e-3), (-5.0, 1e-3), (1.0, 0.6)])
-def test_sharpness_is_that_of_the_dense_hessian_at_a_saddle_too(target, scale):
+@pytest.mark.parametrize("target", [5.0, -5.0, 0.0])
+def test_sharpness_is_that_of_the_dense_hessian_at_a_saddle_too(target):
     """Near w = 0 the Hessian is -4 y times the inputs' covariance: concave in all directions for y = 5."""
     x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
     y = np.full(200, target, np.float32)
     task = Task(Data(from_arrays(x, y, x, y), normalise="none"), SquaredError())
-    model = from_function(tiny_init, square, scale=scale)
+    model = from_function(tiny_init, square)
     run = Run(model, task, Full(), Recipe(Sgd(0.0), "1it", batch=20), Seeds(0))
 
     def loss(w):
@@ -92,6 +92,6 @@ def test_sharpness_is_that_of_the_dense_hessian_at_a_saddle_too(target, scale):
 
     (weights,), records, _ = train([run], (Sharpness(iterations=200),), stretches=[1])
     dense = np.linalg.eigvalsh(np.asarray(jax.hessian(loss)(jnp.asarray(weights["kernel"].reshape(-1)))))
-    assert records["sharpness"][0, 0] == pytest.approx(dense[-1], rel=1e-4)
+    assert records["sharpness"][0, 0] == pytest.approx(dense[-1], rel=1e-4, abs=1e-9)
     if target == 5.0:
         assert dense[-1] == pytest.approx(-17.78, abs=0.01)

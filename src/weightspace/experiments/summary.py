@@ -8,7 +8,7 @@ from weightspace.frames import Frame
 def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
     """Mean, standard deviation (n - 1) and number of runs of each metric, for each set of labels.
 
-    Runs that diverged count with the values they had; failed, blocked and waiting ones have none.
+    Runs that diverged are counted, but have no values; failed, blocked and waiting ones are not.
 
     Args:
       table: Rows with labels, metrics and, if there is one, a `status`.

@@ -1,8 +1,8 @@
 """Paired comparisons of arms, seed by seed: runs of one seed share initialisation and data order.
 
 Differences of the test accuracy at early stopping, with Student's 95 % interval, the two-sided p of the
-paired t-test, and p times the number of comparisons made (Bonferroni), at most 1. Runs that diverged count
-with the values they had, as in the means.
+paired t-test, and p times the number of comparisons made (Bonferroni), at most 1. Runs that diverged have no
+values, as in the means: their pairs are left out, and `n` says so.
 """
 
 import itertools
