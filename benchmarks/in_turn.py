@@ -1,4 +1,4 @@
-"""Time of a training step under two arms, in turn (A B A B): two versions of the code, or two settings.
+"""Time of a training step under two arms, in turn (A B A B): two versions of code, flags or Python.
 
     python -m benchmarks.in_turn --before ../old --after . --out benchmarks/results/health.json
 
@@ -29,6 +29,10 @@ class Options:
     """XLA_FLAGS of the first arm."""
     after_flags: str = ""
     """XLA_FLAGS of the second arm."""
+    before_python: str = sys.executable
+    """Interpreter of the first arm, with its own packages."""
+    after_python: str = sys.executable
+    """Interpreter of the second arm."""
     rounds: int = 15
     """Turns of each."""
     seconds: float = 1.0
@@ -48,7 +52,8 @@ from weightspace.bench import Timer
 timers = {}
 for workload, counts in workloads(Options(runs=(16,))):
     timers[workload.name] = (workload, max(c for c in counts if c in (8, 16, 40)))
-print(json.dumps(list(timers)), flush=True)
+import jax, platform as machine
+print(json.dumps([list(timers), f"Python {machine.python_version()}, jax {jax.__version__}"]), flush=True)
 made = {}
 for line in sys.stdin:
     name, steps = json.loads(line)
@@ -62,16 +67,16 @@ for line in sys.stdin:
 class Arm:
     """One process and its programs."""
 
-    def __init__(self, tree: Path, flags: str):
+    def __init__(self, tree: Path, flags: str, python: str):
         # Both arms time the workloads of this checkout's benchmarks, on the packages' code of their own.
         here = Path(__file__).resolve().parents[1]
         paths = os.pathsep.join([str(tree.resolve() / "src"), str(here)])
         given = os.environ | {"PYTHONPATH": paths} | ({"XLA_FLAGS": flags} if flags else {})
         self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER], cwd=here, env=given, text=True,
+            [python, "-c", WORKER], cwd=here, env=given, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
-        self.names = self._read()
+        self.names, self.versions = self._read()
 
     def _read(self):
         assert self.process.stdout is not None
@@ -105,7 +110,8 @@ def compare(a: Arm, b: Arm, name: str, options: Options) -> dict:
 
 def main(options: Options) -> None:
     """Time all workloads, print the table, write the file."""
-    a, b = Arm(options.before, options.before_flags), Arm(options.after, options.after_flags)
+    a = Arm(options.before, options.before_flags, options.before_python)
+    b = Arm(options.after, options.after_flags, options.after_python)
     rows = []
     for name in a.names:
         if options.only in name:
@@ -118,6 +124,7 @@ def main(options: Options) -> None:
         summary = {
             "command": " ".join(["python", "-m", "benchmarks.in_turn", *sys.argv[1:]]),
             "date": time.strftime("%Y-%m-%d"), "processor": processor(), "versions": collect([])["versions"],
+            "before": a.versions, "after": b.versions,
             "rows": rows,
         }  # fmt: skip
         options.out.write_text(json.dumps(summary, indent=1) + "\n")
