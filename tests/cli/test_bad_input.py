@@ -366,7 +366,7 @@ def apply(weights, x, *, train):
     return x @ weights["w"] + weights["b"][None]
 
 def model():
-    return from_function(init, apply)
+    return from_function(init, apply, name="lucky", version=1)
 """
 
 

@@ -153,8 +153,9 @@ def test_data_with_one_digest_are_one_set(dtype, edit, data):
         z = z.reshape(6, 2, 2) if place % 2 else z
     elif edit == "split":
         test = (z[:3], w[:3]) if place % 2 else None
-    a = ws.Data(ws.from_arrays(x, y), normalise="none")
-    b = ws.Data(ws.from_arrays(z, w, *(test or ())), normalise="none")
+    classes = {"classes": 3}  # an edit may leave a class without an example
+    a = ws.Data(ws.from_arrays(x, y, **classes), normalise="none")
+    b = ws.Data(ws.from_arrays(z, w, *(test or ()), **classes), normalise="none")
     leaves = [
         [
             (np.asarray(leaf).dtype, np.asarray(leaf).shape, np.asarray(leaf).tobytes())

@@ -29,7 +29,11 @@ from weightspace.streams import Keys, Seeds, Stream
 from weightspace.sweeps import execute, sweep, trouble
 from weightspace.training.block import Block
 
-pytestmark = pytest.mark.usefixtures("cache_apart")
+# That runs broke is said in a warning too; here the record is looked at.
+pytestmark = [
+    pytest.mark.usefixtures("cache_apart"),
+    pytest.mark.filterwarnings("ignore::weightspace.errors.NoResultWarning"),
+]
 N = 40
 TESTED = Evaluation(("test",))
 
@@ -303,7 +307,7 @@ def _slope(wild):
     return 0 * wild
 
 
-_slope.defvjp(lambda wild: (0 * wild, ()), lambda _, g: (jnp.full_like(g, -3e38),))
+_slope.defvjp(lambda wild: (0 * wild, ()), lambda _, g: (0 * g - 3e38,))
 
 
 class TestColumns:

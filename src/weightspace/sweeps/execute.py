@@ -180,8 +180,11 @@ class _Training:
         if not fresh:
             return
         search = Search(self.block, self.runs, self.feed, frame)
-        if max(fresh.values()) == 0:
-            self.troubles |= search.at_start(carry, fresh)
+        at_start = [lane for lane, step in fresh.items() if step == 0]
+        if at_start:
+            self.troubles |= search.at_start(self.block.start(self.runs, self.feed)[1], at_start)
+        fresh = {lane: step for lane, step in fresh.items() if step > 0}
+        if not fresh:
             return
         saved = self._load(carry)
         if saved is None:

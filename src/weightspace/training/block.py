@@ -239,7 +239,9 @@ def _advance(
     def stretch(state: tuple[Any, Any], now: tuple[Any, Any]) -> tuple[tuple[Any, Any], Any]:
         count, flag = now
         carry, t = jax.lax.fori_loop(jnp.int32(0), count, body, state)
-        bad_step, found = jax.lax.cond(count > 0, marks, lambda c, _: (c.bad_step, c.found), carry, t)
+        # Before the first step too; in the program that draws the weights it would change their last bits.
+        looked_at = (count > 0) | (t == 0)
+        bad_step, found = jax.lax.cond(looked_at, marks, lambda c, _: (c.bad_step, c.found), carry, t)
         carry = dataclasses.replace(carry, bad_step=bad_step, found=found)
         records: list[dict[str, Any]] = []
         for group in range(len(key.groups)):

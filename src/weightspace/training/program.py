@@ -66,7 +66,6 @@ class Program:
         )
         usual = health.usual(carry.kept())
         frame = Frame(fixed, own, labels, partition.train, partition.validation, usual)
-        carry = self.check(run, frame, carry, jnp.int32(0))
         at = self._at(run, feed, frame, carry, jnp.int32(0))
         return frame, dataclasses.replace(carry, probes=tuple(probe.init(at) for probe in self.probes))
 
