@@ -16,7 +16,7 @@ from weightspace.recipes.optimisers import Adam
 from weightspace.recipes.schedules import Cosine
 
 pytestmark = pytest.mark.optimised
-MODELS = ["fc:widths=16", "conv2", "resnet20"]
+MODELS = ["fc:widths=16", "conv2", "resnet20:blocks=1,widths=4,8"]
 
 
 @pytest.mark.parametrize("lanes", [1, 4])
