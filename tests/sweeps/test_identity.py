@@ -194,3 +194,20 @@ def test_columns_of_one_name_and_other_statistics_are_told_apart(tmp_path):
     assert found[0] == found[2] != found[1]
     with pytest.raises(InputError, match="which both write columns that begin with 'test_'"):
         ws.sweep([ws.Row({"s": 1}, one, running), ws.Row({"s": 2}, one, batch)], tmp_path)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_run_that_others_start_from_is_measured_as_its_own_row_says(order, tmp_path):
+    data = ws.Data(ws.from_arrays(X, Y, X, Y))
+    plain, own = (ws.Task(data, ws.CrossEntropy(), metrics) for metrics in ((), (counted(0.1),)))
+    model = ws.from_nnx(Net, width=3)
+    start, child = run(model, own), run(model, plain)
+    child = ws.Run(
+        model, plain, ws.Affine(ws.Gaussian(4), run(model, plain).final()), child.recipe, ws.Seeds(0)
+    )
+    rows = [ws.Row({"what": "start"}, start), ws.Row({"what": "child"}, child)][::order]
+    table = ws.sweep(rows, tmp_path).set_index("what")
+    assert table.loc["start", "test_margin"] > 0
+    assert table.loc["child", "test_accuracy"] > 0
+    with pytest.raises(InputError, match="two lists of metrics"):
+        ws.sweep([ws.Row({"what": 1}, start), ws.Row({"what": 2}, run(model, plain))], tmp_path)

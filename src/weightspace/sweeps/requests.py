@@ -44,13 +44,21 @@ class Request:
         """What a record that holds all of it says of itself."""
         return marks(self.node, self.probes) if isinstance(self.node, Run) else ()
 
+    @property
+    def measures(self) -> bool:
+        """Whether metrics are asked for."""
+        return any(probe.columns for probe in self.probes)
+
     def joined(self, other: "Request") -> "Request":
         """Both requests of one node as one."""
         probes = {probe.key: probe for probe in (*self.probes, *other.probes)}
-        if isinstance(self.node, Run) and isinstance(other.node, Run):
-            check_apart(self.node, probes.values(), (other.node,))
+        # Metrics are no part of a run's digest: the run that is measured says which they are.
+        measured = [request.node for request in (self, other) if request.measures]
+        node = measured[0] if measured else self.node
+        if isinstance(node, Run):
+            check_apart(node, probes.values(), [run for run in measured if isinstance(run, Run)])
         return Request(
-            self.node,
+            node,
             tuple(probes[key] for key in sorted(probes)),
             tuple(sorted({*self.points, *other.points})),
             self.outputs | other.outputs,

@@ -5,15 +5,14 @@ from, and what pruned weights are frozen at. All parts go together: criteria × 
 """
 
 import dataclasses
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
-
-import numpy as np
 
 from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, WeightspaceError, check_choice, check_number
 from weightspace.experiments.base import Outputs
+from weightspace.experiments.tickets.first_kernel import first_kernel
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -22,7 +21,6 @@ from weightspace.masks.fit import check_finite
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
 from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
-from weightspace.models.layout import KINDS
 from weightspace.node import Output, Row, Run
 from weightspace.probes import Snapshot
 from weightspace.recipes.length import Length
@@ -252,24 +250,10 @@ class TicketsIterative(Rounds):
         run = rows["run"].iloc[0]
         probes = (Snapshot(self.rewind), self.scoring)
         before, after = (flat_dict(outputs(run, f"{probe.key}.weights")) for probe in probes)
-        path = _first_kernel(before, run, outputs)
+        path = first_kernel(before, run, outputs)
         before, after = before[path], after[path]
         check_finite("after", after, path)
         return before, after, f"{path}, seed {rows['seed'].iloc[0]}"
-
-
-def _first_kernel(weights: Mapping[str, Any], run: str, outputs: Outputs) -> str:
-    """The kernel that the forward pass uses first; the largest, where a store of old does not tell.
-
-    The store says which it is: the network is not made again to learn it, since a folder may name any.
-    """
-    paths = sorted(weights)
-    try:
-        told = outputs(run, "network")
-    except WeightspaceError:
-        return max(paths, key=lambda path: (np.ndim(weights[path]) > 1, np.size(weights[path])))
-    kernels = [place for place, kind in enumerate(told["kind"]) if KINDS[int(kind)] == "kernel"]
-    return paths[min(kernels, key=lambda place: int(told["order"][place]))]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -33,6 +33,7 @@ from weightspace.models.adapters.common import (
     library_rules,
     taking,
 )
+from weightspace.models.adapters.equinox_parts import modules, parts
 from weightspace.models.adapters.inspection import listening
 from weightspace.models.adapters.modes import flags_of, in_training, told
 from weightspace.models.adapters.record import LOCK, FlagWatch, Recorder
@@ -69,7 +70,7 @@ class FromEquinox(UserModel):
         module, flags = _in_mode(module, train=train)
         if train and jnp.issubdtype(x.dtype, jnp.floating) and jnp.finfo(x.dtype).bits < 32:
             _check_coarse(module, x.dtype)
-        watch = FlagWatch(dict(_parts(module)), train=train) if listening() else None
+        watch = FlagWatch(dict(parts(module)), train=train) if listening() else None
         with library_rules():
             outputs, own, _ = _over_batch(module, own, x, key, flags, watch)
         return checked_outputs(outputs, x, self.name), skeleton.named_state(jax.tree.leaves(own))
@@ -84,7 +85,7 @@ class FromEquinox(UserModel):
         module, flags = _in_mode(module, train=False)
         key = jax.random.key(0, impl="threefry2x32")
         with library_rules():
-            _, _, found = _over_batch(module, own, x, key, flags, _PartsRecorder(dict(_parts(module))))
+            _, _, found = _over_batch(module, own, x, key, flags, _PartsRecorder(dict(parts(module))))
         return found
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
@@ -142,7 +143,7 @@ def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
 def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
     """A module whose flags, the library's and those under users' names, say the mode; those of its call."""
     module = eqx.nn.inference_mode(module, value=not train)
-    for part in _modules(module):
+    for part in modules(module):
         for field in dataclasses.fields(part):
             training = in_training(field.name)
             if training is not None and isinstance(getattr(part, field.name, None), bool):
@@ -153,7 +154,7 @@ def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
 
 def _check_coarse(module: Any, dtype: Any) -> None:
     """Raise for a layer that cannot mix a batch's statistics with the finer ones of its state."""
-    for path, part in _parts(module):
+    for path, part in parts(module):
         if isinstance(part, eqx.nn.BatchNorm) and part.mode == "ema":
             raise InputError(
                 f"the BatchNorm '{path}' has the mode 'ema', which does not train in {dtype}; make it with "
@@ -219,7 +220,7 @@ class _PartsRecorder(Recorder):
 
     def parts_of(self, path: str, module: Any, outputs: Any) -> dict[str, Any]:
         """The modules that a shared part gives."""
-        return dict(_parts(outputs, f"{path}/pytree")) if isinstance(module, eqx.nn.Shared) else {}
+        return dict(parts(outputs, f"{path}/pytree")) if isinstance(module, eqx.nn.Shared) else {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -280,26 +281,3 @@ def _skeleton(model: FromEquinox) -> _Skeleton:
     places = 3 if _takes_state(module, state) else 2
     check_call(call, ("key", "state", *flags_of(call)), type(module).__name__, places)
     return skeleton
-
-
-def _children(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, eqx.Module):
-        return [(f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value)]
-    if isinstance(value, list | tuple):
-        return list(enumerate(value))
-    return list(value.items()) if isinstance(value, dict) else []
-
-
-def _parts(value: Any, path: str = "") -> list[tuple[str, Any]]:
-    """The modules within a module that can be called, by path."""
-    own = [(path, value)] if isinstance(value, eqx.Module) and callable(value) else []
-    inner = [_parts(child, f"{path}/{name}" if path else str(name)) for name, child in _children(value)]
-    return own + [part for group in inner for part in group]
-
-
-def _modules(value: Any) -> Iterator[Any]:
-    """All modules within a module, itself too."""
-    if isinstance(value, eqx.Module):
-        yield value
-    for _, child in _children(value):
-        yield from _modules(child)

@@ -1,0 +1,31 @@
+"""The modules within an Equinox module: in fields, lists, tuples and dicts, at any depth."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import equinox as eqx
+
+
+def children(value: Any) -> list[tuple[Any, Any]]:
+    """What a value holds, by name or place."""
+    if isinstance(value, eqx.Module):
+        return [(f.name, getattr(value, f.name, None)) for f in dataclasses.fields(value)]
+    if isinstance(value, list | tuple):
+        return list(enumerate(value))
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def parts(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    """The modules within a module that can be called, by path."""
+    own = [(path, value)] if isinstance(value, eqx.Module) and callable(value) else []
+    inner = [parts(child, f"{path}/{name}" if path else str(name)) for name, child in children(value)]
+    return own + [part for group in inner for part in group]
+
+
+def modules(value: Any) -> Iterator[Any]:
+    """All modules within a module, itself too."""
+    if isinstance(value, eqx.Module):
+        yield value
+    for _, child in children(value):
+        yield from modules(child)
