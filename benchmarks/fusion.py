@@ -103,8 +103,8 @@ def child(told: dict[str, Any]) -> None:
         compiler.avoid_known_faults()
     else:
         # Versions without the fault have the same flag; here it is known to the compiler.
-        os.environ["XLA_FLAGS"] = f"{compiler.FLAG}="
-        compiler.options = lambda: {compiler.OPTION: ""}
+        os.environ["XLA_FLAGS"] = compiler.SETTING
+        compiler.known_wrong = lambda: True
     platform.use_cpu_devices()
     import jax
 

@@ -121,7 +121,7 @@ def test_the_real_fault_is_caught_where_the_fusion_is_on():
         assert lines[0].startswith(
             f"trouble: versions: jaxlib {compiler.jaxlib_version()}: 7,232 of 40,000 rows"
         )
-        assert f"XLA_FLAGS={compiler.FLAG}=" in lines[0]
+        assert f"XLA_FLAGS={compiler.SETTING}" in lines[0]
         assert lines[1].startswith(f"trouble: kernels: {ROWS}: compiled ")
         assert "uncompiled right" in lines[1]
 
@@ -138,7 +138,7 @@ class TestSession:
         finding = self.finding(monkeypatch, "print(7232)")
         assert finding.state == "note"
         assert "7,232 of 40,000 rows" in finding.seen
-        assert finding.advice == f"for your own programs set XLA_FLAGS={compiler.FLAG}="
+        assert finding.advice == f"for your own programs set XLA_FLAGS={compiler.SETTING}"
 
     def test_it_is_given_the_users_flags_alone(self, monkeypatch):
         monkeypatch.setattr(compiler, "_ADDED", ["--added"])

@@ -45,4 +45,4 @@ class Session:
             f"if JAX starts before weightspace, {int(said):,} of {compiler.ROWS:,} rows of a product are "
             f"wrong there ({compiler.ISSUE}); trainings are compiled without the fault there too"
         )
-        return Finding(PART, NAME, "note", seen, f"for your own programs set XLA_FLAGS={compiler.FLAG}=")
+        return Finding(PART, NAME, "note", seen, f"for your own programs set XLA_FLAGS={compiler.SETTING}")

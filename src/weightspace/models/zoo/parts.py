@@ -14,7 +14,9 @@ from flax import nnx
 from jax.nn import initializers
 from jaxtyping import Array, Float
 
+from weightspace.models.channels import add_to_channels, channel_means
 from weightspace.models.convolution import convolution
+from weightspace.models.convolution_cpu import LAYOUT
 
 ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "relu": jax.nn.relu,
@@ -67,18 +69,17 @@ def conv(
     bias: bool = True,
     padding: str = "SAME",
     initialiser: str = "lecun_normal",
-) -> nnx.Conv:
+) -> "Conv":
     """A convolution; with padding `SAME` it keeps the size of the image, up to the stride."""
-    return nnx.Conv(
+    return Conv(
         taken,
         made,
         (size, size),
-        strides=stride,
+        strides=(stride, stride),
         padding=padding,
         use_bias=bias,
         kernel_init=INITIALISERS[initialiser],
         bias_init=_bias(initialiser, size * size * taken),
-        conv_general_dilated=convolution,
         rngs=rngs,
     )
 
@@ -97,6 +98,17 @@ def uniform_bias(fan_in: int) -> Callable[..., Any]:
     return draw
 
 
+class Conv(nnx.Conv):
+    """Flax's two-dimensional convolution without dilation and groups, its bias added row by row."""
+
+    def __call__(self, x: Array, *_: Any, **__: Any) -> Float[Array, "batch height width channels"]:
+        """The convolved images."""
+        bias = None if self.bias is None else self.bias[...]
+        x, kernel, bias = self.promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
+        y = convolution(x, kernel, self.strides, self.padding, dimension_numbers=LAYOUT)
+        return y if bias is None else add_to_channels(y, bias)
+
+
 class BatchNorm(nnx.BatchNorm):
     """Flax's batch normalisation, computed as x·a + b with one a and b a channel: half the time on a CPU.
 
@@ -108,9 +120,8 @@ class BatchNorm(nnx.BatchNorm):
         wide = x.astype(self.mean[...].dtype)
         mean, var = self.mean[...], self.var[...]
         if not self.use_running_average:
-            axes = tuple(range(x.ndim - 1))
-            mean = jnp.mean(wide, axes)
-            var = jnp.maximum(jnp.mean(wide * wide, axes) - mean * mean, 0)
+            mean = channel_means(wide)
+            var = jnp.maximum(channel_means(wide * wide) - mean * mean, 0)
             keep = self.momentum
             self.mean[...] = keep * self.mean[...] + (1 - keep) * jax.lax.stop_gradient(mean)
             self.var[...] = keep * self.var[...] + (1 - keep) * jax.lax.stop_gradient(var)
