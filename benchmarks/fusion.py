@@ -13,7 +13,6 @@ import dataclasses
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from typing import Any
 import tyro
 
 from benchmarks import against_torch
+from benchmarks.turns import Process, in_turn
 from weightspace import compiler, platform
 
 SIDES = ("with", "without")
@@ -68,30 +68,11 @@ def rows(options: Options) -> list[tuple[str, int, int, str]]:
     return [row for row in found if options.only in f"{row[0]} {row[3]}"]
 
 
-class Side:
+def side(name: str, options: Options, place: int, count: int, what: str) -> Process:
     """A process that compiles one row one way, and repeats it when it is told to."""
-
-    def __init__(self, side: str, options: Options, place: int, count: int, what: str):
-        environment = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
-        told = json.dumps({"side": side, "runs": options.runs, "place": place, "count": count, "what": what})
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.fusion", "--only", f"child:{told}"],
-            env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        self.about = self._answer()
-
-    def _answer(self) -> Any:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def seconds(self, repeats: int) -> float:
-        """Of one repetition."""
-        print(repeats, file=self.process.stdin, flush=True)
-        return self._answer()
-
-    def end(self) -> None:
-        """Let it go."""
-        self.process.communicate()
+    environment = {key: value for key, value in os.environ.items() if key != "XLA_FLAGS"}
+    told = json.dumps({"side": name, "runs": options.runs, "place": place, "count": count, "what": what})
+    return Process([sys.executable, "-m", "benchmarks.fusion", "--only", f"child:{told}"], environment)
 
 
 def child(told: dict[str, Any]) -> None:
@@ -165,20 +146,17 @@ def main(options: Options) -> None:
     found = []
     about: dict[str, Any] = {}
     for name, place, count, what in rows(options):
-        sides = {side: Side(side, options, place, count, what) for side in SIDES}
-        first = max(one.seconds(2) for one in sides.values())
+        sides = {arm: side(arm, options, place, count, what) for arm in SIDES}
+        first = max(one.ask(2) for one in sides.values())
         repeats = max(2, int(options.seconds / max(first, 1e-7)))
-        timed: dict[str, list[float]] = {side: [] for side in SIDES}
-        for _ in range(options.rounds):
-            for side, one in sides.items():
-                timed[side].append(one.seconds(repeats))
-        medians = {side: statistics.median(times) / count for side, times in timed.items()}
+        timed = in_turn(sides, repeats, options.rounds)
+        medians = {arm: statistics.median(times) / count for arm, times in timed.items()}
         row = {"workload": name, "what": what, "runs": count}
-        row |= {f"{side}_us": 1e6 * medians[side] for side in SIDES}
-        row |= {f"{side}_spread": max(times) / min(times) for side, times in timed.items()}
-        row |= {f"{side}_compile_s": one.about["compile_s"] for side, one in sides.items()}
+        row |= {f"{arm}_us": 1e6 * medians[arm] for arm in SIDES}
+        row |= {f"{arm}_spread": max(times) / min(times) for arm, times in timed.items()}
+        row |= {f"{arm}_compile_s": one.about["compile_s"] for arm, one in sides.items()}
         row["without_over_with"] = medians["without"] / medians["with"]
-        about = {f"wrong_rows_{side}": one.about["wrong_rows"] for side, one in sides.items()} | {
+        about = {f"wrong_rows_{arm}": one.about["wrong_rows"] for arm, one in sides.items()} | {
             key: sides["with"].about[key] for key in ("jax", "devices")
         }
         for one in sides.values():

@@ -9,12 +9,13 @@ see the same machine at the same time. What is quoted is the ratio of the median
 import dataclasses
 import json
 import os
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import tyro
+
+from benchmarks.turns import Process, in_turn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,58 +65,42 @@ for line in sys.stdin:
 """
 
 
-class Arm:
-    """One process and its programs."""
-
-    def __init__(self, tree: Path, flags: str, python: str):
-        # Both arms time the workloads of this checkout's benchmarks, on the packages' code of their own.
-        here = Path(__file__).resolve().parents[1]
-        paths = os.pathsep.join([str(tree.resolve() / "src"), str(here)])
-        given = os.environ | {"PYTHONPATH": paths} | ({"XLA_FLAGS": flags} if flags else {})
-        self.process = subprocess.Popen(
-            [python, "-c", WORKER], cwd=here, env=given, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
-        self.names, self.versions = self._read()
-
-    def _read(self):
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def advance(self, name: str, steps: int) -> tuple[float, int]:
-        """Seconds of a run-step, and runs at once."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps([name, steps]) + "\n")
-        self.process.stdin.flush()
-        return self._read()
+def arm(tree: Path, flags: str, python: str) -> Process:
+    """A process with the workloads of this checkout's benchmarks, on the package's code of its own."""
+    here = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join([str(tree.resolve() / "src"), str(here)])
+    given = os.environ | {"PYTHONPATH": paths} | ({"XLA_FLAGS": flags} if flags else {})
+    return Process([python, "-c", WORKER], given, here)
 
 
-def compare(a: Arm, b: Arm, name: str, options: Options) -> dict:
+def compare(arms: dict[str, Process], name: str, options: Options) -> dict:
     """Both arms in turn on one workload."""
     import numpy as np
 
-    for arm in (a, b):
-        arm.advance(name, 2)
-    seconds, runs = a.advance(name, 10)
+    for one in arms.values():
+        one.ask([name, 2])
+    seconds, runs = arms["before"].ask([name, 10])
     steps = max(2, int(options.seconds / (seconds * runs)))
-    times = np.array([[arm.advance(name, steps)[0] for arm in (a, b)] for _ in range(options.rounds)])
-    before, after = np.median(times, 0)
-    ratios = times[:, 1] / times[:, 0]
+    timed = in_turn(arms, [name, steps], options.rounds)
+    before, after = (np.array(timed[arm])[:, 0] for arm in ("before", "after"))
     return {
         "workload": name, "runs": runs, "steps": steps,
-        "before_us": float(before) * 1e6, "after_us": float(after) * 1e6,
-        "ratio": float(after / before), "quartiles": [float(q) for q in np.percentile(ratios, [25, 75])],
+        "before_us": float(np.median(before)) * 1e6, "after_us": float(np.median(after)) * 1e6,
+        "ratio": float(np.median(after) / np.median(before)),
+        "quartiles": [float(q) for q in np.percentile(after / before, [25, 75])],
     }  # fmt: skip
 
 
 def main(options: Options) -> None:
     """Time all workloads, print the table, write the file."""
-    a = Arm(options.before, options.before_flags, options.before_python)
-    b = Arm(options.after, options.after_flags, options.after_python)
+    arms = {
+        "before": arm(options.before, options.before_flags, options.before_python),
+        "after": arm(options.after, options.after_flags, options.after_python),
+    }
     rows = []
-    for name in a.names:
+    for name in arms["before"].about[0]:
         if options.only in name:
-            rows.append(compare(a, b, name, options))
+            rows.append(compare(arms, name, options))
             print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     if options.out:
         from benchmarks.against_torch import processor
@@ -124,7 +109,7 @@ def main(options: Options) -> None:
         summary = {
             "command": " ".join(["python", "-m", "benchmarks.in_turn", *sys.argv[1:]]),
             "date": time.strftime("%Y-%m-%d"), "processor": processor(), "versions": collect([])["versions"],
-            "before": a.versions, "after": b.versions,
+            **{name: one.about[1] for name, one in arms.items()},
             "rows": rows,
         }  # fmt: skip
         options.out.write_text(json.dumps(summary, indent=1) + "\n")

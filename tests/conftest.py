@@ -1,7 +1,7 @@
 """Strictness for every test: no silent promotion, types checked at run time, real data only if present.
 
-Programs are compiled without most optimisations, since compiling is most of the time of small runs; modules
-marked `optimised` see the programs of users.
+Compiling is most of the time of small runs. Programs are compiled without most optimisations, by the emitters
+that take least time; modules marked `optimised` see the programs of users.
 """
 
 import os
@@ -9,12 +9,24 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ["XLA_FLAGS"] = " ".join(
+    dict.fromkeys(
+        [
+            *os.environ.get("XLA_FLAGS", "").split(),
+            "--xla_cpu_use_fusion_emitters=false",
+            "--xla_cpu_parallel_codegen_split_count=1",
+        ]
+    )
+)
 
 import jax
 import pytest
 
 from weightspace import compiler, platform
 from weightspace.training.block import block_for
+
+USERS = {"xla_cpu_use_fusion_emitters": True}
+"""What undoes it in programs of the package."""
 
 compiler.avoid_known_faults()
 platform.use_cpu_devices(2)
@@ -45,7 +57,11 @@ def compilation(request):
     before = jax.config.read("jax_disable_most_optimizations")
     wanted = before and request.node.get_closest_marker("optimised") is None
     _compile_quickly(wanted)
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        if not wanted and jax.default_backend() == "cpu":
+            options = compiler.options
+            patch.setattr(compiler, "options", lambda: options() | USERS)
+        yield
     _compile_quickly(before)
 
 

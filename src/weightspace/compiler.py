@@ -3,9 +3,9 @@
 On a CPU jaxlib 0.10.2 gives wrong rows, without a word, for a small product over many rows that is followed
 by a reduction (jax issue 39103); without its fusion of several operations into one library call the rows are
 right. That fusion is switched off before JAX starts, where the process is ours; library calls of single
-convolutions, which are right and a quarter faster, stay. Training programs are compiled so whatever the process
-was started with. Where JAX has started with the fusion, a program of known result tells whether other programs
-are to be trusted. A value that the user gave in `XLA_FLAGS` is kept.
+convolutions, which are right and a quarter faster, stay. Training programs are compiled so whatever the
+process was started with. Where JAX has started with the fusion, a program of known result tells whether other
+programs are to be trusted. A value that the user gave in `XLA_FLAGS` is kept.
 """
 
 import functools
@@ -26,7 +26,7 @@ SETTING = f"{FLAG}={KEPT}"
 _ENUM = {"": "", KEPT: "LIBRARY_FUSION_TYPE_INDIVIDUAL_CONVOLUTION"}
 """As `XLA_FLAGS` and as `compiler_options` have it."""
 HARMLESS = tuple(_ENUM)
-"""Values with which the rows are right: `dot`, `reduce` and `eltwise`, alone or with others, give wrong ones."""
+"""Values that give right rows; `dot`, `reduce` and `eltwise`, alone or with others, give wrong ones."""
 ISSUE = "https://github.com/jax-ml/jax/issues/39103"
 WRONG_FUSION = ("0.10.2",)
 """Versions of jaxlib whose fusion gives wrong rows; 0.10.1, 0.11.0, 0.11.2 and 0.12 were right when tried."""
@@ -164,8 +164,8 @@ def _check_once() -> None:
         )
         warnings.warn(
             f"jaxlib {jaxlib_version()} gives wrong numbers in this process ({wrong:,} of {ROWS:,} rows of a "
-            f"test, {ISSUE}): {why}. Set XLA_FLAGS={SETTING} before Python starts, or use jax 0.12 with Python "
-            "3.12 or newer",
+            f"test, {ISSUE}): {why}. Set XLA_FLAGS={SETTING} before Python starts, or use jax 0.12 with "
+            "Python 3.12 or newer",
             CompilerWarning,
             stacklevel=4,
         )

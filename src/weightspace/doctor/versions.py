@@ -72,7 +72,9 @@ def fusion() -> Finding:
         else "JAX had started before it could be switched off"
     )
     seen = f"{wrong:,} of {compiler.ROWS:,} rows of a product wrong, as {why} ({compiler.ISSUE})"
-    return Finding(PART, name, "trouble", seen, f"start with XLA_FLAGS={compiler.SETTING}, or install jax 0.12")
+    return Finding(
+        PART, name, "trouble", seen, f"start with XLA_FLAGS={compiler.SETTING}, or install jax 0.12"
+    )
 
 
 def _untried() -> Iterator[Finding]:

@@ -105,7 +105,8 @@ class Conv(nnx.Conv):
         """The convolved images."""
         bias = None if self.bias is None else self.bias[...]
         x, kernel, bias = self.promote_dtype((x, self.kernel[...], bias), dtype=self.dtype)
-        y = convolution(x, kernel, self.strides, self.padding, dimension_numbers=LAYOUT)
+        strides, padding = cast(tuple[Any, Any], (self.strides, self.padding))
+        y = convolution(x, kernel, strides, padding, dimension_numbers=LAYOUT)
         return y if bias is None else add_to_channels(y, bias)
 
 
