@@ -106,11 +106,11 @@ class Readings:
         from weightspace.data.cosine import CosineProduct
         from weightspace.data.task import Task
         from weightspace.models.zoo import make
-        from weightspace.node import Run
         from weightspace.probes import make_probe
         from weightspace.recipes.base import Recipe
         from weightspace.recipes.losses import SquaredError
         from weightspace.recipes.optimisers import Sgd
+        from weightspace.run import Run
         from weightspace.spaces.full import Full
         from weightspace.streams import Seeds
         from weightspace.sweeps.cohorts import backend, default_lanes, prepare

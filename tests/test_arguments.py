@@ -105,6 +105,6 @@ def test_what_is_meant_is_taken_where_it_is_clear():
     """Lists for tuples; steps in any order and twice are the same points."""
     watch = ws.Watch([20, 5, 5], [ws.Evaluation()])
     assert watch == ws.Watch((20, 5, 5), (ws.Evaluation(),))
-    from weightspace.sweeps.requests import evaluation_points
+    from weightspace.sweeps.requests import readings_of
 
-    assert evaluation_points(RUN, watch) == (0, 5, 20)
+    assert readings_of(RUN, watch) == (0, 5, 20)

@@ -1,4 +1,4 @@
-"""Imports point down: training knows no plug-in, plug-ins no training, the store no experiment."""
+"""Imports point down: one ordered list of floors, for every import wherever in a file it stands."""
 
 import ast
 import subprocess
@@ -7,75 +7,95 @@ from pathlib import Path
 
 import pytest
 
+import weightspace
+
 SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
-GROUND = (
-    *(
-        "identity",
-        "arguments",
-        "named",
-        "spec",
-        "code",
-        "node",
-        "streams",
-        "tree",
-        "errors",
-        "platform",
-        "compiler",
-    ),
+FLOORS = (
+    *("errors", "tree", "frames", "compiler", "platform", "options", "identity", "code", "named"),
+    *("spec", "streams", "node"),  # the ground
+    *("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived"),  # contracts and plug-ins
+    *("arguments", "run", "training", "store", "sweeps"),  # what carries runs out and keeps them
+    *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )
-PLUGINS = ("spaces", "masks", "recipes", "probes", "edits", "derived", "models", "data")
-ABOVE = ("training", "sweeps", "store", "experiments", "figures", "report", "cli", "bench", "doctor")
+"""Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""
+ANYWHERE = ("__version__",)
+MEMBERS = ("models.zoo", "models.adapters", "spaces.full", "spaces.affine", "spaces.compose", "spaces.bases")
 MAY_NOT = {
-    **dict.fromkeys(GROUND, (*PLUGINS, *ABOVE)),
-    "models": ("spaces", "masks", "recipes", "probes", "edits", "data", "derived", *ABOVE),
-    "masks": (
-        *("spaces", "recipes", "probes", "edits", "data", "derived", "models.zoo", "models.adapters"),
-        *ABOVE,
-    ),
-    "spaces": ("recipes", "probes", "edits", "data", "derived", "models.zoo", "models.adapters", *ABOVE),
-    "recipes": ("spaces", "masks", "probes", "edits", "derived", *ABOVE),
-    "probes": ("masks", "recipes.optimisers", "edits", "derived", "models.zoo", "models.adapters", *ABOVE),
-    "edits": ("recipes", "probes", "data", "derived", *ABOVE),
-    "derived": ("recipes", "probes", "edits", "models.zoo", "models.adapters", *ABOVE),
-    "data": ("spaces", "masks", "probes", "edits", "models", "derived", *ABOVE),
-    "training": (
-        *("spaces.full", "spaces.affine", "spaces.compose", "spaces.bases", "models.zoo", "models.adapters"),
-        *("recipes.optimisers", "sweeps", "store", "experiments", "figures", "report", "cli"),
-    ),
-    "store": ("training", "sweeps", "experiments", "figures", "report", "cli", *PLUGINS),
-    "sweeps": ("experiments", "figures", "report", "cli"),
-    "doctor": ("experiments", "figures", "report", "cli"),
-    "figures": ("training", "sweeps", "cli"),
-    "report": ("training", "sweeps", "cli"),
-    "experiments": ("cli", "report", "sweeps"),
-}  # fmt: skip
+    **dict.fromkeys(("masks", "spaces", "probes", "derived"), MEMBERS[:2]),
+    "training": (*MEMBERS, "recipes.optimisers", "derived", "masks"),
+    "store": ("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived", "training"),
+    "sweeps": MEMBERS,
+    "figures": ("training", "sweeps"),
+    "report": ("training", "sweeps"),
+}
+"""What a floor does not import although it lies below: contracts are known, their members are not."""
 
 
-def imported(file):
-    """Modules of ours that a file imports at its top; what is imported inside functions is loaded on use."""
-    for node in ast.parse(file.read_text()).body:
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("weightspace"):
-            yield node.module.removeprefix("weightspace").lstrip(".")
+def imported(text):
+    """Modules of ours that a file imports, with the line, wherever the import stands."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "weightspace":
+            inner = node.module.removeprefix("weightspace").lstrip(".")
+            yield from ((inner or alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.Import):
-            yield from (
-                a.name.removeprefix("weightspace.") for a in node.names if a.name.startswith("weightspace")
-            )
+            ours = [alias.name for alias in node.names if alias.name.startswith("weightspace.")]
+            yield from ((name.removeprefix("weightspace."), node.lineno) for name in ours)
 
 
-@pytest.mark.parametrize("part", MAY_NOT)
-def test_imports_point_down(part):
-    files = (
-        [SOURCE / f"{part}.py"] if (SOURCE / f"{part}.py").exists() else sorted((SOURCE / part).rglob("*.py"))
-    )
-    assert files
-    wrong = [
-        f"{file.relative_to(SOURCE)} imports {module}"
-        for file in files
-        for module in imported(file)
-        for banned in MAY_NOT[part]
-        if module == banned or module.startswith(banned + ".")
-    ]
-    assert not wrong
+def floor_of(module):
+    """Its place in the list."""
+    return FLOORS.index(module.split(".")[0])
+
+
+def files():
+    for file in sorted(SOURCE.rglob("*.py")):
+        if file != SOURCE / "__init__.py":
+            yield file, ".".join(file.relative_to(SOURCE).with_suffix("").parts)
+
+
+def test_every_module_has_a_floor():
+    assert {name.split(".")[0] for _, name in files()} == set(FLOORS)
+    assert len(set(FLOORS)) == len(FLOORS)
+
+
+def wrong(name, text):
+    for module, line in imported(text):
+        if module in ANYWHERE:
+            continue
+        banned = [b for b in MAY_NOT.get(name.split(".")[0], ()) if module == b or module.startswith(b + ".")]
+        if floor_of(module) > floor_of(name) or banned:
+            yield f"{name}:{line} imports {module}"
+
+
+def test_imports_point_down():
+    assert not [each for file, name in files() for each in wrong(name, file.read_text())]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from weightspace.sweeps import sweep",
+        "from weightspace import sweeps",
+        "import weightspace.sweeps.ask as ask",
+        "def f():\n    from weightspace.run import Run",
+        "if TYPE_CHECKING:\n    from weightspace.run import Run",
+        "from weightspace.models.zoo import make",
+    ],
+)
+def test_an_import_that_points_up_is_seen(text):
+    assert list(wrong("probes.base", text))
+
+
+def test_type_checkers_see_every_public_name():
+    """What is loaded on use is declared for them too, from the same home."""
+    tree = ast.parse((SOURCE / "__init__.py").read_text())
+    declared = {
+        (alias.asname, node.module)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module != "typing"
+        for alias in node.names
+    }
+    assert declared == set(weightspace._HOME_OF.items())
 
 
 def test_the_core_imports_no_network_library_and_no_plotting():

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from weightspace.data.base import Data as Data
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
     from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.models.adapters import from_equinox as from_equinox
@@ -21,18 +22,40 @@ if TYPE_CHECKING:
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived
-    from weightspace.node import Precision as Precision
-    from weightspace.node import Row as Row
-    from weightspace.node import Run as Run
-    from weightspace.node import Watch as Watch
+    from weightspace.probes import Activations as Activations
+    from weightspace.probes import Best as Best
+    from weightspace.probes import BiasDistance as BiasDistance
+    from weightspace.probes import BiasPath as BiasPath
+    from weightspace.probes import BiasVariance as BiasVariance
+    from weightspace.probes import Density as Density
+    from weightspace.probes import Distance as Distance
+    from weightspace.probes import Evaluation as Evaluation
+    from weightspace.probes import Lipschitz as Lipschitz
+    from weightspace.probes import LipschitzSet as LipschitzSet
+    from weightspace.probes import PathLength as PathLength
+    from weightspace.probes import Sharpness as Sharpness
+    from weightspace.probes import SingularValues as SingularValues
+    from weightspace.probes import Snapshot as Snapshot
+    from weightspace.probes import Steadiness as Steadiness
     from weightspace.recipes.base import Decay as Decay
     from weightspace.recipes.base import Recipe as Recipe
     from weightspace.recipes.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from weightspace.recipes.losses import CrossEntropy as CrossEntropy
     from weightspace.recipes.losses import SquaredError as SquaredError
     from weightspace.recipes.optimisers import Adam as Adam
+    from weightspace.recipes.optimisers import AdamLegacy as AdamLegacy
     from weightspace.recipes.optimisers import Momentum as Momentum
+    from weightspace.recipes.optimisers import RmsProp as RmsProp
     from weightspace.recipes.optimisers import Sgd as Sgd
+    from weightspace.recipes.schedules import Constant as Constant
+    from weightspace.recipes.schedules import Cosine as Cosine
+    from weightspace.recipes.schedules import Exponential as Exponential
+    from weightspace.recipes.schedules import Linear as Linear
+    from weightspace.recipes.schedules import Steps as Steps
+    from weightspace.run import Precision as Precision
+    from weightspace.run import Row as Row
+    from weightspace.run import Run as Run
+    from weightspace.run import Watch as Watch
     from weightspace.spaces.affine import Affine as Affine
     from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
     from weightspace.spaces.compose import Compose as Compose
@@ -42,7 +65,9 @@ if TYPE_CHECKING:
     from weightspace.spaces.supermask import Supermask as Supermask
     from weightspace.store.read import history as history
     from weightspace.store.read import results as results
+    from weightspace.store.read import sql as sql
     from weightspace.streams import Seeds as Seeds
+    from weightspace.streams import Stream as Stream
     from weightspace.sweeps import sweep as sweep
 
 _HOMES = {
@@ -53,7 +78,8 @@ _HOMES = {
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
-    "weightspace.node": ("Derived", "Precision", "Row", "Run", "Watch"),
+    "weightspace.node": ("Derived",),
+    "weightspace.run": ("Precision", "Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",
         "Best",
@@ -69,7 +95,7 @@ _HOMES = {
         "SingularValues",
         "Snapshot",
         "Steadiness",
-        "Trajectory",
+        "BiasPath",
     ),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),

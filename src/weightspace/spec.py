@@ -107,7 +107,7 @@ def spec(cls: type[T]) -> type[T]:
     >>> @spec
     ... class Walk(Spec):
     ...     stride: float
-    ...     legs: int = static(2)
+    ...     legs: int = static(default=2)
     >>> jax.tree.leaves(Walk(1))
     [1.0]
     >>> jax.tree.structure(Walk(1.0)) == jax.tree.structure(Walk(3.0))
@@ -145,8 +145,11 @@ def role(field: dataclasses.Field[Any]) -> str:
 
 
 def kind(cls: type) -> str:
-    """The name of a spec class in canonical JSON: bare for our own, qualified for a user's."""
-    return cls.__name__ if _ours(cls) else qualified_name(cls)
+    """The name of a spec class in canonical JSON: `family.Name` for our own, qualified for a user's.
+
+    The family is the package's part that the class belongs to, wherever in it it is defined.
+    """
+    return f"{cls.__module__.split('.')[1]}.{cls.__name__}" if _ours(cls) else qualified_name(cls)
 
 
 def _ours(cls: type) -> bool:

@@ -248,7 +248,7 @@ def test_columns_of_any_name_are_names(here):
     store = Store(here / "out")
     name = '"; DROP VIEW runs; --'
     text = json.dumps({"n": 1})
-    row = RunRow(digest_of(text), text, "ok", scalars={name: 1.0}, points=(0,))
+    row = RunRow(digest_of(text), text, "ok", scalars={name: 1.0}, readings=(0,))
     store.write_cohort("c", [row], {"digest": [row.digest], "step": [0], name: [2.0]}, {})
     store.ask("e", [({"x' OR '1": 1}, row.digest)], {})
     from weightspace.store.read import history, results

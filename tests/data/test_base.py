@@ -71,8 +71,8 @@ def test_options_are_identity():
 def test_identity_and_draws_are_pinned():
     """If this fails, results change or are orphaned: raise `Data.version` if that is meant."""
     data = digits(validation=100, subset=500, noise=0.3)
-    assert digits().digest == "ac50f72f29f537364faf6e40a3568b78"
-    assert data.digest == "7e2bb163c633444d593a6b4b5df354a9"
+    assert digits().digest == "6105840c27223b282480b58b6fd36660"
+    assert data.digest == "5969ec2da5219415d3e8548d1f62acdd"
     drawn = (*data.partition(Seeds(0)), data.labels(data.arrays(), Seeds(0)))
     sums = [zlib.crc32(np.asarray(each, np.int32).tobytes()) for each in drawn]
     assert sums == [1515200846, 3388191166, 2618776684]

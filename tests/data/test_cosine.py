@@ -13,11 +13,11 @@ from weightspace.data.cosine import CosineProduct
 from weightspace.data.task import Task
 from weightspace.errors import DataError, InputError
 from weightspace.models.zoo import make
-from weightspace.node import Row, Run, Watch
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy, SquaredError
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.full import Full
 from weightspace.store.base import Store
 from weightspace.streams import Seeds

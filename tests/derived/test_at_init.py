@@ -20,11 +20,11 @@ from weightspace.masks.kept import Rewind, SignedConstant, make_kept
 from weightspace.masks.prune import density, full_mask, prune
 from weightspace.models.base import layout_of
 from weightspace.models.zoo import make
-from weightspace.node import Run
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Run
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Keys, Seeds, Stream, key
 

@@ -122,7 +122,7 @@ def test_a_greedy_cover_lies_between_the_least_covers_of_the_radius_and_of_half(
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"steadiness": None}, r"needs the steadiness.*run.read\(Trajectory\(\), 'phi_max'\)"),
+        ({"steadiness": None}, r"needs the steadiness.*run.read\(BiasPath\(\), 'phi_max'\)"),
         ({"gamma": -0.1}, "gamma is -0.1"),
         ({"delta": 0.0}, "delta is 0"),
         ({"delta": 1.0}, "delta is 1"),

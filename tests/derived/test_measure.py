@@ -8,8 +8,8 @@ from tests.builders import small_run
 from weightspace.data import make_data
 from weightspace.derived.measure import Measure
 from weightspace.errors import InputError
-from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation, Snapshot
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 

@@ -18,10 +18,10 @@ from weightspace.derived.lipschitz import LipschitzBounds
 from weightspace.derived.slice_regions import SliceRegions
 from weightspace.errors import InputError
 from weightspace.models.zoo import make
-from weightspace.node import Row
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import SquaredError
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Row
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep

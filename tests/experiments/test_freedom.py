@@ -7,7 +7,8 @@ from weightspace.errors import InputError
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.seeds import parse_seeds
-from weightspace.node import Output, Run
+from weightspace.node import Output
+from weightspace.run import Run
 from weightspace.sweeps import sweep
 from weightspace.sweeps.plan import estimate
 

@@ -15,9 +15,9 @@ from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
 from weightspace.experiments.tickets.paired import between
 from weightspace.experiments.tickets.supermask import TicketsSupermask, densities, with_settings
-from weightspace.node import Run
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Decay
+from weightspace.run import Run
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store

@@ -21,8 +21,8 @@ from weightspace.experiments.tickets.iterative import (
 )
 from weightspace.experiments.tickets.overlap import TicketsOverlap
 from weightspace.experiments.tickets.paired import paired
-from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.store.read import history
 from weightspace.sweeps import sweep

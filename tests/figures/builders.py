@@ -75,7 +75,7 @@ def fill(store, experiment, lines, cohort="c", provenance=None, salt=0, losses=F
         rows.append(
             RunRow(
                 digest=digest, spec=text, status=each["status"], seconds=2.0, steps=20, scalars=scalars,
-                points=points, provenance=provenance, error=each["error"],
+                readings=points, provenance=provenance, error=each["error"],
             )
         )  # fmt: skip
     store.write_cohort(cohort, rows, history, {})

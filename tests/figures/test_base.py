@@ -6,7 +6,7 @@ import pytest
 
 from tests.figures.builders import fill, line, plain_lines, random_experiment
 from weightspace.errors import InputError
-from weightspace.figures import draw
+from weightspace.experiments.draw import draw
 from weightspace.figures.arms import arms_of
 from weightspace.figures.axes import edges, thinned
 from weightspace.store.base import Store

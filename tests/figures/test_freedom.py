@@ -228,7 +228,7 @@ def test_maps_are_arranged_by_burn_in_and_the_rest(burned_in):
     assert [pane.get_ylabel() for pane in maps] == ["adam", "", "", "sgd", "", ""]
 
 
-def test_the_best_value_is_taken_over_the_evaluation_points():
+def test_the_best_value_is_taken_over_the_readings_of():
     rows = table(plain_lines())
     run = rows.loc[(rows["dim"] == 16) & (rows["seed"] == 0), "run"].item()
     history = pd.DataFrame(

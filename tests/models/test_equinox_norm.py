@@ -13,10 +13,10 @@ from tests.builders import small_run
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox
-from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam
+from weightspace.run import Row, Watch
 from weightspace.sweeps import sweep
 from weightspace.training.recalibrate import recalibrated
 

@@ -18,10 +18,10 @@ from weightspace.models.adapters.inspection import _inspected
 from weightspace.models.base import example, layout_of
 from weightspace.models.trace import reached
 from weightspace.models.zoo import make
-from weightspace.node import Row, Watch
 from weightspace.probes import Snapshot
 from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 

@@ -15,10 +15,10 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
 from weightspace.models.base import layout_of
-from weightspace.node import Row, Watch
 from weightspace.probes import Activations, Snapshot
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 

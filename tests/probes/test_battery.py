@@ -18,6 +18,7 @@ from weightspace.probes import (
     Activations,
     Best,
     BiasDistance,
+    BiasPath,
     BiasVariance,
     Distance,
     Evaluation,
@@ -29,7 +30,6 @@ from weightspace.probes import (
     SingularValues,
     Snapshot,
     Steadiness,
-    Trajectory,
     describe,
     make_probe,
     names,
@@ -51,7 +51,7 @@ PROBES = {
     "singular-values": SingularValues(layer=-1),
     "snapshot": Snapshot("5it"),
     "steadiness": Steadiness(),
-    "trajectory": Trajectory(),
+    "bias-path": BiasPath(),
 }
 MASKED = {"density"}
 """Probes of spaces that have masks."""

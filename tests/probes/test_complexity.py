@@ -21,10 +21,10 @@ from weightspace.derived.lipschitz import at_points
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_function
 from weightspace.models.zoo import make
-from weightspace.node import Precision, Row, Run, Watch
 from weightspace.probes import (
     Activations,
     BiasDistance,
+    BiasPath,
     BiasVariance,
     Lipschitz,
     LipschitzSet,
@@ -32,7 +32,6 @@ from weightspace.probes import (
     Sharpness,
     SingularValues,
     Steadiness,
-    Trajectory,
     make_probe,
 )
 from weightspace.probes.steadiness import BINS, HIGH, LOW, PER_OCTAVE, quantile
@@ -40,6 +39,7 @@ from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from weightspace.recipes.optimisers import Momentum, Sgd
 from weightspace.recipes.schedules import Exponential
+from weightspace.run import Precision, Row, Run, Watch
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
@@ -119,7 +119,7 @@ class TestNormalisedUpdate:
 
     @pytest.mark.parametrize("task", TASKS)
     def test_with_an_identity_it_is_the_local_lipschitz_constant(self, task):
-        found = records_of(run_of(task), Trajectory(), Lipschitz())
+        found = records_of(run_of(task), BiasPath(), Lipschitz())
         phi, steepness = found["trajectory"][1:], found["lipschitz_sampled"][1:]
         assert (phi > 1e-3).all()
         assert len(set(phi)) == STEPS
@@ -131,7 +131,7 @@ class TestNormalisedUpdate:
     def test_it_is_the_bias_s_own_motion(self, task):
         """Differences of stored biases over rate and ε, both from double precision outside of the program."""
         run = run_of(task)
-        layers = [Trajectory(layer=layer) for layer in (0, 1, -1)]
+        layers = [BiasPath(layer=layer) for layer in (0, 1, -1)]
         found = records_of(run, *layers)
         networks, y = chains(run, STEPS), np.asarray(run.task.data.arrays().train.y, np.float64)
         slopes = [
@@ -148,7 +148,7 @@ class TestNormalisedUpdate:
     def test_it_precedes_the_update(self):
         """λ before and after a step differ; φ is the one before."""
         run = run_of(lr=0.5)
-        phi = records_of(run, Trajectory())["trajectory"][1:]
+        phi = records_of(run, BiasPath())["trajectory"][1:]
         networks = chains(run, STEPS)
         before, after = (
             np.array([at_points(net, X[i])[0] for net, i in zip(nets, sampled(run, STEPS), strict=True)])
@@ -159,13 +159,13 @@ class TestNormalisedUpdate:
 
     @pytest.mark.parametrize("task", TASKS)
     def test_it_does_not_depend_on_the_rate(self, task):
-        first = [records_of(run_of(task, lr=lr), Trajectory(), stretches=[1]) for lr in (0.0, 1e-4, 0.3)]
+        first = [records_of(run_of(task, lr=lr), BiasPath(), stretches=[1]) for lr in (0.0, 1e-4, 0.3)]
         assert len({float(found["trajectory"][0]) for found in first}) == 1
         assert first[0]["trajectory"][0] > 0
 
     def test_a_falling_rate_leaves_the_identity_as_it_is(self):
         run = run_of(schedule=Exponential(0.5), length="2ep")
-        found = records_of(run, Trajectory(), stretches=[0, *[1] * 2 * N])
+        found = records_of(run, BiasPath(), stretches=[0, *[1] * 2 * N])
         rate = run.recipe.schedule.multiplier(jnp.int32(2 * N - 1), jnp.int32(2 * N), N)
         assert rate < 0.05
         expected = found["trajectory"][1:] * found["loss_derivative"][1:]
@@ -174,7 +174,7 @@ class TestNormalisedUpdate:
     def test_with_several_outputs_it_is_the_update_over_the_norm_of_the_loss_s_gradient(self):
         data = make_data("digits")
         run = run_of(data=data, loss=CrossEntropy(), model="fc:widths=6")
-        found = records_of(run, Trajectory())
+        found = records_of(run, BiasPath())
         expected = found["trajectory"][1:] * found["loss_derivative"][1:]
         np.testing.assert_allclose(found["update_length"][1:], expected, rtol=1e-9)
         # ‖softmax - onehot‖ is less than √2.
@@ -184,7 +184,7 @@ class TestNormalisedUpdate:
     @pytest.mark.parametrize("where", ["forward", "gradient"])
     def test_with_dropout_it_is_that_of_the_units_that_were_left(self, where):
         run = run_of(model=f"mlp:widths=32,32,dropout=0.5,dropout_in={where}")
-        found = records_of(run, Trajectory())
+        found = records_of(run, BiasPath())
         expected = found["trajectory"][1:] * found["loss_derivative"][1:]
         np.testing.assert_allclose(found["update_length"][1:], expected, rtol=1e-9)
 
@@ -202,7 +202,7 @@ def test_where_the_error_is_zero_the_normalised_update_is_still_defined():
     x = RNG.integers(1, 9, (N, 4)).astype(np.float64)
     data = points(x, x.sum(axis=1))
     run = run_of(data=data, model=from_function(sum_init, sum_apply))
-    found = records_of(run, Trajectory(), Lipschitz(), Steadiness(), stretches=[STEPS])
+    found = records_of(run, BiasPath(), Lipschitz(), Steadiness(), stretches=[STEPS])
     assert found["loss_derivative"] == found["update_length"] == 0
     # ∂f/∂b is one for each of the four inputs.
     assert found["trajectory_mean"] == found["phi_max"] == found["lipschitz_sampled"] == 2
@@ -214,7 +214,7 @@ def test_where_the_error_is_zero_the_normalised_update_is_still_defined():
 def test_the_first_matrix_s_singular_values_enclose_it(task, first):
     """Lemma 1, at every step: λ / σ₁ ≤ φ ≤ λ / σ_n for a square first matrix."""
     run = run_of(task, model=f"mlp:widths=16,12,first={first}", lr=0.1)
-    found = records_of(run, Trajectory(), Lipschitz(), SingularValues())
+    found = records_of(run, BiasPath(), Lipschitz(), SingularValues())
     phi, steepness = found["trajectory"][1:], found["lipschitz_sampled"][1:]
     largest, least = found["sigma_max"][:-1], found["sigma_min"][:-1]
     assert (least > 0).all()
@@ -239,7 +239,7 @@ def test_singular_values_are_those_of_the_matrix():
 @pytest.mark.parametrize("optimiser", [Sgd(0.1), Momentum(0.05)], ids=["sgd", "momentum"])
 def test_no_way_is_shorter_than_the_distance(optimiser):
     run = run_of(optimiser=optimiser, length="2ep")
-    found = records_of(run, Trajectory(), BiasDistance(), PathLength(), stretches=[0, *[1] * 2 * N])
+    found = records_of(run, BiasPath(), BiasDistance(), PathLength(), stretches=[0, *[1] * 2 * N])
     way = np.cumsum(found["update_length"][1:]) * optimiser.lr
     distance = found["bias_distance"][1:]
     assert (way >= distance * (1 - 1e-12)).all()
@@ -252,7 +252,7 @@ def test_no_way_is_shorter_than_the_distance(optimiser):
 def test_the_distance_is_at_most_the_sum_of_rate_error_and_steepness():
     """Corollary 3 without its probability, with an identity for the first matrix: the triangle inequality."""
     run = run_of(lr=0.1, length="2ep")
-    found = records_of(run, Trajectory(), Lipschitz(), BiasDistance(), stretches=[0, *[1] * 2 * N])
+    found = records_of(run, BiasPath(), Lipschitz(), BiasDistance(), stretches=[0, *[1] * 2 * N])
     bound = np.cumsum(0.1 * found["loss_derivative"][1:] * found["lipschitz_sampled"][1:])
     assert (found["bias_distance"][1:] <= bound * (1 + 1e-12)).all()
     assert found["bias_distance"][1] == pytest.approx(bound[0], rel=1e-9)
@@ -263,8 +263,8 @@ class TestWindows:
 
     def test_sums_means_and_totals(self):
         run = run_of(length="2ep")
-        single = records_of(run, Trajectory(), Lipschitz(), stretches=[0, *[1] * 2 * N])
-        windows = records_of(run, Trajectory(), Lipschitz(), stretches=[5, 1, 10, 8])
+        single = records_of(run, BiasPath(), Lipschitz(), stretches=[0, *[1] * 2 * N])
+        windows = records_of(run, BiasPath(), Lipschitz(), stretches=[5, 1, 10, 8])
         ends = np.cumsum([0, 5, 1, 10, 8])
         for name, value in windows.items():
             each = [single[name][1:][a:b] for a, b in itertools.pairwise(ends)]
@@ -301,7 +301,7 @@ class TestWindows:
 
     def test_quantiles_are_those_of_the_single_updates(self):
         run = run_of(length="30it")
-        phi = records_of(run, Trajectory(), stretches=[0, *[1] * 30])["trajectory"][1:]
+        phi = records_of(run, BiasPath(), stretches=[0, *[1] * 30])["trajectory"][1:]
         found = records_of(run, Steadiness(), stretches=[0, 15, 15])
         assert np.isnan(found["phi_q50"][0])
         for name, share in (("phi_q50", 0.5), ("phi_q90", 0.9), ("phi_q99", 0.99)):
@@ -310,7 +310,7 @@ class TestWindows:
             np.testing.assert_allclose(found[name][1:], expected, rtol=0.06)
 
     def test_memory_does_not_grow_with_the_steps(self):
-        probes = (Trajectory(), BiasVariance(), BiasDistance(), Lipschitz(), Steadiness())
+        probes = (BiasPath(), BiasVariance(), BiasDistance(), Lipschitz(), Steadiness())
         sizes = []
         for length in ("10it", "100000it"):
             run = run_of(length=length)
@@ -323,7 +323,7 @@ class TestWindows:
 @pytest.fixture(scope="module")
 def measured():
     run = run_of(data=points(X[:10], Y[:10]), batch=4, length="2ep", lr=0.2)
-    probes = (Trajectory(), Lipschitz(), Steadiness())
+    probes = (BiasPath(), Lipschitz(), Steadiness())
     return run, records_of(run, *probes, stretches=[0, *[1] * 6]), chains(run, 6)
 
 
@@ -374,7 +374,7 @@ class TestBatches:
     def test_equal_examples_do_not_cancel(self):
         """All examples the same: φ of the mean gradient is φ."""
         data = points(np.tile(X[:1], (8, 1)), np.full(8, 3.0))
-        found = records_of(run_of(data=data, batch=8), Trajectory())
+        found = records_of(run_of(data=data, batch=8), BiasPath())
         np.testing.assert_allclose(found["phi_batch"][1:], found["trajectory"][1:], rtol=1e-9)
 
 
@@ -507,12 +507,12 @@ ASKED = {
     "ten outputs at readings": (small_run, LipschitzSet(), "'LipschitzSet' needs a model with one output"),
     "no such layer": (
         run_of,
-        Trajectory(layer=4),
+        BiasPath(layer=4),
         r"asked of layer 4, but mlp:widths=16,12 has 4.*first/bias",
     ),
     "no such layer from the end": (run_of, BiasVariance(layer=-5), "'BiasVariance' is asked of layer -5"),
-    "batch normalisation": (normalised_run, Trajectory(layer=-1), "model without batch normalisation"),
-    "no layers with a bias": (linear_run, Trajectory(), "has 0 layers with a bias: none"),
+    "batch normalisation": (normalised_run, BiasPath(layer=-1), "model without batch normalisation"),
+    "no layers with a bias": (linear_run, BiasPath(), "has 0 layers with a bias: none"),
     "no hidden layers": (linear_run, Activations(), "needs hidden layers"),
     "a convolution": (conv_run, SingularValues(), "needs a dense layer, but convs/0/kernel has 4 axes"),
     "a short plane": (run_of, LipschitzSet(plane=((1.0, 0.0),)), "must have rows of 5 numbers"),
@@ -543,7 +543,7 @@ def test_what_cannot_be_measured_is_said_before_anything_is_traced(
     ("name", "message"),
     [
         ("trajectory:layr=1", "probe trajectory has no option 'layr'; did you mean 'layer'"),
-        ("trajectory:layer=x", "option 'layer' is 'x', but must be a whole number"),
+        ("bias-path:layer=x", "option 'layer' is 'x', but must be a whole number"),
         ("lipschitz-set:examples=0", "examples of lipschitz-set is 0"),
         ("sharpness:iterations=0", "iterations of sharpness is 0"),
         ("activations:examples=0", "examples of activations is 0"),
@@ -557,8 +557,8 @@ def test_options_that_make_no_sense(name, message):
 
 
 def test_names_with_options():
-    assert make_probe("trajectory:layer=-1") == Trajectory(layer=-1)
+    assert make_probe("bias-path:layer=-1") == BiasPath(layer=-1)
     assert make_probe("lipschitz_set:split=test,examples=50") == LipschitzSet("test", 50)
     assert make_probe("evaluation:splits=test").splits == ("test",)
-    assert Trajectory().key != Trajectory(layer=1).key
-    assert dataclasses.replace(Trajectory(), layer=2).prefix == "layer2_"
+    assert BiasPath().key != BiasPath(layer=1).key
+    assert dataclasses.replace(BiasPath(), layer=2).prefix == "layer2_"

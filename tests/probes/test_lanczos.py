@@ -10,12 +10,12 @@ from weightspace.data.base import Data
 from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.models.adapters import from_function
-from weightspace.node import Run
 from weightspace.probes import Sharpness
 from weightspace.probes.lanczos import largest_eigenvalue
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import SquaredError
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 

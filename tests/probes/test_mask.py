@@ -11,11 +11,11 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox
 from weightspace.models.base import layout_of
-from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation
 from weightspace.probes.mask import LearnedMask, MaskEvaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Momentum
+from weightspace.run import Row, Watch
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
 from weightspace.spaces.supermask import Supermask

@@ -23,11 +23,11 @@ from weightspace.masks.kept import (
 )
 from weightspace.masks.prune import full_mask, prune
 from weightspace.masks.pruned import AtInit, Interpolated, Zero, ZeroGrown, ZeroShrunk, ZeroShuffled
-from weightspace.node import Run
 from weightspace.probes import Snapshot
 from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.length import Length
 from weightspace.recipes.optimisers import Adam, Momentum, Sgd
+from weightspace.run import Run
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.compose import Compose

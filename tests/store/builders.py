@@ -22,10 +22,10 @@ def digest(number):
     return digest_of(spec_text(number))
 
 
-def row(number, *, status="ok", scalars=None, outputs=(WEIGHTS,), points=(5, 10), **values):
+def row(number, *, status="ok", scalars=None, outputs=(WEIGHTS,), readings=(5, 10), **values):
     scalars = {"test_accuracy": number / 100} if scalars is None else scalars
     text = spec_text(number)
-    return RunRow(digest_of(text), text, status, 1.5, 10, scalars, tuple(outputs), tuple(points), **values)
+    return RunRow(digest_of(text), text, status, 1.5, 10, scalars, tuple(outputs), tuple(readings), **values)
 
 
 def tree(number):
@@ -36,7 +36,7 @@ def tree(number):
 def cohort(*numbers, **values):
     """Rows, history and arrays of finished runs."""
     rows = [row(number, **values) for number in numbers]
-    points = [(made.digest, step) for made in rows for step in made.points]
+    points = [(made.digest, step) for made in rows for step in made.readings]
     history = {
         "digest": [digest_ for digest_, _ in points],
         "step": [step for _, step in points],

@@ -220,7 +220,7 @@ def test_names_of_labels_are_text_and_not_those_of_columns(store, name):
 
 
 def test_a_label_called_error_in_a_folder_of_old_keeps_its_column(store, monkeypatch):
-    write(store, "c", 1, status="failed", error="boom", outputs=(), points=())
+    write(store, "c", 1, status="failed", error="boom", outputs=(), readings=())
     with monkeypatch.context() as before:
         before.setattr(asked, "NOT_LABELS", frozenset())
         store.ask("e", [({"error": "mine"}, digest(1))], {})

@@ -26,7 +26,7 @@ def test_a_run_comes_back(store):
     record = Store(store.root, create=False).records()[digest(2)]
     assert (record.status, record.seconds, record.steps, record.provenance) == ("ok", 1.5, 10, "p")
     assert record.outputs == {WEIGHTS}
-    assert record.points == (5, 10)
+    assert record.readings == (5, 10)
     assert record.metrics == {"test_accuracy", "train_loss"}
     assert store.spec(digest(2)) == spec_text(2)
     back = store.output(digest(2), WEIGHTS)
@@ -38,7 +38,7 @@ def test_a_run_comes_back(store):
 
 def test_the_files_are_where_they_belong(store):
     write(store, "c", 1)
-    store.write_derived("w", [row(2, points=())], to_tensors(digest(2), WEIGHTS, np.ones(1)))
+    store.write_derived("w", [row(2, readings=())], to_tensors(digest(2), WEIGHTS, np.ones(1)))
     store.ask("e", [({"dim": 1}, digest(1))], {})
     found = [name for name in names(store.root) if not name.startswith("asked/")]
     assert found == [
@@ -87,16 +87,16 @@ def test_an_absent_output_or_run_is_named(store):
 def test_no_rows_no_history_no_arrays(store):
     store.write_cohort("none", [], {}, {})
     assert names(store.root) == ["weightspace.json"]
-    store.write_cohort("bare", [row(1, scalars={}, outputs=(), points=())], {}, {})
+    store.write_cohort("bare", [row(1, scalars={}, outputs=(), readings=())], {}, {})
     record = store.records()[digest(1)]
-    assert (record.outputs, record.points, record.metrics) == (frozenset(), (), frozenset())
+    assert (record.outputs, record.readings, record.metrics) == (frozenset(), (), frozenset())
     assert names(store.root) == ["runs/bare.parquet", "weightspace.json"]
 
 
 def test_points_without_metrics_are_kept(store):
     made = row(1, scalars={}, outputs=())
     store.write_cohort("c", [made], {"digest": [made.digest] * 2, "step": [5, 10]}, {})
-    assert store.records()[digest(1)].points == (5, 10)
+    assert store.records()[digest(1)].readings == (5, 10)
 
 
 def test_metrics_are_those_with_a_value_and_nan_is_one(store):
@@ -167,7 +167,7 @@ write(store, "b", 2)
 def test_a_taken_name_gets_a_number_and_nothing_is_overwritten(store):
     write(store, "c", 1)
     write(store, "c", 2)
-    store.write_derived("c", [row(3, points=(), outputs=())], {})
+    store.write_derived("c", [row(3, readings=(), outputs=())], {})
     assert set(store.records()) == {digest(1), digest(2), digest(3)}
     assert {"runs/c.parquet", "runs/c-2.parquet", "derived/c-3.parquet"} <= set(names(store.root))
     np.testing.assert_array_equal(store.output(digest(1), WEIGHTS)["mask"], tree(1)["mask"])

@@ -25,8 +25,8 @@ def fill(store, count=12):
     for number in range(0, count, 2):
         scalars = {"x": float(number)} if number % 4 else {"x": float(number), "y": 1.0}
         write(store, f"c{number}", number, number + 1, scalars=scalars)
-    store.write_derived("w0", [row(100, outputs=(), points=())], {})
-    store.write_derived("w1", [row(101, outputs=(), points=(), scalars={"z": 1.0})], {})
+    store.write_derived("w0", [row(100, outputs=(), readings=())], {})
+    store.write_derived("w1", [row(101, outputs=(), readings=(), scalars={"z": 1.0})], {})
     store.ask("e", [({"dim": number}, digest(number)) for number in (*range(count), 100, 101)], {})
 
 
@@ -34,7 +34,14 @@ def content(store):
     """All that can be read, in a form that can be compared."""
     fresh = Store(store.root, create=False)
     records = {
-        name: (record.status, record.outputs, record.points, record.metrics, record.written, fresh.spec(name))
+        name: (
+            record.status,
+            record.outputs,
+            record.readings,
+            record.metrics,
+            record.written,
+            fresh.spec(name),
+        )
         for name, record in fresh.records().items()
     }
     outputs = {(name, key): fresh.output(name, key) for name, found in records.items() for key in found[1]}
@@ -101,9 +108,9 @@ def test_a_crash_at_any_step_loses_nothing(store, monkeypatch, steps):
 
 
 def test_superseded_records_are_dropped(store):
-    write(store, "a", 1, status="failed", outputs=(), points=())
-    write(store, "b", 1, points=(1, 2))
-    write(store, "c", 1, points=(3, 4))
+    write(store, "a", 1, status="failed", outputs=(), readings=())
+    write(store, "b", 1, readings=(1, 2))
+    write(store, "c", 1, readings=(3, 4))
     before = content(store)
     compact(store.root)
     assert_same(before, content(store))
@@ -177,7 +184,7 @@ def test_reading_goes_on_while_files_are_merged(store):
 
 @pytest.mark.parametrize(
     ("look", "values"),
-    [("read_parquet", {}), ("kept_outputs", {"points": ()}), ("open_parquet", {"outputs": ()})],
+    [("read_parquet", {}), ("kept_outputs", {"readings": ()}), ("open_parquet", {"outputs": ()})],
     ids=["rows", "arrays", "history"],
 )
 def test_files_merged_in_the_middle_of_a_look_lose_nothing(store, monkeypatch, look, values):
@@ -199,7 +206,7 @@ def test_files_merged_in_the_middle_of_a_look_lose_nothing(store, monkeypatch, l
     assert {name: record.outputs for name, record in found.items()} == {
         name: r[1] for name, r in before.items()
     }
-    assert {name: record.points for name, record in found.items()} == {
+    assert {name: record.readings for name, record in found.items()} == {
         name: r[2] for name, r in before.items()
     }
 

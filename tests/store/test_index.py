@@ -45,11 +45,11 @@ def test_finished_before_failed_and_newer_before_older(store, clock, first, seco
 
 
 def test_a_completed_record_replaces_the_one_that_lacked_something(store, clock):
-    write(store, "c", 1, outputs=(), points=())
+    write(store, "c", 1, outputs=(), readings=())
     assert store.records()[digest(1)].outputs == set()
-    write(store, "c", 1, outputs=(WEIGHTS,), points=(1, 2, 3))
+    write(store, "c", 1, outputs=(WEIGHTS,), readings=(1, 2, 3))
     assert store.records()[digest(1)].outputs == {WEIGHTS}
-    assert store.records()[digest(1)].points == (1, 2, 3)
+    assert store.records()[digest(1)].readings == (1, 2, 3)
 
 
 def test_files_are_read_once_and_only_new_ones_later(store, monkeypatch):
@@ -107,7 +107,7 @@ def test_truncated_arrays_take_the_outputs_and_leave_the_scalars(store, share):
     with pytest.warns(StoreWarning, match=r"c\.safetensors cannot be read .*outputs count as not kept"):
         record = store.records()[digest(1)]
     assert record.outputs == set()
-    assert record.points == (5, 10)
+    assert record.readings == (5, 10)
     with pytest.raises(StoreError, match="has no output"):
         store.output(digest(1), WEIGHTS)
 
@@ -124,7 +124,7 @@ def test_a_damaged_history_takes_the_points_and_leaves_the_rest(store, harm):
     harm(store.root / "history" / "c.parquet")
     with pytest.warns(StoreWarning, match=r"history/c\.parquet cannot be read .*not recorded"):
         record = store.records()[digest(1)]
-    assert record.points == ()
+    assert record.readings == ()
     assert record.outputs == {WEIGHTS}
 
 
@@ -165,7 +165,7 @@ def test_a_file_of_another_version_is_refused_with_both_versions(store, monkeypa
     with monkeypatch.context() as patch:
         patch.setattr(schema, "SCHEMA", 99)
         if folder == "derived":
-            store.write_derived("c", *cohort(1, points=(), outputs=())[::2])
+            store.write_derived("c", *cohort(1, readings=(), outputs=())[::2])
         else:
             write(store, "c", 1)
     if folder in ("history", "arrays"):
@@ -208,10 +208,10 @@ def test_temporary_files_are_passed_over(store):
 
 
 def test_thousands_of_points_are_kept_once_for_all_runs_of_a_cohort(store):
-    write(store, "c", *range(50), points=tuple(range(2_000)))
+    write(store, "c", *range(50), readings=tuple(range(2_000)))
     records = store.records()
-    assert records[digest(0)].points == tuple(range(2_000))
-    assert len({id(record.points) for record in records.values()}) == 1
+    assert records[digest(0)].readings == tuple(range(2_000))
+    assert len({id(record.readings) for record in records.values()}) == 1
 
 
 def test_two_thousand_runs_are_read_by_opening_two_files(store, monkeypatch):

@@ -34,7 +34,7 @@ def test_columns_are_the_leading_ones_then_labels_then_metrics(store):
 def test_metrics_join_by_name_across_files_with_other_columns(store):
     write(store, "a", 1, scalars={"x": 1.0, "y": 2.0})
     write(store, "b", 2, scalars={"y": 3.0, "z": float("inf")})
-    store.write_derived("w", [row(3, scalars={"z": 5}, outputs=(), points=())], {})
+    store.write_derived("w", [row(3, scalars={"z": 5}, outputs=(), readings=())], {})
     ask(store, 1, 2, 3)
     table = results(store.root).set_index("dim")[["x", "y", "z"]]
     expected = pd.DataFrame(
@@ -101,7 +101,7 @@ def test_unknown_experiments_and_folders_are_explained(store, tmp_path):
 
 
 def test_a_long_and_a_wide_history(store):
-    rows = [row(1, outputs=(), points=(5, 10)), row(2, outputs=(), points=(5,))]
+    rows = [row(1, outputs=(), readings=(5, 10)), row(2, outputs=(), readings=(5,))]
     columns = {
         "digest": [rows[0].digest, rows[0].digest, rows[1].digest],
         "step": [10, 5, 5],
@@ -138,8 +138,8 @@ def test_the_history_of_an_experiment_has_its_labels_and_no_other_runs(store):
 
 
 def test_a_history_recorded_twice_is_read_once_and_the_newest_counts(store):
-    write(store, "a", 1, points=(5, 10))
-    write(store, "b", 1, points=(1, 2, 3))
+    write(store, "a", 1, readings=(5, 10))
+    write(store, "b", 1, readings=(1, 2, 3))
     assert history(store.root)["step"].tolist() == [1, 2, 3]
 
 
@@ -185,7 +185,7 @@ def test_damaged_rows_are_named_and_the_others_read(store):
 
 def test_a_history_damaged_in_the_middle_is_named_and_the_others_read(store):
     write(store, "a", 1)
-    rows, columns, arrays = cohort(2, points=range(3_000))
+    rows, columns, arrays = cohort(2, readings=range(3_000))
     columns["train_loss"] = np.random.default_rng(0).random(3_000)
     store.write_cohort("b", rows, columns, arrays)
     path = store.root / "history" / "b.parquet"

@@ -84,14 +84,14 @@ def test_pandas_agrees(store):
 
 def test_a_metric_that_is_missing_in_every_run_is_a_column_still(tmp_path):
     store = Store(tmp_path / "out")
-    store.write_cohort("c", [row(1, status="diverged", scalars={"x": NAN}, outputs=(), points=())], {}, {})
+    store.write_cohort("c", [row(1, status="diverged", scalars={"x": NAN}, outputs=(), readings=())], {}, {})
     store.ask("e", [({}, digest(1))], {})
     assert results(store)["x"].isna().tolist() == [True]
 
 
 def test_an_infinite_value_of_a_run_that_went_well_stays_one(tmp_path):
     store = Store(tmp_path / "out")
-    rows = [row(n, scalars={"radius": value}, outputs=(), points=()) for n, value in ((1, INF), (2, 1.0))]
+    rows = [row(n, scalars={"radius": value}, outputs=(), readings=()) for n, value in ((1, INF), (2, 1.0))]
     store.write_cohort("c", rows, {}, {})
     store.ask("e", [({"n": n}, digest(n)) for n in (1, 2)], {})
     assert results(store)["radius"].tolist() == [INF, 1.0]
@@ -128,7 +128,7 @@ def test_a_folder_written_with_statistics_answers_the_same(store):
 def test_formats_for_programs_agree(store, capsys, tmp_path):
     tiny = 1.25e-300 / 3
     number = 4
-    store.write_cohort("d", [row(number, scalars={"test_loss": tiny}, outputs=(), points=())], {}, {})
+    store.write_cohort("d", [row(number, scalars={"test_loss": tiny}, outputs=(), readings=())], {}, {})
     store.ask("e", [({"dim": number}, digest(number))], {})
 
     def written(kind):

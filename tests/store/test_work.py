@@ -79,7 +79,7 @@ def test_a_damaged_manifest_is_named_and_counts_as_none(store):
 
 def test_blocks_come_back_as_they_were(store):
     unfinished = store.work("c")
-    blocks = {0: cohort(1, 2), 7: cohort(3, points=()), 11: ([], {}, {})}
+    blocks = {0: cohort(1, 2), 7: cohort(3, readings=()), 11: ([], {}, {})}
     for number, block in blocks.items():
         unfinished.append_rows(number, *block)
     found = store.work("c").done_blocks()

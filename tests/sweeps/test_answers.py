@@ -11,10 +11,11 @@ import pytest
 from tests.builders import EVALUATION, small_run
 from weightspace.errors import InputError, NoResultWarning
 from weightspace.experiments.answered import answered
-from weightspace.node import Derived, Row, Watch
+from weightspace.node import Derived
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam, Sgd
+from weightspace.run import Row, Watch
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results, sql

@@ -5,16 +5,16 @@ import pytest
 
 from tests.builders import EVALUATION, small_run
 from weightspace.errors import InputError, NoResultWarning
-from weightspace.node import Row, Watch
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import cohorts, execute, memory, sweep
 from weightspace.sweeps.cohorts import form, group, prepare
-from weightspace.sweeps.requests import Request, evaluation_points
+from weightspace.sweeps.requests import Request, readings_of
 from weightspace.training.block import BlockKey, block_for
 
 
 def request(run):
-    return Request(run, (EVALUATION,), evaluation_points(run, Watch("10it")))
+    return Request(run, (EVALUATION,), readings_of(run, Watch("10it")))
 
 
 def bytes_of(run):

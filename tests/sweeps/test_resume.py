@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tests.builders import small_run
-from weightspace.node import Row, Watch
 from weightspace.probes import Evaluation, Snapshot
+from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.store.read import history
 from weightspace.sweeps import execute, sweep

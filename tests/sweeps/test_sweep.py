@@ -9,9 +9,10 @@ import pytest
 from tests.builders import EVALUATION, small_run
 from weightspace.data import make_data
 from weightspace.errors import InputError, NoResultWarning
-from weightspace.node import Derived, Row, Watch
+from weightspace.node import Derived
 from weightspace.probes import Best, Evaluation, PathLength, Snapshot
 from weightspace.probes.mask import LearnedMask
+from weightspace.run import Row, Watch
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.masked import Masked
@@ -183,7 +184,7 @@ def test_a_record_that_lacks_something_is_completed(tmp_path):
     store = Store(tmp_path)
     record = store.record(run.digest)
     assert {"snapshot(5it).weights", "snapshot(end).weights"} <= record.outputs
-    assert set(record.points) == {0, 5, 10, 15, 20}
+    assert set(record.readings) == {0, 5, 10, 15, 20}
     assert equal(first, store.output(run.digest, "snapshot(5it).weights"))
     line = table[table["run"] == run.digest].iloc[0]
     assert line["path_length"] > 0
@@ -222,7 +223,7 @@ def test_what_early_stopping_finds_is_the_matter_of_its_own_cadence(tmp_path):
     dense = Row({}, run, Watch("1it", (Evaluation(("validation",)), best)))
     table = sweep(Asked([[dense]]), tmp_path / "a")
     losses = history(tmp_path / "a", wide=True)["validation_loss"].to_numpy()
-    looked_at = list(best.points(*total_steps(run)))
+    looked_at = list(best.readings(*total_steps(run)))
     assert table["best_step"][0] == looked_at[int(np.argmin(losses[looked_at]))]
     sweep(Asked([[Row({}, Norm(run.read(best, "weights")))]]), tmp_path / "b")
     kept = [Store(tmp_path / name).output(run.digest, f"{best.key}.weights") for name in "ab"]

@@ -44,7 +44,7 @@ def test_bits_do_not_depend_on_how_a_training_is_cut():
     assert flat(whole).tobytes() == flat(cut).tobytes()
 
 
-def test_one_program_serves_seeds_rates_noise_lengths_and_evaluation_points():
+def test_one_program_serves_seeds_rates_noise_lengths_and_readings_of():
     def run(seed, lr, noise, length, decay):
         recipe = Recipe(Adam(lr), length, batch=64, schedule=Cosine(warmup=3.0), decay=Decay(decay))
         return small_run(seed, recipe=recipe, data=make_data("digits", noise=noise))

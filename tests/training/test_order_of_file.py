@@ -19,11 +19,11 @@ from weightspace.derived.barrier import Barrier
 from weightspace.derived.measure import Measure, keeps_statistics
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_function
-from weightspace.node import Run
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Keys, Seeds, Stream
 

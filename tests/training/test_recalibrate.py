@@ -18,11 +18,11 @@ from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
-from weightspace.node import Precision, Run
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import Sgd
+from weightspace.run import Precision, Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps.cohorts import prepare

@@ -20,7 +20,7 @@ def answer(
 ) -> int:
     """Print and draw the table that a sweep has given; status 1 if a run failed or was blocked."""
     from weightspace.experiments.answered import answered, asked_exactly
-    from weightspace.figures.base import draw
+    from weightspace.experiments.draw import draw
     from weightspace.report.page import write_report
 
     store = Store(options.out, create=False)

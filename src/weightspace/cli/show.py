@@ -78,7 +78,7 @@ def figures(arguments: Sequence[str]) -> int:
           experiment: Only the figures of this one.
           format: svg, png, pdf.
         """
-        from weightspace.figures import draw
+        from weightspace.experiments.draw import draw
 
         files = draw(_store(out), experiment, format)
         print("\n".join(map(str, files)) or f"{out} has no results to draw yet")

@@ -51,7 +51,7 @@ class Source(Spec, abc.ABC):
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
         """The content's digest: never a name or a path."""
-        return {"kind": "Source", "content": self.loaded.digest}
+        return {"kind": "data.Source", "content": self.loaded.digest}
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Source) and self.digest == other.digest)

@@ -52,7 +52,7 @@ class DropoutBound(OnData):
         check_number("gamma", self.gamma, least=0)
         check_number("delta", self.delta, above=0, below=1)
         if self.steadiness is None:
-            raise InputError("DropoutBound needs the steadiness ϕ; give run.read(Trajectory(), 'phi_max')")
+            raise InputError("DropoutBound needs the steadiness ϕ; give run.read(BiasPath(), 'phi_max')")
 
     def compute(self) -> dict[str, Tree]:
         """All terms."""

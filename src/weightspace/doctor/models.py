@@ -14,10 +14,10 @@ from weightspace.doctor import rules
 from weightspace.doctor.base import Finding, differences
 from weightspace.doctor.walk import evaluate
 from weightspace.models.zoo import make
-from weightspace.node import Run
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import Momentum
+from weightspace.run import Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.training.resolve import resolve

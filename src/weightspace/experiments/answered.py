@@ -63,7 +63,7 @@ class Answered:
 
     @functools.cached_property
     def history(self) -> pd.DataFrame:
-        """Columns `run`, `step` and one for each metric; a row for each run and evaluation point."""
+        """Columns `run`, `step` and one for each metric; a row for each run and reading."""
         labels = [name for name in self.store.asked(self.name) if name not in ("experiment", "run")]
         found = history(self.store, self.name, wide=True).drop(columns=labels)
         found = found[found["run"].isin(set(self.table["run"]))]

@@ -7,18 +7,15 @@ can be repeated from a store at any time. A field's docstring is its help on the
 
 import abc
 import dataclasses
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.summary import over_seeds
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.node import Row
+from weightspace.run import Row
 from weightspace.spec import canonical
-
-Outputs = Callable[[str, str], Any]
-"""A node's digest and the key of an output -> arrays."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +74,7 @@ class Experiment(abc.ABC):
 
         Args:
           table: The final table: labels, status and last values.
-          history: Columns `run`, `step` and one for each metric; a row for each run and evaluation point.
+          history: Columns `run`, `step` and one for each metric; a row for each run and reading.
         """
         return {}
 

@@ -13,7 +13,7 @@ import pandas as pd
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment, Paper
 from weightspace.named import looking
-from weightspace.node import Row
+from weightspace.run import Row
 
 
 class RestoreWarning(UserWarning):

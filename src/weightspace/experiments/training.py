@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from weightspace.errors import InputError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.seeds import parse_seeds
-from weightspace.node import Precision, Watch
 from weightspace.probes import Evaluation, Probe, make_probe
+from weightspace.run import Precision, Watch
 from weightspace.streams import Seeds
 
 
@@ -21,7 +21,7 @@ class TrainingSweep(Experiment):
     eval_every: str = "1ep"
     """Evaluation cadence: 1ep or 50it."""
     probes: tuple[str, ...] = ()
-    """Further probes to record, with options as in trajectory:layer=2: see `list probes`."""
+    """Further probes to record, with options as in bias-path:layer=2: see `list probes`."""
     dtype: str = "float32"
     """float32, float64 or bfloat16."""
     init_seed: int | None = None
@@ -45,7 +45,7 @@ class TrainingSweep(Experiment):
 
     @property
     def evaluation(self) -> Evaluation:
-        """What is measured at each evaluation point."""
+        """What is measured at each reading."""
         return Evaluation(("train", "test"))
 
     @property

@@ -37,7 +37,7 @@ class Notes:
         """Which value of a run is meant, and which runs have none."""
         text = "Values are those at the end of training"
         if self.success == "best":
-            text = "Values are the best over all evaluation points (flattering on the test split)"
+            text = "Values are the best over all readings (flattering on the test split)"
         counts = self.status.value_counts()
         diverged = int(counts.get("diverged", 0))
         absent = {name: int(counts.get(name, 0)) for name in ("failed", "blocked", "waiting")}

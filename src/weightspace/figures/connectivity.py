@@ -7,12 +7,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from weightspace.experiments.base import Outputs
 from weightspace.figures import style
 from weightspace.figures.arms import Arm
 from weightspace.figures.axes import legend_below, number, panes_of
 from weightspace.figures.captions import runs_text
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.store.schema import FINISHED
 
 BARRIERS = {"barrier_error": "error barrier, test (%)", "train_barrier_error": "error barrier, training (%)"}

@@ -8,7 +8,6 @@ captions say which, of how many runs.
 import pandas as pd
 from matplotlib.axes import Axes
 
-from weightspace.experiments.freedom.answers import ARMS, FULL, rising
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import compression_axis, dimension_axis, legend_below, panes_of
@@ -16,6 +15,7 @@ from weightspace.figures.captions import TITLES, Notes, metrics_in, runs_text
 from weightspace.figures.heat import heat_map
 from weightspace.figures.panel import Panel
 from weightspace.figures.thresholds import against_burn_in, against_level
+from weightspace.tables.vocabulary import ARMS, FULL, rising
 
 
 def panels(

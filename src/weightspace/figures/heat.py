@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 
-from weightspace.experiments.freedom.answers import ARMS
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import dimension_axis, edges, loss_axis
+from weightspace.tables.vocabulary import ARMS
 
 _MOST_COLUMNS = 5
 _CURVE = style.PALETTE[1]

@@ -9,9 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from weightspace.errors import StoreError
-from weightspace.experiments.base import Outputs
 from weightspace.figures import style
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 
 INPUTS = "learnedmask().inputs"
 FILTERS = "learnedmask().filters"

@@ -2,9 +2,13 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from weightspace.frames import Frame
+
+Outputs = Callable[[str, str], Any]
+"""A node's digest and the key of an output -> arrays."""
 
 
 @dataclasses.dataclass(frozen=True)

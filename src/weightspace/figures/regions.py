@@ -12,11 +12,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from weightspace.experiments.base import Outputs
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import legend_below
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 
 _BOUNDED = ("bound", "lipschitz", "atoms")
 SEQUENTIAL, DIVERGING = "viridis", "RdBu_r"

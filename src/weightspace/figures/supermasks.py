@@ -5,13 +5,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from weightspace.experiments.base import Outputs
 from weightspace.figures import mask_pictures, style
 from weightspace.figures.arms import arms_of
 from weightspace.figures.axes import legend_below, panes_of
 from weightspace.figures.captions import runs_text
 from weightspace.figures.dots import draw_dots, names_in
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.store.schema import FINISHED
 
 ACCURACIES = (

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from weightspace.experiments.freedom.answers import ARMS
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import angular_axis, dimension_axis, legend_below, loss_axis, panes_of
 from weightspace.figures.captions import TITLES, Notes, metrics_in, runs_text
 from weightspace.figures.panel import Panel
+from weightspace.tables.vocabulary import ARMS
 
 
 def against_level(lines: pd.DataFrame, dims: list[float], kind: str, notes: Notes) -> Panel:

@@ -8,6 +8,7 @@ from weightspace.probes.activations import Activations
 from weightspace.probes.base import Probe
 from weightspace.probes.best import Best
 from weightspace.probes.bias_motion import BiasDistance, BiasVariance
+from weightspace.probes.bias_path import BiasPath
 from weightspace.probes.density import Density
 from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.lipschitz import Lipschitz, LipschitzSet
@@ -17,12 +18,12 @@ from weightspace.probes.sharpness import Sharpness
 from weightspace.probes.singular_values import SingularValues
 from weightspace.probes.snapshot import Snapshot
 from weightspace.probes.steadiness import Steadiness
-from weightspace.probes.trajectory import Trajectory
 
 __all__ = [
     "Activations",
     "Best",
     "BiasDistance",
+    "BiasPath",
     "BiasVariance",
     "Density",
     "Distance",
@@ -36,7 +37,6 @@ __all__ = [
     "SingularValues",
     "Snapshot",
     "Steadiness",
-    "Trajectory",
     "describe",
     "make_probe",
     "names",
@@ -57,7 +57,7 @@ _BY_NAME: dict[str, type[Probe]] = {
     "sharpness": Sharpness,
     "singular-values": SingularValues,
     "steadiness": Steadiness,
-    "trajectory": Trajectory,
+    "bias-path": BiasPath,
 }
 
 
@@ -67,7 +67,7 @@ def names() -> tuple[str, ...]:
 
 
 def make_probe(name: str) -> Probe:
-    """A probe by name, with options as in `trajectory:layer=2`.
+    """A probe by name, with options as in `bias-path:layer=2`.
 
     >>> make_probe("lipschitz-set:examples=100").examples
     100

@@ -14,8 +14,7 @@ from jaxtyping import Array, Bool
 from weightspace.errors import InputError, check_number
 from weightspace.models.base import Model, example
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.probes.base import At, Carry, Probe, Scalar, Training
 from weightspace.spec import spec, static
 
 
@@ -37,7 +36,7 @@ class Activations(Probe):
         """At least one example."""
         check_number("examples of activations", self.examples, least=1)
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """Hidden layers."""
         if not _hidden(layout):
             raise InputError(

@@ -1,7 +1,7 @@
 """Probe: anything that is recorded of a run while it trains. Evaluation is one.
 
 A probe carries what it needs through the training loop: `init` once, `update` after every step, `read` at
-its reading points, `finish` at the end. Scalars that `read` gives become columns and history; arrays that
+its readings, `finish` at the end. Scalars that `read` gives become columns and history; arrays that
 `finish` gives become outputs. All methods are pure and compiled into the training program; what a probe does
 not ask for costs nothing, since the compiler drops it. Probes are no part of a run's identity.
 """
@@ -9,7 +9,7 @@ not ask for costs nothing, since the compiler drops it. Probes are no part of a 
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,48 @@ from weightspace.spec import Spec
 from weightspace.tree import Tree
 
 if TYPE_CHECKING:
-    from weightspace.node import Run
+    from weightspace.data.task import Task
+    from weightspace.models.base import Model
+    from weightspace.recipes.base import Recipe
+    from weightspace.spaces.base import Space
+    from weightspace.streams import Seeds
+
+    class Training(Protocol):
+        """What a probe knows of the run that it watches: `run.Run`, with tracers for its numbers."""
+
+        @property
+        def model(self) -> Model:
+            """The network."""
+            ...
+
+        @property
+        def task(self) -> Task:
+            """Data and loss."""
+            ...
+
+        @property
+        def space(self) -> Space:
+            """Where the weights may lie."""
+            ...
+
+        @property
+        def recipe(self) -> Recipe:
+            """How they move."""
+            ...
+
+        @property
+        def seeds(self) -> Seeds:
+            """What is drawn, and how."""
+            ...
+
+        @property
+        def precision(self) -> Any:
+            """The arithmetic."""
+            ...
+
+else:
+    # Inside compiled code the fields hold tracers, and tests give parts of a run.
+    Training = Any
 
 Carry = Any
 Scalar = Float[Array, ""]
@@ -54,7 +95,7 @@ class Step:
     """
 
     t: Int[Array, ""]
-    run: "Run"
+    run: Training
     x: Array
     y: Array
     example_weights: Float[Array, " batch"]
@@ -76,7 +117,7 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class At:
-    """A reading point as a probe sees it.
+    """A reading as a probe sees it.
 
     Attributes:
       t: Steps done so far.
@@ -97,7 +138,7 @@ class At:
 
     t: Int[Array, ""]
     last: Any
-    run: "Run"
+    run: Training
     fixed: Any
     theta: Tree
     state: Tree
@@ -134,11 +175,11 @@ class Probe(Spec, abc.ABC):
         """What the names of those columns begin with whose numbers depend on the probe's options."""
         return ()
 
-    def check(self, run: "Run", layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """Raise `InputError` where the run cannot give what the probe needs; says what that is."""
 
-    def points(self, total: int, per_epoch: int) -> tuple[int, ...] | None:
-        """The steps the probe is read at, or None for the evaluation points of the run's watch."""
+    def readings(self, total: int, per_epoch: int) -> tuple[int, ...] | None:
+        """The steps the probe is read at, or None for the readings of the run's watch."""
         return None
 
     def init(self, at: At) -> Carry:
@@ -150,7 +191,7 @@ class Probe(Spec, abc.ABC):
         return carry
 
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
-        """At a reading point: scalars by column name, and the carry for the window that begins here."""
+        """At a reading: scalars by column name, and the carry for the window that begins here."""
         return {}, carry
 
     def finish(self, carry: Carry, at: At) -> dict[str, Tree]:

@@ -5,8 +5,7 @@ from typing import Any
 
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Probe, Scalar, at_the_end
+from weightspace.probes.base import At, Probe, Scalar, Training, at_the_end
 from weightspace.recipes.length import Length
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import common, spec, static
@@ -47,11 +46,11 @@ class ChosenMoment(Probe, abc.ABC):
         """Its label."""
         return (self.label,)
 
-    def points(self, total: int, per_epoch: int) -> tuple[int, ...]:
+    def readings(self, total: int, per_epoch: int) -> tuple[int, ...]:
         """The moments looked at."""
         return self.every.multiples(per_epoch, total)
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """Needs a validation split: picking on the test set would flatter it."""
         if not run.task.data.validation:
             raise InputError(f"the probe '{self.label}' needs a validation split; give validation=<examples>")

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout, Leaf
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.probes.base import At, Carry, Probe, Scalar, Training
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
 from weightspace.tree import flat_dict
@@ -32,7 +31,7 @@ class Density(Probe):
     names: tuple[str, ...] = static(default=(DEFAULT_POINT,))
     layers: bool = static(default=True)
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """The space has masks, and the model has kernels."""
         if not hasattr(run.space, "mask_at"):
             raise InputError(

@@ -7,8 +7,7 @@ import jax.numpy as jnp
 
 from weightspace.errors import check_number
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe
+from weightspace.probes.base import At, Carry, Probe, Training
 from weightspace.spec import spec, static
 from weightspace.streams import Stream, key
 
@@ -27,7 +26,7 @@ class InitialGradient(Probe):
         """At least one example."""
         check_number("examples of the initial gradient", self.examples, least=1)
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """There are so many examples."""
         size = run.task.data.size
         hint = f"There are {size} training examples."

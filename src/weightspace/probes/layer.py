@@ -17,8 +17,7 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.base import example
 from weightspace.models.layout import Layout, Leaf
-from weightspace.node import Run
-from weightspace.probes.base import Probe, Step
+from weightspace.probes.base import Probe, Step, Training
 from weightspace.spec import spec, static
 from weightspace.tree import Tree
 
@@ -53,7 +52,7 @@ class LayerProbe(Probe):
             return ""
         return f"layer{self.layer}_" if self.layer > 0 else f"last{-self.layer}_"
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """There is such a layer, and examples do not see each other."""
         found = biased_layers(layout)
         if not -len(found) <= self.layer < len(found):
@@ -72,7 +71,7 @@ class LayerProbe(Probe):
         return tree.flat_dict(weights)[self.bias(layout).path]
 
 
-def check_separate_examples(probe: Probe, run: Run) -> None:
+def check_separate_examples(probe: Probe, run: Training) -> None:
     """Raise `InputError` where one example's outputs depend on the others of its batch."""
     keys = jax.random.key(0, impl="threefry2x32")
     data = run.task.data

@@ -13,8 +13,7 @@ from jaxtyping import Array, Float
 from weightspace.errors import InputError, check_number
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe, Scalar, Step
+from weightspace.probes.base import At, Carry, Probe, Scalar, Step, Training
 from weightspace.probes.layer import check_separate_examples, norms, weighted_mean
 from weightspace.spec import spec, static
 
@@ -22,7 +21,7 @@ BATCH = 250
 """Examples whose gradients are taken at once at a reading."""
 
 
-def check_one_output(probe: Probe, run: Run) -> None:
+def check_one_output(probe: Probe, run: Training) -> None:
     """Raise `InputError` unless the model has one output, and inputs that can be moved."""
     data, storage = run.task.data, run.precision.storage
     if data.input_dtype(storage) != storage:
@@ -34,7 +33,7 @@ def check_one_output(probe: Probe, run: Run) -> None:
     if shape not in ((), (1,)):
         raise InputError(
             f"the probe '{type(probe).__name__}' needs a model with one output, but {run.model.name} has "
-            f"outputs of shape {list(shape)}; the probe 'trajectory' takes any number"
+            f"outputs of shape {list(shape)}; the probe 'bias-path' takes any number"
         )
 
 
@@ -45,7 +44,7 @@ class Lipschitz(Probe):
     Columns `lipschitz_sampled`, `lipschitz_sampled_max`.
     """
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """One output, and examples that do not see each other."""
         check_one_output(self, run)
         check_separate_examples(self, run)
@@ -98,7 +97,7 @@ class LipschitzSet(Probe):
         """At least one example."""
         check_number("examples of lipschitz-set", self.examples, least=1)
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """One output, and a plane of the inputs' dimension."""
         check_one_output(self, run)
         size = 1

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe, Scalar, at_the_end
+from weightspace.probes.base import At, Carry, Probe, Scalar, Training, at_the_end
 from weightspace.probes.evaluation import SPLITS
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
@@ -19,7 +18,7 @@ SAMPLES = 10
 """Masks that the authors average at the end."""
 
 
-def _check_masks(probe: str, run: Run) -> None:
+def _check_masks(probe: str, run: Training) -> None:
     if not hasattr(run.space, "mask_at"):
         raise InputError(
             f"the probe '{probe}' needs a space with masks, such as Supermask or EdgePopup, but the run "
@@ -47,7 +46,7 @@ class LearnedMask(Probe):
         """`learnedmask(threshold)`."""
         return f"learnedmask({self.name})"
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """The space has masks."""
         _check_masks("learned mask", run)
 
@@ -94,7 +93,7 @@ class MaskEvaluation(Probe):
         if self.samples == 1:
             raise InputError("samples is 1, but one mask has no spread; give at least 2, or 0 for none")
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """The space has masks, and random ones where samples are asked for."""
         _check_masks("mask evaluation", run)
         fixed = not hasattr(run.space, "expected_density") or getattr(run.space, "rounding", False)

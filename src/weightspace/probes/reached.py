@@ -8,8 +8,7 @@ import jax.numpy as jnp
 from weightspace.errors import InputError, check_number
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Scalar
+from weightspace.probes.base import At, Carry, Scalar, Training
 from weightspace.probes.chosen import ChosenMoment
 from weightspace.probes.snapshot import state_output
 from weightspace.spec import spec, static
@@ -39,7 +38,7 @@ class Reached(ChosenMoment):
         """`reached_50`."""
         return f"reached_{100 * self.level:g}".replace(".", "p")
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """Also needs an accuracy."""
         super().check(run, layout)
         data, storage = run.task.data, run.precision.storage

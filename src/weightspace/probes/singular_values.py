@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout, Leaf
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Scalar
+from weightspace.probes.base import At, Carry, Scalar, Training
 from weightspace.probes.layer import LayerProbe
 from weightspace.spec import spec
 
@@ -19,7 +18,7 @@ from weightspace.spec import spec
 class SingularValues(LayerProbe):
     """Columns `sigma_max` and `sigma_min` of the layer's matrix; a layer that only adds a bias has 1, 1."""
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """A dense layer."""
         super().check(run, layout)
         kernel = self._kernel(layout)

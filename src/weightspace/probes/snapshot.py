@@ -6,8 +6,7 @@ import jax
 
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Probe, Scalar
+from weightspace.probes.base import At, Carry, Probe, Scalar, Training
 from weightspace.recipes.length import Length
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import common, spec, static
@@ -46,7 +45,7 @@ class Snapshot(Probe):
         options = (self.name, "coordinates" if self.coordinates else "")
         return f"snapshot({','.join([str(self.when), *filter(None, options)])})"
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """The moment lies within the training."""
         size = run.task.data.size
         total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
@@ -54,7 +53,7 @@ class Snapshot(Probe):
         if step > total:
             raise InputError(f"the weights at {self.when} (step {step}) are asked of a run of {total} steps")
 
-    def points(self, total: int, per_epoch: int) -> tuple[int, ...]:
+    def readings(self, total: int, per_epoch: int) -> tuple[int, ...]:
         """That one moment."""
         return (self.when.steps(per_epoch, total),)
 

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Scalar, Step
+from weightspace.probes.base import At, Carry, Scalar, Step, Training
 from weightspace.probes.layer import LayerProbe, bias_gradients, check_separate_examples, norms
 from weightspace.spec import spec
 
@@ -24,7 +23,7 @@ BINS = (HIGH - LOW) * PER_OCTAVE
 class Steadiness(LayerProbe):
     """Columns `phi_q50`, `phi_q90`, `phi_q99`: quantiles of φ since the last reading, right to 6 %."""
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """A bias, and gradients of single examples."""
         super().check(run, layout)
         check_separate_examples(self, run)

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,8 @@ from weightspace.errors import InputError
 from weightspace.named import resolve
 from weightspace.recipes.losses import Loss, PerExample, most_likely
 from weightspace.recipes.mixing import cached_mixes, rows_apart
+from weightspace.recipes.targets import Targets
 from weightspace.spec import spec, static
-
-if TYPE_CHECKING:
-    from weightspace.data.examples import Examples
 
 _TARGETS = 8
 """Targets that a function is tried on, at the most."""
@@ -44,11 +42,11 @@ class CustomLoss(Loss):
         """As the user wrote it."""
         return self.code(outputs, y)
 
-    def width(self, data: "Examples") -> int:
+    def width(self, data: Targets) -> int:
         """As many outputs as classes or targets."""
         return data.outputs
 
-    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: Targets, outputs_shape: tuple[int, ...]) -> None:
         """It must give one float an example, of that example alone; tried on shapes, then on a few values."""
         check_per_example(self.code, f"loss {self.name}", data, outputs_shape)
 
@@ -58,7 +56,7 @@ class CustomLoss(Loss):
         return most_likely(outputs, y) if classes else None
 
 
-def example_shapes(data: "Examples", outputs_shape: tuple[int, ...]) -> tuple[Any, Any]:
+def example_shapes(data: Targets, outputs_shape: tuple[int, ...]) -> tuple[Any, Any]:
     """Shapes and types of a batch of outputs and of targets; its size is no other axis of theirs."""
     y = data.arrays().train.y
     batch = rows_apart(outputs_shape, y.shape[1:], least=3)
@@ -67,7 +65,7 @@ def example_shapes(data: "Examples", outputs_shape: tuple[int, ...]) -> tuple[An
 
 
 def check_per_example(
-    function: Callable[..., Any], what: str, data: "Examples", outputs_shape: tuple[int, ...]
+    function: Callable[..., Any], what: str, data: Targets, outputs_shape: tuple[int, ...]
 ) -> None:
     """Raise unless a user's function gives one float an example, and that of this example alone.
 
@@ -124,7 +122,7 @@ def _broadcasts(function: Callable[..., Any], outputs: Any, targets: Any) -> boo
     return False
 
 
-def _targets(data: "Examples", dtype: Any) -> np.ndarray:
+def _targets(data: Targets, dtype: Any) -> np.ndarray:
     """A few targets of the data's own kind that differ from each other."""
     if data.classes is not None:
         return np.unique(np.minimum(np.arange(_TARGETS), data.classes - 1)).astype(dtype)

@@ -7,7 +7,7 @@ float32 at least, whatever the precision of the outputs.
 """
 
 import abc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,10 +17,8 @@ from jaxtyping import Array, Float, Shaped
 
 from weightspace.errors import InputError, check_number, unknown
 from weightspace.recipes import targets
+from weightspace.recipes.targets import Targets
 from weightspace.spec import Spec, spec
-
-if TYPE_CHECKING:
-    from weightspace.data.examples import Examples
 
 PerExample = Float[Array, " batch"]
 
@@ -43,11 +41,11 @@ class Loss(Spec, abc.ABC):
         """
 
     @abc.abstractmethod
-    def width(self, data: "Examples") -> int:
+    def width(self, data: Targets) -> int:
         """How many outputs a model needs for a data set."""
 
     @abc.abstractmethod
-    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: Targets, outputs_shape: tuple[int, ...]) -> None:
         """Refuse targets and outputs that do not fit.
 
         Args:
@@ -125,11 +123,11 @@ class CrossEntropy(Loss):
         soft = optax.smooth_labels(hard, jnp.asarray(self.smoothing).astype(logits.dtype))
         return optax.softmax_cross_entropy(logits, soft)
 
-    def width(self, data: "Examples") -> int:
+    def width(self, data: Targets) -> int:
         """One output a class."""
         return data.outputs
 
-    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: Targets, outputs_shape: tuple[int, ...]) -> None:
         """Classes, and one output for each."""
         if data.classes is None:
             raise InputError(
@@ -184,11 +182,11 @@ class BinaryCrossEntropy(Loss):
         sign = 1 - 2 * _column(y, logits.dtype)
         return jnp.asarray(self.factor).astype(logits.dtype) * (1 + jnp.exp(sign * logits))
 
-    def width(self, data: "Examples") -> int:
+    def width(self, data: Targets) -> int:
         """One."""
         return 1
 
-    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: Targets, outputs_shape: tuple[int, ...]) -> None:
         """Targets 0 and 1, one output."""
         _check_one_output("bce", outputs_shape)
         arrays = data.arrays()
@@ -229,11 +227,11 @@ class SquaredError(Loss):
         errors = optax.squared_error(wide, y.astype(wide.dtype).reshape(wide.shape))
         return jnp.asarray(self.factor).astype(wide.dtype) * jnp.mean(errors, axis=1)
 
-    def width(self, data: "Examples") -> int:
+    def width(self, data: Targets) -> int:
         """One output a target; one for two classes."""
         return 1 if data.classes == 2 else data.outputs
 
-    def check(self, data: "Examples", outputs_shape: tuple[int, ...]) -> None:
+    def check(self, data: Targets, outputs_shape: tuple[int, ...]) -> None:
         """As many outputs as targets."""
         if data.classes is not None:
             if data.classes != 2:

@@ -1,21 +1,46 @@
 """What targets are, and what was meant where they do not fit a loss: a sentence with what to do."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from weightspace.data.examples import Examples
+
+    class Targets(Protocol):
+        """What a loss asks of a data set."""
+
+        @property
+        def name(self) -> str:
+            """The set's name."""
+            ...
+
+        @property
+        def classes(self) -> int | None:
+            """Number of classes; None for real targets."""
+            ...
+
+        @property
+        def outputs(self) -> int:
+            """Classes, or targets of an example."""
+            ...
+
+        def arrays(self) -> Any:
+            """Its parts `train` and `test`, each with targets `y`."""
+            ...
+
+else:
+    # A check at run time would compute what it asks.
+    Targets = Any
 
 _INTEGERS = "y.astype(int)"
 
 
-def _real(data: "Examples") -> np.ndarray:
+def _real(data: Targets) -> np.ndarray:
     arrays = data.arrays()
     return np.concatenate([np.asarray(part.y) for part in (arrays.train, arrays.test)])
 
 
-def instead_of_classes(data: "Examples") -> str:
+def instead_of_classes(data: Targets) -> str:
     """What real targets are, for a loss that takes class numbers: `has …; give …`."""
     y = _real(data)
     whole = bool(np.equal(y, np.floor(y)).all())
@@ -46,7 +71,7 @@ def _of_columns(y: np.ndarray) -> str:
     return f"has {k} real targets an example; use mse"
 
 
-def instead_of_amounts(data: "Examples") -> str:
+def instead_of_amounts(data: Targets) -> str:
     """What class numbers are, for a loss that takes real targets: `has …; give …`."""
     y, classes = _real(data), data.classes
     found = np.unique(y)
@@ -57,7 +82,7 @@ def instead_of_amounts(data: "Examples") -> str:
     return f"has whole numbers as targets, which count as {classes} classes; {advice}"
 
 
-def instead_of_bits(data: "Examples") -> str:
+def instead_of_bits(data: Targets) -> str:
     """What targets are, for a loss that takes 0 and 1: `has …; give …`."""
     y = _real(data)
     found = np.unique(y)
@@ -75,7 +100,7 @@ def instead_of_bits(data: "Examples") -> str:
     return "has real targets, not all 0 or 1; use mse"
 
 
-def unlike_outputs(data: "Examples", outputs: int) -> str:
+def unlike_outputs(data: Targets, outputs: int) -> str:
     """Why there are as many classes as no model has outputs; empty where there is nothing to say."""
     y = _real(data)
     found = np.unique(y)

@@ -117,7 +117,7 @@ class Store:
         Args:
           cohort: Name of the files; where it is taken, a number is added.
           rows: One for each run.
-          history: Columns `digest`, `step` and one for each metric; a row for each run and evaluation point.
+          history: Columns `digest`, `step` and one for each metric; a row for each run and reading.
           arrays: Outputs by name, as `to_tensors` makes them.
 
         Raises:
@@ -146,7 +146,7 @@ class Store:
         stem = self._free(name)
         if arrays:
             write_arrays(self.root / "arrays" / f"{stem}.safetensors", arrays.items(), "arrays")
-        if table.num_rows or any(row.points for row in rows):
+        if table.num_rows or any(row.readings for row in rows):
             write_parquet(self.root / "history" / f"{stem}.parquet", table, "history")
         write_parquet(self.root / folder / f"{stem}.parquet", rows_, "runs")
 

@@ -104,7 +104,7 @@ def _merge(index: Index, folder: str, group: Sequence[Path]) -> None:
     kept = [record for records in counting.values() for record in records]
     if any(record.outputs for record in kept):
         write_arrays(index.root / "arrays" / f"{name}.safetensors", _arrays(counting), "arrays")
-    if any(record.points for record in kept):
+    if any(record.readings for record in kept):
         histories = [_history(path, records) for path, records in counting.items()]
         whole = pa.concat_tables(histories, promote_options="default")
         write_parquet(index.root / "history" / f"{name}.parquet", whole, "history")
@@ -125,7 +125,7 @@ def _rows(path: Path, records: list[Record]) -> pa.Table:
     ordered = [by_digest[digest] for digest in table["digest"].to_pylist()]
     for name, values in (
         ("outputs", [sorted(record.outputs) for record in ordered]),
-        ("points", [list(record.points) for record in ordered]),
+        ("points", [list(record.readings) for record in ordered]),
     ):
         place = table.column_names.index(name)
         table = table.set_column(place, name, pa.array(values, table.schema.field(name).type))
@@ -133,10 +133,10 @@ def _rows(path: Path, records: list[Record]) -> pa.Table:
 
 
 def _history(path: Path, records: list[Record]) -> pa.Table:
-    with_points = [record for record in records if record.points]
-    if not with_points:
+    with_readings = [record for record in records if record.readings]
+    if not with_readings:
         return HISTORY.empty_table()
-    return _only(read_parquet(sibling(path, "history"), "history"), with_points)
+    return _only(read_parquet(sibling(path, "history"), "history"), with_readings)
 
 
 def _only(table: pa.Table, records: Iterable[Record]) -> pa.Table:

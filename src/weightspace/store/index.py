@@ -3,7 +3,7 @@
 It is read from the rows themselves and kept in memory; files that have not changed are not read again. Where
 a digest was recorded several times the finished record counts before the failed one and the newer before the
 older. A record only claims what can be read: without its file of arrays it has no outputs, without its
-history no evaluation points.
+history no readings.
 """
 
 import itertools
@@ -198,7 +198,7 @@ def _has_history(rows: Path, table: pa.Table) -> bool:
     return True
 
 
-_NO_POINTS = "its evaluation points count as not recorded"
+_NO_POINTS = "its readings count as not recorded"
 
 
 def _any(lists: pa.ChunkedArray) -> bool:
@@ -242,7 +242,7 @@ def _records(
         yield Record(
             **{name: columns[name][row] for name in _COPIED},
             outputs=outputs.get(digest, none).intersection(columns["outputs"][row]),
-            points=points[row],
+            readings=points[row],
             probes=frozenset(columns["probes"][row]),
             metrics=shared.setdefault(metrics, metrics),
             file=path,

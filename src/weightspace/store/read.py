@@ -191,7 +191,7 @@ def _damaged(records: Iterable[Record]) -> set[Path]:
 
 
 def _files(record: Record) -> tuple[Path, ...]:
-    return (record.file, record.history) if record.points else (record.file,)
+    return (record.file, record.history) if record.readings else (record.file,)
 
 
 def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
@@ -222,7 +222,9 @@ def _views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.Duc
         values = "".join(f", {_value(name)}" for name in scalars)
         connection.sql(f"CREATE VIEW runs AS SELECT {', '.join(RUNS.names)}{values} FROM rows_of_runs")
         with_history = [
-            (record, record.history) for record in records if record.points and record.history not in damaged
+            (record, record.history)
+            for record in records
+            if record.readings and record.history not in damaged
         ]
         _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
         names = sorted(set(connection.table("rows_of_history").columns) - set(HISTORY.names))

@@ -28,7 +28,7 @@ class RunRow:
       steps: Training steps taken.
       scalars: Its last scalars by metric; None is "not recorded".
       outputs: Keys of the outputs kept.
-      points: The steps at which it was evaluated.
+      readings: The steps at which it was evaluated.
       probes: What recorded it, by digest.
       provenance: The id under which its circumstances are stored.
       error: Why it failed or was blocked.
@@ -41,7 +41,7 @@ class RunRow:
     steps: int = 0
     scalars: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
     outputs: tuple[str, ...] = ()
-    points: tuple[int, ...] = ()
+    readings: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
     provenance: str | None = None
     error: str | None = None
@@ -66,7 +66,7 @@ class Record:
       seconds: Time it took, without compilation.
       steps: Training steps taken.
       outputs: Keys of the outputs that can be read.
-      points: The steps of its evaluation points, if its history can be read.
+      readings: The steps of its readings, if its history can be read.
       probes: What recorded it, by digest.
       metrics: Names of all scalars that were recorded.
       provenance: The id of its circumstances.
@@ -80,7 +80,7 @@ class Record:
     seconds: float
     steps: int
     outputs: frozenset[str]
-    points: tuple[int, ...]
+    readings: tuple[int, ...]
     probes: frozenset[str]
     metrics: frozenset[str]
     provenance: str | None
@@ -119,7 +119,9 @@ def rows_table(rows: Sequence[RunRow], history: pa.Table) -> pa.Table:
     if len(set(digests)) != len(digests):
         raise StoreError("two rows of one file have the same digest; give each run once")
     recorded = _recorded(history)
-    columns: dict[str, list[Any]] = {name: [getattr(row, name) for row in rows] for name in _PLAIN}
+    columns: dict[str, list[Any]] = {
+        name: [getattr(row, _FIELD.get(name, name)) for row in rows] for name in _PLAIN
+    }
     columns["metrics"] = [sorted(recorded.get(row.digest, set()) | _given(row.scalars)) for row in rows]
     columns["written"] = [time.time()] * len(rows)
     table = pa.table([pa.array(columns[field.name], field.type) for field in RUNS], schema=RUNS)
@@ -129,6 +131,8 @@ def rows_table(rows: Sequence[RunRow], history: pa.Table) -> pa.Table:
 
 
 _PLAIN = [name for name in RUNS.names if name not in ("metrics", "written")]
+_FIELD = {"points": "readings"}
+"""Fields that files know by an older name."""
 
 
 def _given(scalars: Mapping[str, float | None]) -> set[str]:
@@ -152,7 +156,7 @@ def table_rows(table: pa.Table) -> list[RunRow]:
         RunRow(
             **{name: entry[name] for name in _PLAIN if name not in ("outputs", "points", "probes")},
             outputs=tuple(entry["outputs"]),
-            points=tuple(entry["points"]),
+            readings=tuple(entry["points"]),
             probes=tuple(entry["probes"]),
             scalars={name: entry[name] for name in names if entry[name] is not None},
         )

@@ -15,7 +15,8 @@ import pandas as pd
 
 from weightspace import compiler, platform
 from weightspace.errors import BlockedError, InputError, NoResultWarning, StoreError, check_number
-from weightspace.node import Derived, Node, Output, Row, Run, fill, outputs_in
+from weightspace.node import Derived, Node, Output, fill, outputs_in
+from weightspace.run import Row, Run
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.provenance import collect
@@ -23,7 +24,7 @@ from weightspace.store.read import answers
 from weightspace.store.reasons import without_result
 from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, form, group
-from weightspace.sweeps.complete import with_earlier_points
+from weightspace.sweeps.complete import with_earlier_readings
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
 from weightspace.sweeps.progress import Silent
@@ -190,7 +191,7 @@ class Driver:
     def _carry_out(self, wave: list[Request]) -> None:
         records = self.store.records()
         runs = [
-            with_earlier_points(request, records.get(request.node.digest))
+            with_earlier_readings(request, records.get(request.node.digest))
             for request in wave
             if isinstance(request.node, Run)
         ]

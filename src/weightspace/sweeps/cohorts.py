@@ -12,7 +12,8 @@ from typing import Any
 
 import jax
 
-from weightspace.node import Output, Run, outputs_in
+from weightspace.node import Output, outputs_in
+from weightspace.run import Run
 from weightspace.sweeps.requests import Request, total_steps
 from weightspace.training.block import BlockKey
 from weightspace.training.lanes import Cost, lanes_for
@@ -30,14 +31,14 @@ class Cohort:
     Attributes:
       name: Digest of members, probes and points.
       requests: One a run.
-      points: Evaluation points that all of them share.
+      readings: Readings that all of them share.
       lanes: Runs a device works on at once.
       steps: Steps of each run.
     """
 
     name: str
     requests: tuple[Request, ...]
-    points: tuple[int, ...]
+    readings: tuple[int, ...]
     lanes: int
     steps: int
 
@@ -58,7 +59,7 @@ class Cohort:
             "cohort": self.name,
             "digests": list(self.digests),
             "probes": [probe.digest for probe in first.probes],
-            "points": list(self.points),
+            "points": list(self.readings),
             "lanes": self.lanes,
             "steps": self.steps,
         }
@@ -91,9 +92,9 @@ def group(
 def form(members: Sequence[Request], lanes: int) -> Cohort:
     """A cohort of runs of one signature."""
     first = members[0]
-    parts = [*(r.node.digest for r in members), *(p.digest for p in first.probes), *map(str, first.points)]
+    parts = [*(r.node.digest for r in members), *(p.digest for p in first.probes), *map(str, first.readings)]
     name = hashlib.sha256(":".join([*parts, str(lanes)]).encode()).hexdigest()[:16]
-    return Cohort(name, tuple(members), first.points, lanes, total_steps(first.node)[0])  # pyright: ignore[reportArgumentType]
+    return Cohort(name, tuple(members), first.readings, lanes, total_steps(first.node)[0])  # pyright: ignore[reportArgumentType]
 
 
 def default_lanes(run: Any, backend: str) -> int:
@@ -112,7 +113,7 @@ def _signature(request: Request, shapes: Mapping[Output, Any]) -> Any:
     shared = tuple((o.of.digest, o.key) for o in outputs if o.shared)
     # The probes' own numbers are common too: snapshots at other steps are read in another cohort.
     numbers = (_bits(resolved), _bits(probes)) if not shared else (_bits(probes),)
-    return key, shared, numbers, request.points, total_steps(run)
+    return key, shared, numbers, request.readings, total_steps(run)
 
 
 def _bits(resolved: Resolved) -> tuple[bytes, ...]:
@@ -132,12 +133,12 @@ def prepare(
 
 
 def probe_groups(request: Request, total: int, per_epoch: int) -> tuple[tuple[int, ...], ...]:
-    """Indices of the probes that are read together: first those of the evaluation points, then each other.
+    """Indices of the probes that are read together: first those of the readings, then each other.
 
-    A probe whose own points are the evaluation points is one of the first: what it measures there is shared.
+    A probe whose own points are the readings is one of the first: what it measures there is shared.
     """
-    own = [probe.points(total, per_epoch) for probe in request.probes]
-    watched = tuple(i for i, points in enumerate(own) if points in (None, request.points))
+    own = [probe.readings(total, per_epoch) for probe in request.probes]
+    watched = tuple(i for i, points in enumerate(own) if points in (None, request.readings))
     return (watched, *((i,) for i in range(len(own)) if i not in watched))
 
 
@@ -147,8 +148,8 @@ def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:
     assert isinstance(run, Run)
     total, per_epoch = total_steps(run)
     groups = probe_groups(request, total, per_epoch)
-    at: list[set[int]] = [set(request.points)]
-    at += [set(request.probes[i].points(total, per_epoch) or ()) for (i,) in groups[1:]]
+    at: list[set[int]] = [set(request.readings)]
+    at += [set(request.probes[i].readings(total, per_epoch) or ()) for (i,) in groups[1:]]
     steps = sorted({total, *(step for points in at for step in points)})
     return [(step, tuple(step in points for points in at)) for step in steps]
 

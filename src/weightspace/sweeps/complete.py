@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from weightspace.node import Run
+from weightspace.run import Run
 from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import Record, RunRow
@@ -19,11 +19,11 @@ from weightspace.sweeps.recorded import still_true
 from weightspace.sweeps.requests import Request
 
 
-def with_earlier_points(request: Request, record: Record | None) -> Request:
-    """The request with the evaluation points of an earlier training as well."""
+def with_earlier_readings(request: Request, record: Record | None) -> Request:
+    """The request with the readings of an earlier training as well."""
     if record is None or not record.finished or not isinstance(request.node, Run):
         return request
-    return dataclasses.replace(request, points=tuple(sorted({*request.points, *record.points})))
+    return dataclasses.replace(request, readings=tuple(sorted({*request.readings, *record.readings})))
 
 
 def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tuple[RunRow, dict[str, Any]]:
@@ -71,7 +71,7 @@ def _equal(one: float, other: float | None) -> bool:
 def _carry_history(digest: str, old: Record, history: dict[str, list[Any]]) -> bool:
     """Add what the old history alone has; gives whether both have a value that differs."""
     changed = False
-    if not old.points:
+    if not old.readings:
         return changed
     table = read_parquet(old.history, "history")
     lines = table.filter(pc.equal(table["digest"], digest)).to_pylist()  # pyright: ignore

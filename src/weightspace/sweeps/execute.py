@@ -16,7 +16,8 @@ import jax
 import numpy as np
 
 from weightspace.errors import StoreError
-from weightspace.node import Output, Run, fill, outputs_in
+from weightspace.node import Output, fill, outputs_in
+from weightspace.run import Run
 from weightspace.store.base import Store
 from weightspace.sweeps.cohorts import Cohort, prepare, reading_plan
 from weightspace.sweeps.complete import carry_over

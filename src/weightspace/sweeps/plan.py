@@ -18,7 +18,8 @@ from rich.table import Table
 
 from weightspace import platform, tree
 from weightspace.errors import InputError, WeightspaceError, check_number
-from weightspace.node import Node, Output, Run, fill, outputs_in
+from weightspace.node import Node, Output, fill, outputs_in
+from weightspace.run import Run
 from weightspace.sweeps.ask import Question, check_asked
 from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
 from weightspace.sweeps.memory import device_bytes, run_bytes
@@ -108,7 +109,7 @@ def _estimate(wanted: dict[str, Request], runs: list[Request], lanes: int | None
         blocks = -(-len(cohort.requests) // (cohort.lanes * jax.local_device_count()))
         seconds += blocks * cohort.lanes * cohort.steps * _step_seconds(key, resolved, probes, feed, each)
         kept = sum(tree.nbytes(shapes.outputs(request)) for request in cohort.requests[:1])
-        disk += len(cohort.requests) * (kept + 80 * len(cohort.points))
+        disk += len(cohort.requests) * (kept + 80 * len(cohort.readings))
     seconds += len(programs) * RATES.get(backend(), RATES["gpu"])[3]
     steps = sum(len(cohort.requests) * cohort.steps for cohort in cohorts)
     derived = len(wanted) - len(runs)

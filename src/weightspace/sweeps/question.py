@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import pandas as pd
 
 from weightspace.errors import InputError
-from weightspace.node import Node, Row, Run
+from weightspace.node import Node
+from weightspace.run import Row, Run
 
 
 @runtime_checkable

@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable
 
 from weightspace.code import Code
 from weightspace.errors import InputError
-from weightspace.node import Run
 from weightspace.probes.base import Probe
+from weightspace.run import Run
 from weightspace.spec import digest_of, kind
 
 _ALL = "metric *"

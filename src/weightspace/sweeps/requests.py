@@ -1,6 +1,6 @@
 """What every node must leave behind: the union of what its rows watch and what other nodes take from it.
 
-Nobody lists what a run has to keep. A row's watch names probes and evaluation points, and each `Output` that
+Nobody lists what a run has to keep. A row's watch names probes and readings, and each `Output` that
 points at a run names the probe that makes it.
 """
 
@@ -11,10 +11,11 @@ from weightspace.code import codes_in
 from weightspace.errors import InputError
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
-from weightspace.node import Node, Output, Row, Run, Watch, outputs_in
+from weightspace.node import Node, Output, outputs_in
 from weightspace.probes.base import Probe
 from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
+from weightspace.run import Row, Run, Watch
 from weightspace.store.rows import Record
 from weightspace.sweeps.recorded import check_apart, covered, marks
 from weightspace.training.step import layout_of_run
@@ -30,13 +31,13 @@ class Request:
     Attributes:
       node: The node.
       probes: For runs: what is recorded, each probe once.
-      points: For runs: evaluation points, in steps.
+      readings: For runs: readings, in steps.
       outputs: Keys of the outputs that other nodes take.
     """
 
     node: Node
     probes: tuple[Probe, ...] = ()
-    points: tuple[int, ...] = ()
+    readings: tuple[int, ...] = ()
     outputs: frozenset[str] = frozenset()
 
     @property
@@ -60,7 +61,7 @@ class Request:
         return Request(
             node,
             tuple(probes[key] for key in sorted(probes)),
-            tuple(sorted({*self.points, *other.points})),
+            tuple(sorted({*self.readings, *other.readings})),
             self.outputs | other.outputs,
         )
 
@@ -72,14 +73,14 @@ def request_of(row: Row) -> Request:
     # First of all: how many examples there are to train on may make no sense.
     row.node.task.data.check()
     watch = row.watch or Watch("1ep", (Evaluation(("train", "test")),))
-    return Request(row.node, tuple(watch.probes), evaluation_points(row.node, watch))
+    return Request(row.node, tuple(watch.probes), readings_of(row.node, watch))
 
 
 def request_for(outputs: Iterable[Output]) -> dict[str, Request]:
     """What taking outputs asks of the nodes that make them, by digest."""
     found: dict[str, Request] = {}
     for output in outputs:
-        probes = () if output.probe is None else (output.probe,)
+        probes = (output.probe,) if isinstance(output.probe, Probe) else ()
         asked = Request(output.of, probes, (), frozenset({output.key}))
         join(found, asked)
     return found
@@ -126,7 +127,7 @@ def satisfied(request: Request, record: Record | None) -> bool:
     return (
         request.outputs <= set(record.outputs)
         and covered(request.marks, record.probes)
-        and set(request.points) <= set(record.points)
+        and set(request.readings) <= set(record.readings)
     )
 
 
@@ -136,7 +137,7 @@ def total_steps(run: Run) -> tuple[int, int]:
     return run.recipe.steps(size), run.recipe.steps_per_epoch(size)
 
 
-def evaluation_points(run: Run, watch: Watch) -> tuple[int, ...]:
+def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
     """The steps at which a watch reads; the start and the end are always among them."""
     total, per_epoch = total_steps(run)
     if isinstance(watch.steps, str):

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from weightspace.models.layout import KINDS
-from weightspace.node import Run
+from weightspace.run import Run
 from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
 from weightspace.store.rows import NETWORK, RunRow
@@ -83,7 +83,7 @@ def row_of(
         steps=steps,
         outputs=tuple(outputs),
         probes=request.marks if request else (),
-        points=request.points if request else (),
+        readings=request.readings if request else (),
         provenance=provenance,
         scalars=dict(metrics or {}),
     )
@@ -133,7 +133,7 @@ def block_results(
         assert isinstance(run, Run)
         last: dict[str, float] = {}
         for reading in readings:
-            if reading.step not in request.points:
+            if reading.step not in request.readings:
                 continue
             columns["digest"].append(run.digest)
             columns["step"].append(reading.step)

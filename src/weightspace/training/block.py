@@ -3,7 +3,7 @@
 A run is resolved (its outputs are arrays, its lengths steps), the leaves of a block's runs are stacked, and
 the program's functions are compiled for that block: `shard_map` over devices, and inside a shard `vmap` over
 lanes (one lane: no vmap, whose bits differ). A program is compiled once, whatever the number of runs, steps
-and evaluation points: a call advances up to `SEGMENTS` stretches between reading points.
+and readings: a call advances up to `SEGMENTS` stretches between readings.
 """
 
 import dataclasses

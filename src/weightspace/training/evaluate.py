@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from weightspace.data.order import content_order
-from weightspace.node import Run
+from weightspace.run import Run
 from weightspace.streams import Stream, key
 from weightspace.training.step import forward
 

@@ -15,8 +15,8 @@ from jaxtyping import Array, Int
 
 from weightspace import tree
 from weightspace.data.order import content_order
-from weightspace.node import Run
 from weightspace.probes.base import At, Probe, Step
+from weightspace.run import Run
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Keys, Stream, key
 from weightspace.training import health
@@ -33,7 +33,7 @@ class Program:
 
     Attributes:
       probes: The probes with tracers or numbers as leaves.
-      groups: Indices of probes that are read together; the first group at the watch's evaluation points.
+      groups: Indices of probes that are read together; the first group at the watch's readings.
     """
 
     probes: tuple[Probe, ...]

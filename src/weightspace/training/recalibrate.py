@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from weightspace.models.trace import reached
-from weightspace.node import Run
+from weightspace.run import Run
 from weightspace.streams import Stream, key
 from weightspace.training.evaluate import BATCH
 from weightspace.training.step import forward

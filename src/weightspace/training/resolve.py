@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from weightspace.node import Output, Run, fill
+from weightspace.node import Output, fill
 from weightspace.probes.base import Probe
 from weightspace.recipes.length import Length
+from weightspace.run import Run
 from weightspace.spec import common_leaves
 from weightspace.streams import Seeds
 

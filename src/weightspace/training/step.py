@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key
 from weightspace import tree
 from weightspace.models.base import layout_of
 from weightspace.models.layout import Layout
-from weightspace.node import Run
+from weightspace.run import Run
 from weightspace.streams import Stream, key
 
 

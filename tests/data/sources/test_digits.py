@@ -41,4 +41,4 @@ def test_statistics():
 def test_the_content_is_pinned():
     """If this fails, all results on digits change: that must be meant."""
     assert Digits().loaded.digest == "28bd7127f5cba344e9b6b9be32e76381"
-    assert canonical_json(Digits()) == '{"content":"28bd7127f5cba344e9b6b9be32e76381","kind":"Source"}'
+    assert canonical_json(Digits()) == '{"content":"28bd7127f5cba344e9b6b9be32e76381","kind":"data.Source"}'

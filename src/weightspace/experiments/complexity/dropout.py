@@ -10,8 +10,8 @@ from weightspace.experiments.complexity.images import PairSweep
 from weightspace.experiments.complexity.measures import with_parts
 from weightspace.experiments.complexity.protocol import PAPER, check_values
 from weightspace.frames import Frame
-from weightspace.node import Row, Run
-from weightspace.probes.trajectory import Trajectory
+from weightspace.probes.bias_path import BiasPath
+from weightspace.run import Row, Run
 
 RATE = 0.5
 """The probability of the theorem."""
@@ -93,7 +93,7 @@ class ComplexityDropout(PairSweep):
     def _bound(self, run: Run) -> DropoutBound:
         return DropoutBound(
             run.model, run.final(), run.task.data, seeds=run.seeds,
-            steadiness=run.read(Trajectory(), "phi_max"), delta=self.delta,
+            steadiness=run.read(BiasPath(), "phi_max"), delta=self.delta,
         )  # fmt: skip
 
     def measured(self, table: Frame, history: Frame) -> Frame:

@@ -4,12 +4,11 @@ import dataclasses
 from typing import ClassVar
 
 from weightspace.errors import check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.complexity import measures
 from weightspace.experiments.complexity.correlation import against_test_loss
 from weightspace.experiments.complexity.protocol import PAPER
 from weightspace.experiments.complexity.sinusoid import CosineSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 
 

@@ -13,18 +13,18 @@ from typing import Any
 from weightspace.data.examples import Examples
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.experiments.base import Outputs, Paper
+from weightspace.experiments.base import Paper
 from weightspace.experiments.complexity import measures
 from weightspace.experiments.summary import over_seeds
 from weightspace.experiments.training import TrainingSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.models.zoo import make
-from weightspace.node import Row, Run
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.recipes.schedules import Constant, Exponential
+from weightspace.run import Row, Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 
@@ -49,7 +49,7 @@ READING = (
     "says that a complex function cannot sit still; the distance from the start grows with complexity for "
     "the squared error only."
 )
-PROBES = ("trajectory", "bias-variance", "bias-distance", "lipschitz")
+PROBES = ("bias-path", "bias-variance", "bias-distance", "lipschitz")
 METRICS = (
     "train_loss_last10", "test_loss", "trajectory_last10", "trajectory_total_mean",
     "bias_variance_normalised_last10", "bias_distance", "lipschitz_last10", "lipschitz_max", "test_accuracy",

@@ -8,13 +8,13 @@ from weightspace.derived.empty_regions import EmptyRegions
 from weightspace.derived.lipschitz import LipschitzBounds
 from weightspace.derived.slice_regions import SliceRegions
 from weightspace.errors import check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.complexity.measures import with_parts
 from weightspace.experiments.complexity.protocol import PAPER
 from weightspace.experiments.complexity.sinusoid import CosineSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.node import Derived, Row, Run
+from weightspace.node import Derived
+from weightspace.run import Row, Run
 
 PARTS = ("slice", "empty", "bounds")
 

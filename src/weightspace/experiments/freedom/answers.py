@@ -13,22 +13,14 @@ from jaxtyping import Float
 
 from weightspace.experiments.freedom.threshold import matrix, success, threshold
 from weightspace.frames import Frame
+from weightspace.tables.vocabulary import ARMS, FULL, rising
 
-ARMS = ("method", "burn_in", "optimiser", "lr", "noise")
-"""Labels that tell arms apart."""
 METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
-FULL = "full"
-"""The method of full-space training, the reference."""
 _GRID = 50
 
 
-def rising(metric: str) -> bool:
-    """Whether more of a metric is better."""
-    return metric.endswith("accuracy")
-
-
 def scored(table: Frame, history: Frame, score: str) -> Frame:
-    """The table with each run's value: its last, or for `best` its best at any evaluation point.
+    """The table with each run's value: its last, or for `best` its best at any reading.
 
     A run without a history keeps its last value.
     """

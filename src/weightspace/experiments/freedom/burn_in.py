@@ -7,7 +7,7 @@ from typing import ClassVar
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.freedom.protocol import PAPER, FreedomSweep
 from weightspace.frames import Frame
-from weightspace.node import Row
+from weightspace.run import Row
 
 
 @dataclasses.dataclass(frozen=True)

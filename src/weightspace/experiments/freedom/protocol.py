@@ -8,17 +8,17 @@ from typing import Any
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.experiments.base import Outputs, Paper
+from weightspace.experiments.base import Paper
 from weightspace.experiments.freedom import answers
 from weightspace.experiments.training import TrainingSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.models.base import Model
-from weightspace.node import Row, Run
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
+from weightspace.run import Row, Run
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.full import Full
@@ -87,7 +87,7 @@ class FreedomSweep(TrainingSweep):
     failure: float = 0.1
     """The probability of failure that d* allows."""
     success: str = "final"
-    """A run's value in thresholds and figures: `final`, or `best` over all evaluation points (flatters)."""
+    """A run's value in thresholds and figures: `final`, or `best` over all readings (flatters)."""
     reference: bool = True
     """Train the full space too (momentum 0.9)."""
     reference_lr: float = 0.05

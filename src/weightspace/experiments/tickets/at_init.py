@@ -6,14 +6,14 @@ from typing import ClassVar
 
 from weightspace.derived.at_init import MasksAtInit
 from weightspace.errors import InputError, check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.kept import Kept, make_kept
-from weightspace.node import Output, Row, Run
+from weightspace.node import Output
+from weightspace.run import Row, Run
 from weightspace.store.schema import FINISHED
 
 SIGNS = (

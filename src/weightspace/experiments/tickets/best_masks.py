@@ -8,14 +8,13 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.at_init import TicketsAtInit, tidy
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep, TicketTraining
 from weightspace.experiments.tickets.supermask import MaskTraining, TicketsSupermask
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.node import Row
+from weightspace.run import Row
 from weightspace.store.schema import FINISHED
 
 _FOUND = {"rewind": "found, initial weights", "signed_constant": "found, signed constants"}

@@ -13,14 +13,15 @@ from typing import Any, ClassVar
 from weightspace.derived.barrier import Barrier
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
-from weightspace.experiments.base import Outputs, Paper
+from weightspace.experiments.base import Paper
 from weightspace.experiments.tickets.iterative import SMOKE, START
 from weightspace.experiments.tickets.protocol import TicketSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import criterion
-from weightspace.node import Output, Row, Run
+from weightspace.node import Output
 from weightspace.recipes.length import Length
+from weightspace.run import Row, Run
 from weightspace.spaces.base import Space
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
@@ -135,7 +136,8 @@ class TicketsConnectivity(TicketSweep):
 
     def _copy(self, dense: Run, space: Space, step: int, number: int) -> Run:
         """A copy that sees an order of its own for the steps that are left."""
-        order = (dense.seeds.order + (number + 1) * _APART) % 2**32
+        own = dense.seeds.base if dense.seeds.order is None else dense.seeds.order
+        order = (own + (number + 1) * _APART) % 2**32
         return self.training(space, dataclasses.replace(dense.seeds, order=order), begun=step)
 
     def _between(self, copies: list[Run], dense: Run, labels: dict[str, Any]) -> Row:

@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Generator
 from typing import Any, ClassVar
 
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketTraining, published
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.node import Row, Run, Watch
 from weightspace.probes import Snapshot
+from weightspace.run import Row, Run, Watch
 
 SMOKE: dict[str, Any] = {
     "model": "fc:widths=32,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 30.0,
@@ -21,7 +20,7 @@ SMOKE: dict[str, Any] = {
 class TicketsDense(TicketTraining):
     """How well does the dense network do, and when would early stopping end its training?
 
-    All weights are trained. Accuracies are given at the end, and at the evaluation point of least validation
+    All weights are trained. Accuracies are given at the end, and at the reading of least validation
     loss, which is where tickets are compared.
     """
 

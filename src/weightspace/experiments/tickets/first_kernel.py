@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from weightspace.errors import WeightspaceError
-from weightspace.experiments.base import Outputs
+from weightspace.figures.panel import Outputs
 from weightspace.models.layout import KINDS
 
 

@@ -6,18 +6,18 @@ from typing import Any, ClassVar
 
 from weightspace.derived.mask_like import MaskLike
 from weightspace.errors import InputError
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
 from weightspace.experiments.tickets.supermask import MaskTraining, mask_watch
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import criterion
 from weightspace.masks.kept import make_kept
-from weightspace.node import Output, Row, Run
+from weightspace.node import Output
 from weightspace.probes.mask import SAMPLES, LearnedMask
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import make_optimiser
+from weightspace.run import Row, Run
 from weightspace.spaces.masked import Masked
 from weightspace.spaces.supermask import SAMPLE, THRESHOLD, Supermask
 from weightspace.streams import Seeds

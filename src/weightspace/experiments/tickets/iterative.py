@@ -11,19 +11,19 @@ from typing import Any, ClassVar
 from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, WeightspaceError, check_choice, check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.first_kernel import first_kernel
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
 from weightspace.masks.fit import check_finite
 from weightspace.masks.kept import Kept, Rewind, make_kept
 from weightspace.masks.prune import SCOPES
 from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
-from weightspace.node import Output, Row, Run
+from weightspace.node import Output
 from weightspace.probes import Snapshot
 from weightspace.recipes.length import Length
+from weightspace.run import Row, Run
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 from weightspace.tree import flat_dict

@@ -12,13 +12,13 @@ from typing import ClassVar
 from weightspace.derived.overlap import Overlap
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.iterative import SMOKE, START
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
 from weightspace.masks.criteria import MAIN, criterion
-from weightspace.node import Output, Row, Run
+from weightspace.node import Output
+from weightspace.run import Row, Run
 
 CRITERIA, SEEDS = "criteria", "seeds"
 _SMOKE = {name: value for name, value in SMOKE.items() if name != "rounds"}

@@ -16,13 +16,14 @@ from weightspace.experiments.training import TrainingSweep, further
 from weightspace.masks.counts import RULES, Rates
 from weightspace.models.base import Model
 from weightspace.models.zoo import make
-from weightspace.node import Output, Row, Run, Watch
+from weightspace.node import Output
 from weightspace.probes import Best, Density, Evaluation, Probe, Reached, Snapshot
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.length import Length
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.base import Space
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
@@ -149,7 +150,7 @@ class TicketTraining(TrainingSweep):
 
     @property
     def best(self) -> Best:
-        """Early stopping, among the evaluation points."""
+        """Early stopping, among the readings."""
         return Best(self.eval_every)
 
     @property
@@ -192,7 +193,7 @@ class TicketSweep(TicketTraining):
     """Examples of the batch whose gradient at the start snip and grad go by."""
     score_at: str = END
     """Which weights are scored: at the end, at early-stop (least validation loss), after 500it, or when
-    validation accuracy first reaches 50% at an evaluation point."""
+    validation accuracy first reaches 50% at an reading."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -6,17 +6,16 @@ from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
 
 from weightspace.errors import InputError, check_number
-from weightspace.experiments.base import Outputs
 from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
 from weightspace.experiments.training import further
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.node import Row, Run, Watch
 from weightspace.probes import Density, Evaluation
 from weightspace.probes.mask import SAMPLES, LearnedMask, MaskEvaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import make_optimiser
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.base import DEFAULT_POINT, Space
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.supermask import Supermask

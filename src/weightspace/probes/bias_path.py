@@ -9,8 +9,7 @@ import jax.numpy as jnp
 
 from weightspace import tree
 from weightspace.models.layout import Layout
-from weightspace.node import Run
-from weightspace.probes.base import At, Carry, Scalar, Step
+from weightspace.probes.base import At, Carry, Scalar, Step, Training
 from weightspace.probes.layer import (
     LayerProbe,
     bias_gradients,
@@ -23,7 +22,7 @@ from weightspace.tree import Tree
 
 
 @spec
-class Trajectory(LayerProbe):
+class BiasPath(LayerProbe):
     """The length of a bias's path: sums of the normalised updates φ since the last reading and in all.
 
     Columns, of the window since the last reading: `trajectory` (Σ φ), `trajectory_mean` (per step),
@@ -33,7 +32,7 @@ class Trajectory(LayerProbe):
     which cancellation makes shorter. Output `phi_max`: the last window's.
     """
 
-    def check(self, run: Run, layout: Layout) -> None:
+    def check(self, run: Training, layout: Layout) -> None:
         """A bias, and gradients of single examples."""
         super().check(run, layout)
         check_separate_examples(self, run)

@@ -1,7 +1,6 @@
-"""Figures of a store: an experiment draws panels from its tables, here they become files.
+"""Figures of a store: its experiments draw panels from their tables, here they become files.
 
-There is one folder for each question that the store answers, and beside each figure a CSV file of the numbers
-plotted.
+There is one folder for each question that the store answers.
 """
 
 from collections.abc import Sequence
@@ -9,26 +8,8 @@ from pathlib import Path
 
 from weightspace.experiments.answered import Answered, answered
 from weightspace.figures import style
-from weightspace.figures.panel import Panel
+from weightspace.figures.save import save
 from weightspace.store.base import Store
-from weightspace.store.write import atomic, sentences
-
-
-def save(panel: Panel, folder: Path, formats: Sequence[str]) -> list[Path]:
-    """Write a panel in each format, and its numbers as CSV; gives the figure files.
-
-    Raises:
-      StoreError: If a file cannot be written.
-    """
-    with sentences(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with atomic(folder / f"{panel.name}.csv") as temporary:
-        panel.data.to_csv(temporary, index=False)
-    files = [folder / f"{panel.name}.{kind}" for kind in formats]
-    for file, kind in zip(files, formats, strict=True):
-        with atomic(file) as temporary:
-            temporary.write_bytes(panel.svg if kind == "svg" else style.file_bytes(panel.figure, kind))
-    return files
 
 
 def draw(

@@ -1,0 +1,1 @@
+"""Tables: what is said of runs, pure from frame to frame; no plotting, no question."""
