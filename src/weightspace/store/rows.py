@@ -119,9 +119,7 @@ def rows_table(rows: Sequence[RunRow], history: pa.Table) -> pa.Table:
     if len(set(digests)) != len(digests):
         raise StoreError("two rows of one file have the same digest; give each run once")
     recorded = _recorded(history)
-    columns: dict[str, list[Any]] = {
-        name: [getattr(row, _FIELD.get(name, name)) for row in rows] for name in _PLAIN
-    }
+    columns: dict[str, list[Any]] = {name: [getattr(row, _field(name)) for row in rows] for name in _PLAIN}
     columns["metrics"] = [sorted(recorded.get(row.digest, set()) | _given(row.scalars)) for row in rows]
     columns["written"] = [time.time()] * len(rows)
     table = pa.table([pa.array(columns[field.name], field.type) for field in RUNS], schema=RUNS)
@@ -131,8 +129,11 @@ def rows_table(rows: Sequence[RunRow], history: pa.Table) -> pa.Table:
 
 
 _PLAIN = [name for name in RUNS.names if name not in ("metrics", "written")]
-_FIELD = {"points": "readings"}
-"""Fields that files know by an older name."""
+
+
+def _field(column: str) -> str:
+    """What a column of a file is called here: files know the readings by an older name."""
+    return "readings" if column == "points" else column
 
 
 def _given(scalars: Mapping[str, float | None]) -> set[str]:
