@@ -1,0 +1,402 @@
+"""What every basis must do. A new basis is one row here."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import weightspace as ws
+from tests.builders import small_run
+from tests.spaces.test_battery import LAYOUT, begin, sample
+from tests.traced import traced_seeds
+from weightspace import tree
+from weightspace.errors import InputError
+from weightspace.spaces.bases import make_basis, names
+from weightspace.spaces.bases.base import Basis
+from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.bases.regenerated import Regenerated
+from weightspace.spaces.bases.sparse import Sparse
+from weightspace.spec import spec, static
+from weightspace.store.base import Store
+from weightspace.streams import Keys, Seeds
+
+D, DIM = 403, 13
+WIDE, MANY = 100_000, 4096
+
+
+class Member(NamedTuple):
+    basis: Any  # from d to the basis
+    dense: Any  # its arrays as the D × d matrix, by numpy alone
+    types: tuple[str, ...]  # of its arrays, in float32
+    stored: float  # bytes of its arrays at D = 100,000 and d = 4096, as a share of 4 d D
+    tolerance: float = 1e-6
+
+
+def columns_of_rows(arrays, _):
+    return np.asarray(arrays, np.float64).T
+
+
+def columns_of_entries(arrays, size):
+    rows, signs = np.asarray(arrays.rows), np.asarray(arrays.signs)
+    dense = np.zeros((size, len(rows)))
+    for j, (places, up) in enumerate(zip(rows, signs, strict=True)):
+        assert len(set(places.tolist())) == len(places)
+        dense[places, j] = up / np.sqrt(len(places))
+    return dense
+
+
+def columns_of_keys(arrays, size):
+    drawn = [np.asarray(jax.random.normal(key, (size,)), np.float64) for key in arrays.keys]
+    return np.stack([z / np.linalg.norm(z) for z in drawn], axis=1)
+
+
+MEMBERS = {
+    "gaussian": Member(Gaussian, columns_of_rows, ("float32",), 1.0),
+    "orthonormal": Member(lambda d: Gaussian(d, orthonormal=True), columns_of_rows, ("float32",), 1.0, 1e-5),
+    "sparse": Member(Sparse, columns_of_entries, ("int32", "int8"), 0.004),
+    "sparse-dense": Member(lambda d: Sparse(d, density=0.3), columns_of_entries, ("int32", "int8"), 0.376),
+    "regenerated": Member(Regenerated, columns_of_keys, ("key<fry>", "float32"), 0.0001),
+}
+
+
+@pytest.fixture(params=MEMBERS, ids=str)
+def member(request):
+    return MEMBERS[request.param]
+
+
+def made(basis, seed=0, size=D, dtype=jnp.float32):
+    return basis.make(Keys(Seeds(seed)), size, LAYOUT, dtype)
+
+
+def vectors(seed=0, dim=DIM, size=D):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=dim).astype(np.float32), rng.normal(size=size).astype(np.float32)
+
+
+def pulled(basis, arrays, vector, size=D):
+    """Bᵀ v, as training computes it."""
+    zero = jnp.zeros((basis.dim,), vector.dtype)
+    return jax.vjp(lambda theta: basis.combine(arrays, theta, size), zero)[1](vector)[0]
+
+
+def test_every_basis_of_the_command_line_has_a_row():
+    assert {type(make_basis(name, 3)) for name in names()} == {type(m.basis(3)) for m in MEMBERS.values()}
+    assert set(names()) <= set(MEMBERS)
+
+
+def test_both_products_are_those_of_the_matrix(member):
+    basis = member.basis(DIM)
+    arrays, (theta, vector) = made(basis), vectors()
+    dense = member.dense(arrays, D)
+    assert dense.shape == (D, DIM)
+    forward, back = basis.combine(arrays, jnp.asarray(theta), D), pulled(basis, arrays, jnp.asarray(vector))
+    assert (forward.dtype, back.dtype) == (jnp.float32, jnp.float32)
+    np.testing.assert_allclose(forward, dense @ theta, atol=2e-5)
+    np.testing.assert_allclose(back, dense.T @ vector, atol=2e-5)
+    # ⟨Bθ, v⟩ = ⟨θ, Bᵀv⟩
+    assert np.dot(forward, vector) == pytest.approx(np.dot(theta, back), abs=1e-3)
+    tangent = jax.jvp(lambda t: basis.combine(arrays, t, D), (jnp.zeros(DIM),), (jnp.asarray(theta),))[1]
+    np.testing.assert_allclose(tangent, forward, atol=1e-6)
+
+
+def test_both_products_in_double_precision(member):
+    with jax.enable_x64(True):
+        basis = member.basis(DIM)
+        arrays = made(basis, dtype=jnp.float64)
+        theta, vector = (jnp.asarray(v, jnp.float64) for v in vectors())
+        forward, back = basis.combine(arrays, theta, D), pulled(basis, arrays, vector)
+        assert (forward.dtype, back.dtype) == (jnp.float64, jnp.float64)
+        # The columns are float32 numbers, whatever the precision: so are the sums of their squares.
+        dense = member.dense(arrays, D)
+        np.testing.assert_allclose(forward, dense @ np.asarray(theta), rtol=0, atol=1e-6)
+        assert float(jnp.vdot(forward, vector)) == pytest.approx(float(jnp.vdot(theta, back)), rel=1e-12)
+
+
+def test_half_precision_sums_in_single(member):
+    basis = member.basis(DIM)
+    theta = jnp.asarray(vectors()[0])
+    half = basis.combine(made(basis, dtype=jnp.bfloat16), theta.astype(jnp.bfloat16), D)
+    assert half.dtype == jnp.bfloat16
+    whole = np.asarray(basis.combine(made(basis), theta, D))
+    assert np.linalg.norm(np.asarray(half, np.float32) - whole) < 0.01 * np.linalg.norm(whole)
+
+
+def test_columns_have_the_norm_that_is_stated(member):
+    """1 for each column of every basis of ours."""
+    dense = member.dense(made(member.basis(DIM)), D)
+    np.testing.assert_allclose(np.linalg.norm(dense, axis=0), 1, rtol=member.tolerance)
+
+
+@pytest.mark.parametrize("small", [1, 8])
+def test_a_small_basis_is_the_beginning_of_a_large_one(member, small):
+    few, many = made(member.basis(small)), made(member.basis(DIM))
+    for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(many), strict=True):
+        a, b = tree.to_numbers(a), tree.to_numbers(b)[:small]
+        if member.tolerance > 1e-6:
+            np.testing.assert_allclose(a, b, atol=member.tolerance)
+        else:
+            np.testing.assert_array_equal(a, b)
+
+
+def test_seeds_differ_and_repeat(member):
+    basis = member.basis(DIM)
+    assert tree.equal(made(basis, 5), made(basis, 5))
+    here, there = (member.dense(made(basis, seed), D) for seed in (0, 1))
+    assert np.abs(here.T @ there).max() < 0.5
+
+
+def test_a_space_keeps_the_types_that_make_gives(member):
+    basis = member.basis(5)
+    (_, arrays), _ = begin(ws.Affine(basis), 3)
+    assert tuple(str(leaf.dtype) for leaf in jax.tree.leaves(arrays)) == member.types
+    assert tree.equal(arrays, made(basis, 3, size=LAYOUT.size))
+
+
+def test_lanes_have_their_own_columns(member):
+    basis, (theta, vector) = member.basis(DIM), vectors()
+
+    def one(seed):
+        arrays = basis.make(Keys(traced_seeds(seed)), D, LAYOUT, jnp.float32)
+        return basis.combine(arrays, jnp.asarray(theta), D), pulled(basis, arrays, jnp.asarray(vector))
+
+    many = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
+    for lane in range(3):
+        dense = member.dense(made(basis, lane), D)
+        np.testing.assert_allclose(many[0][lane], dense @ theta, atol=3e-5)
+        np.testing.assert_allclose(many[1][lane], dense.T @ vector, atol=3e-5)
+
+
+def test_another_seed_compiles_nothing(member):
+    basis, (theta, vector) = member.basis(DIM), vectors()
+
+    @jax.jit
+    def gradient(seeds):
+        return pulled(basis, basis.make(Keys(seeds), D, LAYOUT, jnp.float32), jnp.asarray(vector))
+
+    found = [gradient(jax.tree.map(jnp.uint32, Seeds(seed))) for seed in range(3)]
+    assert gradient._cache_size() == 1
+    assert not np.array_equal(found[0], found[1])
+
+
+def gradient_memory(basis, size, lanes=None):
+    """Bytes of temporaries of a gradient, and of the arrays it is given; nothing is run."""
+    shaped = lambda f, *a: f(*a) if lanes is None else jax.vmap(f)(*a)  # noqa: E731
+
+    def loss(theta, arrays, offset):
+        return jnp.sum((offset + basis.combine(arrays, theta, size)) ** 2)
+
+    seeds = jax.ShapeDtypeStruct(() if lanes is None else (lanes,), jnp.uint32)
+    arrays = jax.eval_shape(
+        lambda s: shaped(lambda s: basis.make(Keys(traced_seeds(s)), size, LAYOUT, jnp.float32), s), seeds
+    )
+    theta, offset = (jax.ShapeDtypeStruct((*seeds.shape, n), jnp.float32) for n in (basis.dim, size))
+    compiled = jax.jit(lambda *a: shaped(jax.grad(loss), *a)).lower(theta, arrays, offset).compile()
+    return compiled.memory_analysis().temp_size_in_bytes, tree.nbytes(arrays)
+
+
+def test_the_gradient_takes_a_tenth_of_a_stored_basis_at_most(member):
+    """At D = 100,000 and d = 4096, where a basis in float32 takes 1.6 GB; compiled, not run."""
+    temporaries, stored = gradient_memory(member.basis(MANY), WIDE)
+    assert stored == pytest.approx(member.stored * 4 * WIDE * MANY, rel=0.25)
+    assert temporaries < (0.1 if member.stored < 0.1 else max(0.1, 2 * member.stored)) * 4 * WIDE * MANY
+
+
+def test_the_memory_of_a_gradient_in_lanes():
+    temporaries, _ = gradient_memory(Regenerated(512), 20_000, lanes=4)
+    assert temporaries < 0.3 * 4 * 4 * 20_000 * 512
+
+
+@spec
+class Plain(Regenerated):
+    """The same without a checkpoint."""
+
+    dim: int = static()
+
+    def combine(self, arrays, theta, size):
+        def add(total, one):
+            key, norm, part = one
+            return total + part * jax.random.normal(key, (size,)) / norm, None
+
+        return jax.lax.scan(add, jnp.zeros(size), (arrays.keys, arrays.norms, theta))[0]
+
+
+def test_what_is_measured_is_what_plain_differentiation_stores():
+    temporaries, _ = gradient_memory(Plain(64), 20_000)
+    assert temporaries > 4 * 64 * 20_000
+    assert gradient_memory(Regenerated(64), 20_000)[0] < 0.6 * temporaries
+
+
+def trained(space, out, **changes):
+    runs = [small_run(s, space=space, lr=1.0, length="30it", **changes) for s in (0, 1)]
+    watch = ws.Watch("10it", (ws.Evaluation(("train",)), ws.Snapshot("end")))
+    table = ws.sweep([ws.Row({"seed": run.seeds.base}, run, watch) for run in runs], out)
+    weights = [Store(out).output(run.digest, "snapshot(end).weights") for run in runs]
+    return table, [tree.ravel(w)[0] for w in weights]
+
+
+def test_runs_train_in_it(member, tmp_path):
+    table, weights = trained(ws.Affine(member.basis(40)), tmp_path)
+    assert set(table["status"]) == {"ok"}
+    past = ws.history(tmp_path)
+    start, end = (past[past["step"] == step]["train_loss"].mean() for step in (0, 30))
+    assert end < 0.9 * start
+    assert float(jnp.linalg.norm(weights[0] - weights[1])) > 0
+
+
+def test_regenerated_columns_are_those_of_gaussian(tmp_path):
+    rows, keys = made(Gaussian(DIM)), made(Regenerated(DIM))
+    unit = jnp.eye(DIM)
+    again = jnp.stack([Regenerated(DIM).combine(keys, unit[j], D) for j in range(DIM)])
+    np.testing.assert_allclose(again, rows, rtol=2e-7, atol=1e-9)
+    (_, stored), (_, drawn) = (
+        trained(ws.Affine(basis(40)), tmp_path / basis.__name__) for basis in (Gaussian, Regenerated)
+    )
+    np.testing.assert_allclose(stored[0], drawn[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 7, 650, 651])
+def test_blocks_of_columns_leave_none_out(dim):
+    """650 columns of 403 numbers are a block; what fills up the last one counts for nothing."""
+    basis, size = Regenerated(dim), D
+    arrays, (theta, _) = made(basis), vectors(dim=dim)
+    rows = made(Gaussian(dim))
+    np.testing.assert_allclose(basis.combine(arrays, jnp.asarray(theta), size), theta @ rows, atol=2e-4)
+
+
+@pytest.mark.parametrize(("size", "density", "entries"), [(403, None, 20), (403, 0.1, 40), (50, 0.001, 1)])
+def test_sparse_columns_have_one_entry_a_stretch(size, density, entries):
+    basis = Sparse(200, density=density)
+    assert basis.entries(size) == entries
+    rows, signs = made(basis, size=size)
+    assert rows.shape == signs.shape == (200, entries)
+    bounds = [i * size // entries for i in range(entries + 1)]
+    for i in range(entries):
+        stretch = set(range(bounds[i], bounds[i + 1]))
+        seen = set(np.asarray(rows[:, i]).tolist())
+        # Each of some w places is left out by 200 draws with probability (1 - 1/w)^200.
+        assert seen <= stretch
+        assert len(seen) >= 0.9 * len(stretch)
+    assert set(np.unique(signs).tolist()) == {-1, 1}
+    assert abs(np.asarray(signs, float).mean()) < 4 / np.sqrt(signs.size)
+
+
+def test_sparse_columns_are_as_orthogonal_as_gaussian_ones():
+    """E⟨b_i, b_j⟩² = 1/D, and the singular values lie in about 1 ± √(d/D)."""
+    dense = columns_of_entries(made(Sparse(100)), D)
+    products = (dense.T @ dense)[np.triu_indices(100, 1)]
+    assert np.mean(products**2) == pytest.approx(1 / D, rel=0.15)
+    values, edge = np.linalg.svd(dense, compute_uv=False), np.sqrt(100 / D)
+    assert 1 - edge - 0.08 < values.min() < values.max() < 1 + edge + 0.08
+
+
+def test_a_place_beyond_what_32_bits_multiply():
+    """k · D exceeds 2³¹: the stretches still cover all weights."""
+    size = 30_000_000
+    rows, _ = made(Sparse(2), size=size)
+    assert rows.shape[1] * size > 2**31
+    assert np.all(np.diff(np.asarray(rows), axis=1) > 0)
+    assert int(rows.max()) > 0.999 * size
+    assert int(rows.min()) >= 0
+
+
+@pytest.mark.parametrize("density", [0.0, -0.1, 1.5, float("nan")])
+def test_a_density_is_a_share(density):
+    with pytest.raises(InputError, match="density is .* must lie in"):
+        Sparse(4, density=density)
+
+
+def test_more_weights_than_32_bit_places_are_refused():
+    with pytest.raises(InputError, match=r"32-bit.*use Regenerated\(4\)"):
+        Sparse(4).check(2**31)
+
+
+@pytest.mark.parametrize("basis", [Sparse(6), Regenerated(6)], ids=lambda b: b.name)
+def test_dependent_columns_are_said(basis):
+    with pytest.warns(UserWarning, match=f"a {basis.name} basis of d = 6 columns in D = 11"):
+        basis.check(11)
+    with pytest.raises(InputError, match="d = 6 exceeds the model's D = 5"):
+        basis.check(5)
+
+
+@pytest.mark.parametrize(
+    ("name", "basis"),
+    [
+        ("gaussian", Gaussian(3)),
+        ("orthonormal", Gaussian(3, orthonormal=True)),
+        ("sparse", Sparse(3)),
+        ("sparse:density=0.25", Sparse(3, density=0.25)),
+        ("regenerated", Regenerated(3)),
+    ],
+)
+def test_bases_by_name(name, basis):
+    assert make_basis(name, 3) == basis
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("gausian", "did you mean 'gaussian'"),
+        ("sparse:densty=0.1", "did you mean 'density'"),
+        ("sparse:dim=4", "has no option 'dim'"),
+        ("sparse:density=high", "must be a number"),
+        ("regenerated:density=0.1", "basis 'regenerated' has no options"),
+    ],
+)
+def test_names_that_are_none(name, message):
+    with pytest.raises(InputError, match=message):
+        make_basis(name, 3)
+
+
+# Bases of users: any arrays, also those of other nodes, and keys that an edit carries along.
+
+
+@spec
+class Places(ws.Derived):
+    """Integers and floats for a basis."""
+
+    seed: int
+
+    def compute(self):
+        rng = np.random.default_rng(self.seed)
+        return {"rows": rng.permutation(64)[:24].astype(np.int32), "values": rng.normal(size=24)}
+
+
+@spec
+class Chosen(Basis):
+    """Coordinate j moves the weight at place j, by an amount of its own."""
+
+    rows: Any
+    values: Any
+    dim: int = static(default=24)
+
+    @property
+    def name(self):
+        return "chosen"
+
+    def make(self, keys, size, layout, dtype):
+        return {"rows": self.rows, "values": self.values.astype(dtype)}
+
+    def combine(self, arrays, theta, size):
+        assert arrays["rows"].dtype == jnp.int32
+        return jnp.zeros(size, theta.dtype).at[arrays["rows"]].add(theta * arrays["values"])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_outputs_of_other_nodes_are_a_basis(tmp_path, precision):
+    places = Places(4)
+    space = ws.Affine(Chosen(places.output("rows"), places.output("values")))
+    table, weights = trained(space, tmp_path, precision=ws.Precision(precision))
+    assert set(table["status"]) == {"ok"}
+    start = tree.ravel(begin_of(precision))[0]
+    moved = np.flatnonzero(np.asarray(weights[0]) != start)
+    assert 0 < len(moved) <= 24
+    assert set(moved) <= set(places.compute()["rows"].tolist())
+
+
+def begin_of(precision):
+    run = small_run(0)
+    blank = jnp.zeros((1, *run.task.data.shape))
+    keys = Keys(run.seeds)
+    return jax.tree.map(lambda a: np.asarray(a, precision), run.model.init(keys(ws.Stream.INIT), blank)[0])
