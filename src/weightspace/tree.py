@@ -92,7 +92,9 @@ def to_numbers(leaf: Any) -> np.ndarray:
 
 def from_numbers(numbers: np.ndarray, like: Any) -> Any:
     """The inverse of `to_numbers`, for a leaf of the kind of `like`."""
-    return jax.random.wrap_key_data(numbers, impl=jax.random.key_impl(like)) if is_key(like) else numbers
+    if not is_key(like):
+        return numbers
+    return jax.random.wrap_key_data(jnp.asarray(numbers), impl=jax.random.key_impl(like))
 
 
 def ravel(tree: Tree) -> tuple[Float[Array, " D"], Callable[[Array], Tree]]:

@@ -1,5 +1,6 @@
 """Bases: the linear maps of affine spaces. One file a basis; `make_basis` finds them by name."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from weightspace.errors import InputError, unknown
@@ -13,7 +14,7 @@ __all__ = ["Basis", "Gaussian", "Regenerated", "Sparse", "describe", "make_basis
 
 
 class _Entry(NamedTuple):
-    cls: type[Basis]
+    cls: Callable[..., Basis]
     fixed: dict[str, Any]
     options: tuple[str, ...]
     columns: str
