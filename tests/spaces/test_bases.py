@@ -10,7 +10,7 @@ import pytest
 
 import weightspace as ws
 from tests.builders import small_run
-from tests.spaces.test_battery import LAYOUT, begin
+from tests.spaces.test_battery import LAYOUT, begin, sample
 from tests.traced import traced_seeds
 from weightspace import tree
 from weightspace.errors import InputError
@@ -419,3 +419,32 @@ def begin_of(precision):
     blank = jnp.zeros((1, *run.task.data.shape))
     keys = Keys(run.seeds)
     return jax.tree.map(lambda a: np.asarray(a, precision), run.model.init(keys(ws.Stream.INIT), blank)[0])
+
+
+@spec
+class Careless(Basis):
+    """Float32 whatever the weights' type; one weight short if asked."""
+
+    short: int = static(default=0)
+    dim: int = static(default=2)
+
+    @property
+    def name(self):
+        return "careless"
+
+    def make(self, keys, size, layout, dtype):
+        return jnp.ones((self.dim, size - self.short), jnp.float32)
+
+    def combine(self, arrays, theta, size):
+        return theta.astype(jnp.float32) @ arrays
+
+
+@pytest.mark.parametrize(("dtype", "short"), [(jnp.float32, 1), (jnp.bfloat16, 0)])
+def test_a_product_that_does_not_fit_the_weights_is_refused(dtype, short):
+    space = ws.Affine(Careless(short))
+    fixed, theta = space.init(Keys(Seeds(0)), lambda keys: sample(keys, dtype), LAYOUT)
+    said = (
+        rf"'careless' has type float32 and shape \({26 - short},\), but the weights have type {dtype.dtype}"
+    )
+    with pytest.raises(InputError, match=said):
+        space.weights(fixed, theta, ())

@@ -159,6 +159,19 @@ def test_seeds_differ_and_repeat(member):
     assert tree.equal(begin(space, 5), begin(space, 5))
 
 
+def test_a_space_says_whether_it_has_points(member):
+    space, _ = member
+    random = isinstance(space, Supermask)
+    assert space.points == random
+    assert Compose(space, Full()).points == random
+    # An inner space without points is handed none, whatever the outer one is asked for.
+    around = Compose(Full(), space)
+    assert around.points == random
+    if random:
+        fixed, theta = begin(around)
+        assert around.point(fixed, theta, "sample1")[0] == ()
+
+
 def test_an_unknown_point_is_refused(member):
     space, _ = member
     fixed, theta = begin(space)

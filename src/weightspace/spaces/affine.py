@@ -64,9 +64,9 @@ class Affine(Space):
         moved = self.basis.combine(basis, theta, flat.size)
         if (moved.shape, moved.dtype) != (flat.shape, flat.dtype):
             raise InputError(
-                f"B θ of the basis '{self.basis.name}' has type {moved.dtype} and shape {moved.shape}, but the "
-                f"weights have type {flat.dtype} and shape {flat.shape}; let its make give floats of the type "
-                "it is given, and its combine a vector of D numbers"
+                f"B θ of the basis '{self.basis.name}' has type {moved.dtype} and shape {moved.shape}, but "
+                f"the weights have type {flat.dtype} and shape {flat.shape}; let its make give floats of the "
+                "type it is given, and its combine a vector of D numbers"
             )
         return back(flat + moved)
 
