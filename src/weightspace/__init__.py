@@ -57,7 +57,10 @@ if TYPE_CHECKING:
     from weightspace.run import Run as Run
     from weightspace.run import Watch as Watch
     from weightspace.spaces.affine import Affine as Affine
+    from weightspace.spaces.bases.base import Basis as Basis
     from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
+    from weightspace.spaces.bases.regenerated import Regenerated as Regenerated
+    from weightspace.spaces.bases.sparse import Sparse as Sparse
     from weightspace.spaces.compose import Compose as Compose
     from weightspace.spaces.edge_popup import EdgePopup as EdgePopup
     from weightspace.spaces.full import Full as Full
@@ -102,7 +105,10 @@ _HOMES = {
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
     "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Steps"),
     "weightspace.spaces.affine": ("Affine",),
+    "weightspace.spaces.bases.base": ("Basis",),
     "weightspace.spaces.bases.gaussian": ("Gaussian",),
+    "weightspace.spaces.bases.regenerated": ("Regenerated",),
+    "weightspace.spaces.bases.sparse": ("Sparse",),
     "weightspace.spaces.compose": ("Compose",),
     "weightspace.spaces.edge_popup": ("EdgePopup",),
     "weightspace.spaces.full": ("Full",),

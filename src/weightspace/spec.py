@@ -207,6 +207,11 @@ def canonical(value: Any) -> Any:
         return [canonical(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): canonical(value[key]) for key in sorted(value, key=str)}
+    if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
+        raise InputError(
+            "a PRNG key cannot be part of a spec; give a seed, from which keys are made, or the key's bits: "
+            "jax.random.key_data(key)"
+        )
     if isinstance(value, np.ndarray | jax.Array):
         return _canonical_array(np.asarray(value))
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be part of a spec")

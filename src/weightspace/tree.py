@@ -80,6 +80,23 @@ def _itemsize(dtype: Any) -> int:
     return np.dtype(dtype).itemsize
 
 
+def is_key(leaf: Any) -> bool:
+    """Whether a leaf holds typed PRNG keys, which are no numbers."""
+    return isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def to_numbers(leaf: Any) -> np.ndarray:
+    """A leaf on the host; keys as their bits."""
+    return np.asarray(jax.random.key_data(leaf) if is_key(leaf) else leaf)
+
+
+def from_numbers(numbers: np.ndarray, like: Any) -> Any:
+    """The inverse of `to_numbers`, for a leaf of the kind of `like`."""
+    if not is_key(like):
+        return numbers
+    return jax.random.wrap_key_data(jnp.asarray(numbers), impl=jax.random.key_impl(like))
+
+
 def ravel(tree: Tree) -> tuple[Float[Array, " D"], Callable[[Array], Tree]]:
     """All leaves as one vector, and the function that turns such a vector back into the tree."""
     return jax.flatten_util.ravel_pytree(tree)
@@ -128,4 +145,4 @@ def equal(a: PyTree, b: PyTree) -> bool:
     if jax.tree.structure(a) != jax.tree.structure(b):
         return False
     pairs = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
-    return all(np.asarray(u).tobytes() == np.asarray(v).tobytes() for u, v in pairs)
+    return all(to_numbers(u).tobytes() == to_numbers(v).tobytes() for u, v in pairs)

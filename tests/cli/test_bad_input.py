@@ -300,6 +300,8 @@ def test_a_damaged_marker(run, trained, tmp_path):
         ("--statistics recalibratd", "did you mean 'recalibrated'"),
         ("--dtype float16", "unknown dtype 'float16'"),
         ("--basis gausian", "did you mean 'gaussian'"),
+        ("--basis sparse:densty=0.1", "did you mean 'density'"),
+        ("--basis sparse:density=0", "density is 0"),
         ("--success fnal", "did you mean 'final'"),
         ("--probes distanc", "did you mean 'distance'"),
         ("--probes evaluation:splits=test", "records evaluation itself"),

@@ -13,6 +13,7 @@ PINNED = {
     "models": ["name", "data", "weights", "error", "what"],
     "data": ["name", "shape", "classes", "train", "test", "source", "on_disk", "error", "what"],
     "spaces": ["name", "formula", "what"],
+    "bases": ["name", "columns", "what"],
     "probes": ["name", "what"],
     "metrics": ["name", "symbol", "unit", "better", "formula"],
     "optimisers": ["name"],

@@ -115,7 +115,7 @@ def test_bad_data_is_refused_before_training(capsys, tmp_path, x, y, message):
 
 
 def test_every_list_has_lines(capsys):
-    for kind in ("experiments", "models", "data", "spaces", "probes", "metrics", "optimisers"):
+    for kind in ("experiments", "models", "data", "spaces", "bases", "probes", "metrics", "optimisers"):
         status, out, _ = run(capsys, "list", kind, "--format", "json")
         assert status == 0
         assert len(out) > 20

@@ -112,6 +112,7 @@ def test_estimate_counts_runs_and_programs():
         ({"levels": (1.5,)}, "accuracy level is 1.5"),
         ({"failure": 1.0}, "failure is 1"),
         ({"basis": "gausian"}, "did you mean 'gaussian'"),
+        ({"basis": "gaussian:density=0.1"}, "basis 'gaussian' has no options"),
     ],
 )
 def test_fields_that_make_no_sense(fields, message):

@@ -12,7 +12,7 @@ from weightspace.streams import Keys, Seeds
 
 
 def rows(dim, seed=0, *, orthonormal=False):
-    return np.asarray(Gaussian(dim, orthonormal=orthonormal).make(Keys(Seeds(seed)), 400, LAYOUT))
+    return np.asarray(Gaussian(dim, orthonormal=orthonormal).make(Keys(Seeds(seed)), 400, LAYOUT, np.float32))
 
 
 def test_columns_have_unit_norm():
@@ -97,7 +97,7 @@ def test_up_to_half_the_weights_nothing_is_said():
 
 def test_the_condition_that_is_warned_of():
     """Of unit-norm Gaussian columns the singular values lie in about 1 ± √(d/D)."""
-    columns = np.asarray(Gaussian(200).make(Keys(Seeds(0)), 400, LAYOUT))
+    columns = np.asarray(Gaussian(200).make(Keys(Seeds(0)), 400, LAYOUT, np.float32))
     found = np.linalg.svd(columns, compute_uv=False)
     assert found[0] / found[-1] == pytest.approx(5.6, rel=0.15)
     np.testing.assert_allclose([found[-1], found[0]], [1 - 0.5**0.5, 1 + 0.5**0.5], atol=0.06)

@@ -14,6 +14,8 @@ from weightspace.masks.pruned import AtInit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.bases.regenerated import Regenerated
+from weightspace.spaces.bases.sparse import Sparse
 from weightspace.spaces.compose import Compose
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
@@ -38,6 +40,8 @@ SINGLE = {
     "affine": (Affine(Gaussian(5)), 5),
     "affine-orthonormal": (Affine(Gaussian(5, orthonormal=True)), 5),
     "affine-spread": (Affine(Gaussian(5), spread=0.1), 5),
+    "affine-sparse": (Affine(Sparse(5, density=0.2)), 5),
+    "affine-regenerated": (Affine(Regenerated(5)), 5),
     "masked": (Masked(MASK), 20),
     "masked-frozen": (Masked(MASK, SignedReinit(draw="fresh"), AtInit()), 20),
     "supermask": (Supermask(), 20),
@@ -153,6 +157,19 @@ def test_seeds_differ_and_repeat(member):
     weights = [space.weights(*start, space.point(*start, "")) for start in starts]
     assert not tree.equal(*weights)
     assert tree.equal(begin(space, 5), begin(space, 5))
+
+
+def test_a_space_says_whether_it_has_points(member):
+    space, _ = member
+    random = isinstance(space, Supermask)
+    assert space.points == random
+    assert Compose(space, Full()).points == random
+    # An inner space without points is handed none, whatever the outer one is asked for.
+    around = Compose(Full(), space)
+    assert around.points == random
+    if random:
+        fixed, theta = begin(around)
+        assert around.point(fixed, theta, "sample1")[0] == ()
 
 
 def test_an_unknown_point_is_refused(member):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from weightspace.cli.parse import parse
 
-Kind = Literal["experiments", "models", "data", "spaces", "probes", "metrics", "optimisers"]
+Kind = Literal["experiments", "models", "data", "spaces", "bases", "probes", "metrics", "optimisers"]
 Rows = list[dict[str, Any]]
 
 KEYS: dict[str, tuple[str, ...]] = {
@@ -20,6 +20,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "models": ("name", "data", "weights", "error", "what"),
     "data": ("name", "shape", "classes", "train", "test", "source", "on_disk", "error", "what"),
     "spaces": ("name", "formula", "what"),
+    "bases": ("name", "columns", "what"),
     "probes": ("name", "what"),
     "metrics": ("name", "symbol", "unit", "better", "formula"),
     "optimisers": ("name",),
@@ -130,7 +131,7 @@ def _data(_: str) -> Rows:
 def _spaces(_: str) -> Rows:
     return [
         {"name": "Full", "formula": "θ", "what": "ordinary training"},
-        {"name": "Affine", "formula": "offset + B θ", "what": "random and burn-in subspaces"},
+        {"name": "Affine", "formula": "offset + B θ", "what": "random and burn-in subspaces; B: list bases"},
         {
             "name": "Masked",
             "formula": "m ⊙ θ + (1 − m) ⊙ frozen",
@@ -144,6 +145,12 @@ def _spaces(_: str) -> Rows:
         {"name": "EdgePopup", "formula": "top k of |θ| ⊙ w₀", "what": "the same, by the largest scores"},
         {"name": "Compose", "formula": "outer(inner(θ))", "what": "a space inside a space"},
     ]
+
+
+def _bases(_: str) -> Rows:
+    from weightspace.spaces.bases import describe, names
+
+    return [dict(zip(KEYS["bases"], (name, *describe(name)), strict=True)) for name in names()]
 
 
 def _probes(_: str) -> Rows:
@@ -169,6 +176,7 @@ _ROWS: dict[str, Callable[[str], Rows]] = {
     "models": _models,
     "data": _data,
     "spaces": _spaces,
+    "bases": _bases,
     "probes": _probes,
     "metrics": _metrics,
     "optimisers": _optimisers,

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from weightspace.errors import InputError
 from weightspace.models.layout import Layout
 from weightspace.spaces.base import Coordinates, Fixed, Point, Sample, Space, vector_layout
 from weightspace.spaces.bases.base import Basis
@@ -44,7 +45,8 @@ class Affine(Space):
         """Fixed: the offset and the basis. Coordinates: a vector of d entries."""
         offset = sample(keys) if self.offset is None else self.offset
         flat, _ = ravel(offset)
-        basis = jax.tree.map(lambda x: x.astype(flat.dtype), self.basis.make(keys, flat.size, layout))
+        # As they are: places are integers and keys no numbers at all.
+        basis = self.basis.make(keys, flat.size, layout, flat.dtype)
         theta = jnp.zeros((self.basis.dim,), flat.dtype)
         if self.spread is not None:
             noise = jax.random.normal(keys.child(1)(Stream.INIT), theta.shape, theta.dtype)
@@ -52,10 +54,21 @@ class Affine(Space):
         return (offset, basis), theta
 
     def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
-        """Offset + B θ."""
+        """Offset + B θ.
+
+        Raises:
+          InputError: If the basis gives no vector of the weights' number and type.
+        """
         offset, basis = fixed
         flat, back = ravel(offset)
-        return back(flat + self.basis.combine(basis, theta))
+        moved = self.basis.combine(basis, theta, flat.size)
+        if (moved.shape, moved.dtype) != (flat.shape, flat.dtype):
+            raise InputError(
+                f"B θ of the basis '{self.basis.name}' has type {moved.dtype} and shape {moved.shape}, but "
+                f"the weights have type {flat.dtype} and shape {flat.shape}; let its make give floats of the "
+                "type it is given, and its combine a vector of D numbers"
+            )
+        return back(flat + moved)
 
     def coordinates(self, layout: Layout) -> Layout:
         """One vector."""

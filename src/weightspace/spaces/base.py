@@ -40,6 +40,11 @@ class Space(Spec, abc.ABC):
     def name(self) -> str:
         """What the space is called in tables."""
 
+    @property
+    def points(self) -> bool:
+        """Whether it has named points beside the default one: a space that defines `point` has."""
+        return type(self).point is not Space.point
+
     @abc.abstractmethod
     def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
         """Fixed arrays and the coordinates that training starts from.

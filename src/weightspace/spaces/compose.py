@@ -62,9 +62,14 @@ class Compose(Space):
         coordinates = self.inner.weights(fixed[1], theta, inner)
         return self.outer.point(fixed[0], coordinates, outer_name), inner
 
+    @property
+    def points(self) -> bool:
+        """Where one of both has."""
+        return self.outer.points or self.inner.points
+
     def _share(self, name: str) -> tuple[str, str]:
-        if name == DEFAULT_POINT or type(self.outer).point is not Space.point:
-            return name, (DEFAULT_POINT if type(self.inner).point is Space.point else name)
+        if self.outer.points:
+            return name, (name if self.inner.points else DEFAULT_POINT)
         return DEFAULT_POINT, name
 
     def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:

@@ -28,6 +28,7 @@ from weightspace.sweeps.rows import Reading, Results, block_results, row_of
 from weightspace.sweeps.trouble import Search, loss_trouble, on_host
 from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
 from weightspace.training.step import layout_of_run
+from weightspace.tree import from_numbers, to_numbers
 
 SAVE_SECONDS = 5.0
 CALL_SECONDS = 1.0
@@ -203,7 +204,7 @@ class _Training:
         return any(step == there for there, _ in self.read)
 
     def _save(self, carry: Any) -> None:
-        leaves = [np.asarray(leaf) for leaf in jax.device_get(jax.tree.leaves(carry))]
+        leaves = [to_numbers(leaf) for leaf in jax.device_get(jax.tree.leaves(carry))]
         flat = {f"carry/{i}": leaf for i, leaf in enumerate(leaves)}
         for name in self.read[0][1] if self.read else ():
             flat[f"read/{name}"] = np.stack([record[name] for _, record in self.read])
@@ -225,11 +226,12 @@ class _Training:
             return None
         flat, info = saved
         own = self._this_block()
-        count, structure = len(jax.tree.leaves(like)), jax.tree.structure(like)
-        names = [f"carry/{i}" for i in range(count)]
+        leaves, structure = jax.tree.flatten(like)
+        names = [f"carry/{i}" for i in range(len(leaves))]
         if {name: info.get(name) for name in own} != own or any(name not in flat for name in names):
             return None
-        return jax.tree.unflatten(structure, [flat[name] for name in names]), flat, info
+        found = [from_numbers(flat[name], leaf) for name, leaf in zip(names, leaves, strict=True)]
+        return jax.tree.unflatten(structure, found), flat, info
 
     def _restore(self, fresh: Any) -> Any:
         """The saved carry, where there is one; else the fresh one."""

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from weightspace.training.block import SEGMENTS, Block
+from weightspace.tree import from_numbers, to_numbers
 
 Flags = Mapping[str, Mapping[str, np.ndarray]]
 _NAMED = 3
@@ -103,8 +104,8 @@ class Search:
 
 
 def on_host(carry: Any) -> Any:
-    """A copy of a carry in numpy: that on the device is used up by the next call."""
-    return jax.tree.map(np.array, jax.device_get(carry))
+    """A copy of a carry: that on the device is used up by the next call."""
+    return jax.tree.map(lambda leaf: from_numbers(np.array(to_numbers(leaf)), leaf), jax.device_get(carry))
 
 
 def _where(

@@ -20,7 +20,7 @@ from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.run import Row, Run
 from weightspace.spaces.affine import Affine
-from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.bases import make_basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.training.step import layout_of_run
@@ -72,8 +72,9 @@ class FreedomSweep(TrainingSweep):
     batch_size: int = 128
     """Examples of a step."""
     basis: str = "gaussian"
-    """Columns of B: gaussian (unit norm) or orthonormal. Above d = D/2 gaussian columns are ill-conditioned:
-    use orthonormal. Adam is not invariant to rotations of the basis: the two are different optimisers."""
+    """Columns of B: gaussian (unit norm), orthonormal, sparse (few entries, as in sparse:density=0.01), or
+    regenerated (gaussian, drawn anew in each step: almost no memory). Above d = D/2 all but orthonormal are
+    ill-conditioned. Adam is not invariant to rotations of the basis: they are different optimisers."""
     noise: tuple[float, ...] = (0.0,)
     """Shares of training labels replaced by uniform ones."""
     weight_decay: float = 0.0
@@ -98,7 +99,7 @@ class FreedomSweep(TrainingSweep):
     """One basis for all runs."""
 
     def __post_init__(self) -> None:
-        check_choice("basis", self.basis, ("gaussian", "orthonormal"))
+        make_basis(self.basis, dim=1)
         check_choice("success", self.success, ("final", "best"))
         check_number("epochs", self.epochs, above=0)
         check_number("failure", self.failure, above=0, below=1)
@@ -144,7 +145,7 @@ class FreedomSweep(TrainingSweep):
 
     def affine_run(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
-        space = Affine(Gaussian(dim, orthonormal=self.basis == "orthonormal"), offset=offset)
+        space = Affine(make_basis(self.basis, dim), offset=offset)
         return Run(self.network, task, space, recipe, seeds, precision=self.precision)
 
     def full_run(self, length: str, task: Task, seeds: Seeds) -> Run:

@@ -1,19 +1,32 @@
 """Basis: the linear map B of an affine space, stored or made on the fly.
 
-A basis has `dim` columns. `make` gives the arrays it needs (a dense matrix, or seeds and supports), `combine`
-computes B θ from them; the transposed product that gradients need is left to automatic differentiation.
+```
+keys --make--> arrays that stand for B --combine(arrays, θ, D)--> B θ
+```
+
+A basis has `dim` columns. `make` owns the types of its arrays: floats in the weights' type (a dense matrix),
+integers (places of sparse columns), PRNG keys (columns that are drawn anew each time); a space passes them
+on as they are. The transposed product that gradients need is left to automatic differentiation: a product
+that makes its columns in a loop puts the body under `jax.checkpoint`, else all are stored for the way back.
 Column j depends on its own key alone, so that the basis of d = 8 is the beginning of that of d = 512.
 """
 
 import abc
+import math
+import warnings
 from typing import Any
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from weightspace.errors import InputError, check_number
 from weightspace.models.layout import Layout
 from weightspace.spec import Spec, static
 from weightspace.streams import Keys
+
+
+class BasisWarning(UserWarning):
+    """A basis whose columns are nearly dependent."""
 
 
 class Basis(Spec, abc.ABC):
@@ -35,18 +48,25 @@ class Basis(Spec, abc.ABC):
         """What the basis is called in tables."""
 
     @abc.abstractmethod
-    def make(self, keys: Keys, size: int, layout: Layout) -> Any:
-        """The arrays that stand for B.
+    def make(self, keys: Keys, size: int, layout: Layout, dtype: Any) -> Any:
+        """The arrays that stand for B, each of the type that `combine` takes it in.
 
         Args:
           keys: The run's keys; columns use the stream `BASIS`, keyed by their number.
           size: D, the number of weights.
           layout: What each leaf of the weights is.
+          dtype: The weights' type, which B θ must have.
         """
 
     @abc.abstractmethod
-    def combine(self, arrays: Any, theta: Float[Array, " d"]) -> Float[Array, " D"]:
-        """B θ."""
+    def combine(self, arrays: Any, theta: Float[Array, " d"], size: int) -> Float[Array, " D"]:
+        """B θ.
+
+        Args:
+          arrays: As `make` gave them.
+          theta: Coordinates, in the weights' type.
+          size: D, the number of weights.
+        """
 
     def check(self, size: int) -> None:
         """Raise unless d ≤ D.
@@ -58,3 +78,22 @@ class Basis(Spec, abc.ABC):
             raise InputError(
                 f"dimension d = {self.dim} exceeds the model's D = {size} weights; choose d ≤ {size}"
             )
+
+    def warn_of_dependence(self, size: int) -> None:
+        """Warn where independent random columns of unit norm are far from orthogonal: above d = D/2."""
+        if 2 * self.dim <= size:
+            return
+        least, most = 1 - math.sqrt(self.dim / size), 1 + math.sqrt(self.dim / size)
+        warnings.warn(
+            BasisWarning(
+                f"a {self.name} basis of d = {self.dim} columns in D = {size} weights is ill-conditioned "
+                f"(singular values from about {least:.2g} to {most:.2g}); above d = D/2 use an "
+                f"orthonormal one: Gaussian({self.dim}, orthonormal=True), or --basis orthonormal"
+            ),
+            stacklevel=3,
+        )
+
+
+def wide(dtype: Any) -> Any:
+    """The type that sums of many columns are taken in: at least float32."""
+    return dtype if jnp.dtype(dtype).itemsize >= 4 else jnp.dtype(jnp.float32)
