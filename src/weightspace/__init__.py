@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived
+    from weightspace.precision import Precision as Precision
     from weightspace.probes import Activations as Activations
     from weightspace.probes import Best as Best
     from weightspace.probes import BiasDistance as BiasDistance
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from weightspace.recipes.schedules import Exponential as Exponential
     from weightspace.recipes.schedules import Linear as Linear
     from weightspace.recipes.schedules import Steps as Steps
-    from weightspace.run import Precision as Precision
     from weightspace.run import Row as Row
     from weightspace.run import Run as Run
     from weightspace.run import Watch as Watch
@@ -79,7 +79,8 @@ _HOMES = {
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.node": ("Derived",),
-    "weightspace.run": ("Precision", "Row", "Run", "Watch"),
+    "weightspace.precision": ("Precision",),
+    "weightspace.run": ("Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",
         "Best",
