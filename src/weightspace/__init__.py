@@ -14,9 +14,11 @@ if TYPE_CHECKING:
     from weightspace.data.base import Data as Data
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.measured import Measured as Measured
     from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
     from weightspace.errors import NoResultWarning as NoResultWarning
+    from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
     from weightspace.models.adapters import from_linen as from_linen
@@ -43,6 +45,10 @@ if TYPE_CHECKING:
     from weightspace.recipes.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from weightspace.recipes.losses import CrossEntropy as CrossEntropy
     from weightspace.recipes.losses import SquaredError as SquaredError
+    from weightspace.recipes.metrics import Brier as Brier
+    from weightspace.recipes.metrics import ByClass as ByClass
+    from weightspace.recipes.metrics import CalibrationError as CalibrationError
+    from weightspace.recipes.metrics import Confusion as Confusion
     from weightspace.recipes.optimisers import Adam as Adam
     from weightspace.recipes.optimisers import AdamLegacy as AdamLegacy
     from weightspace.recipes.optimisers import Momentum as Momentum
@@ -74,10 +80,12 @@ _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
+    "weightspace.derived.measured": ("Measured",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived",),
     "weightspace.precision": ("Precision",),
     "weightspace.run": ("Row", "Run", "Watch"),
@@ -100,6 +108,7 @@ _HOMES = {
     ),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
+    "weightspace.recipes.metrics": ("Brier", "ByClass", "CalibrationError", "Confusion"),
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
     "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Steps"),
     "weightspace.spaces.affine": ("Affine",),

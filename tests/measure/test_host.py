@@ -76,7 +76,9 @@ def test_all_roads_lead_to_one_number(trained, statistics):
 
 def test_kinds_of_statistics_differ_where_running_ones_are_young(trained):
     lines, _ = trained
-    assert len({round(lines[statistics]["test_loss"], 4) for statistics in STATISTICS}) == 4
+    losses = [lines[statistics]["test_loss"] for statistics in STATISTICS]
+    assert min(np.diff(sorted(losses[:3]))) > 1e-5
+    assert losses[3] == near(losses[2])  # 130 examples are one batch: nothing lies between batches
 
 
 def test_what_is_measured_of_one_network_does_not_depend_on_the_others(trained):
