@@ -12,8 +12,18 @@ import weightspace
 SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
 FLOORS = (
     *("errors", "tree", "frames", "compiler", "platform", "options", "identity", "code", "named"),
-    *("spec", "streams", "node"),  # the ground
-    *("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived"),  # contracts and plug-ins
+    *("spec", "streams", "node", "precision"),  # the ground
+    *(
+        "models",
+        "recipes",
+        "data",
+        "measure",
+        "masks",
+        "spaces",
+        "edits",
+        "probes",
+        "derived",
+    ),  # contracts and plug-ins
     *("arguments", "run", "training", "store", "sweeps"),  # what carries runs out and keeps them
     *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )

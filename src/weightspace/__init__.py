@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from weightspace.data.base import Data as Data
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.measured import Measured as Measured
     from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
     from weightspace.errors import NoResultWarning as NoResultWarning
+    from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived
+    from weightspace.precision import Precision as Precision
     from weightspace.probes import Activations as Activations
     from weightspace.probes import Best as Best
     from weightspace.probes import BiasDistance as BiasDistance
@@ -42,6 +45,10 @@ if TYPE_CHECKING:
     from weightspace.recipes.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from weightspace.recipes.losses import CrossEntropy as CrossEntropy
     from weightspace.recipes.losses import SquaredError as SquaredError
+    from weightspace.recipes.metrics import Brier as Brier
+    from weightspace.recipes.metrics import ByClass as ByClass
+    from weightspace.recipes.metrics import CalibrationError as CalibrationError
+    from weightspace.recipes.metrics import Confusion as Confusion
     from weightspace.recipes.optimisers import Adam as Adam
     from weightspace.recipes.optimisers import AdamLegacy as AdamLegacy
     from weightspace.recipes.optimisers import Momentum as Momentum
@@ -52,7 +59,6 @@ if TYPE_CHECKING:
     from weightspace.recipes.schedules import Exponential as Exponential
     from weightspace.recipes.schedules import Linear as Linear
     from weightspace.recipes.schedules import Steps as Steps
-    from weightspace.run import Precision as Precision
     from weightspace.run import Row as Row
     from weightspace.run import Run as Run
     from weightspace.run import Watch as Watch
@@ -77,12 +83,15 @@ _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
+    "weightspace.derived.measured": ("Measured",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived",),
-    "weightspace.run": ("Precision", "Row", "Run", "Watch"),
+    "weightspace.precision": ("Precision",),
+    "weightspace.run": ("Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",
         "Best",
@@ -102,6 +111,7 @@ _HOMES = {
     ),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
+    "weightspace.recipes.metrics": ("Brier", "ByClass", "CalibrationError", "Confusion"),
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
     "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Steps"),
     "weightspace.spaces.affine": ("Affine",),

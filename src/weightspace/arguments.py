@@ -18,7 +18,7 @@ _HOMES = {
     "space": ("weightspace.spaces.base", "Space"),
     "recipe": ("weightspace.recipes.base", "Recipe"),
     "seeds": ("weightspace.streams", "Seeds"),
-    "precision": ("weightspace.run", "Precision"),
+    "precision": ("weightspace.precision", "Precision"),
 }
 """The fields of a run and where their kinds are defined."""
 _PARTS = {

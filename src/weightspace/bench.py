@@ -17,10 +17,11 @@ from weightspace import platform
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.models.zoo import make
+from weightspace.precision import Precision
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import make_loss
 from weightspace.recipes.optimisers import make_optimiser
-from weightspace.run import Precision, Run
+from weightspace.run import Run
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.full import Full

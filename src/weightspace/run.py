@@ -4,12 +4,17 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import jax
+
 from weightspace.arguments import check_labels, check_run, said, watched_probes, watched_steps
-from weightspace.errors import InputError, check_choice
+from weightspace.errors import InputError
+from weightspace.measure.network import Network
+from weightspace.models.base import example
 from weightspace.node import Node, Output
+from weightspace.precision import Precision
 from weightspace.probes.base import Probe
 from weightspace.probes.snapshot import Snapshot
-from weightspace.spec import Spec, spec, static
+from weightspace.spec import spec
 
 if TYPE_CHECKING:
     from weightspace.data.task import Task
@@ -28,31 +33,6 @@ if TYPE_CHECKING:
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
     Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Labels = Watched = Arithmetic = Any
-
-DTYPES = ("float32", "float64", "bfloat16")
-
-
-@spec
-class Precision(Spec):
-    """The arithmetic of a run.
-
-    `float32` and `float64` hold for everything; `bfloat16` computes the model's forward and backward pass in
-    bfloat16 and keeps coordinates, weights and optimiser in float32. `matmul` is the precision of products:
-    an accelerator's default may be coarser than float32, so it is part of the identity.
-    """
-
-    dtype: str = static(default="float32")
-    matmul: str = static(default="highest")
-
-    def validate(self) -> None:
-        """Known names."""
-        check_choice("dtype", self.dtype, DTYPES)
-        check_choice("matmul precision", self.matmul, ("default", "high", "highest"))
-
-    @property
-    def storage(self) -> str:
-        """The type of coordinates, weights and optimiser state."""
-        return "float64" if self.dtype == "float64" else "float32"
 
 
 @spec
@@ -82,6 +62,19 @@ class Run(Node):
     def final(self, *, shared: bool = False) -> Output:
         """The weights at the end of training."""
         return self.at("end", shared=shared)
+
+    def network(self, when: str | int = "end", *, shared: bool = False) -> Network:
+        """What the run leaves after `when`: weights, and the state that goes with them where there is one.
+
+        A spec's field that takes a network is given both as outputs.
+        """
+        data = self.task.data
+        key = jax.random.key(0, impl="threefry2x32")
+        blank = example(tuple(data.shape), data.input_dtype(self.precision.storage))
+        state = jax.eval_shape(self.model.init, key, blank)[1]
+        probe = Snapshot(str(when))
+        kept = self.read(probe, "state", shared=shared) if jax.tree.leaves(state) else None
+        return Network(self.read(probe, "weights", shared=shared), kept)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,9 @@ from weightspace.data import from_arrays, make_data
 from weightspace.data.base import Data
 from weightspace.data.task import Task
 from weightspace.derived.barrier import Barrier, barrier, between
-from weightspace.derived.measure import Measure
 from weightspace.errors import InputError
+from weightspace.measure.host import measure, stacked
+from weightspace.measure.network import Network, Subject
 from weightspace.models.adapters import from_linen
 from weightspace.models.zoo import make
 from weightspace.recipes.losses import CrossEntropy, SquaredError
@@ -45,9 +46,10 @@ def test_ends_are_the_networks_themselves():
     assert tree.equal(between(a, b, 1.0), b)
     found = line(HIDDEN, a, b)
     for end, weights in (("a", a), ("b", b)):
-        alone = Measure(HIDDEN, TASK, SEEDS)(weights, "test")
-        assert found[f"loss_{end}"] == pytest.approx(alone["loss"])
-        assert found[f"error_{end}"] == pytest.approx(1 - alone["accuracy"])
+        network = stacked([Network(weights, None)])
+        alone = measure(Subject(HIDDEN, TASK, SEEDS), network, {"test": None})
+        assert found[f"loss_{end}"] == pytest.approx(alone["test_loss"][0])
+        assert found[f"error_{end}"] == pytest.approx(1 - alone["test_accuracy"][0])
     np.testing.assert_allclose(found["alphas"], [0, 0.25, 0.5, 0.75, 1])
     assert found["barrier_error"] == pytest.approx(barrier(found["errors"]))
     assert found["train_barrier_loss"] == pytest.approx(barrier(found["train_losses"]))

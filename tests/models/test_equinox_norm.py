@@ -12,13 +12,14 @@ import pytest
 from tests.builders import small_run
 from weightspace import tree
 from weightspace.errors import InputError
+from weightspace.measure.network import Network, Part
+from weightspace.measure.recalibrate import recalibrated
 from weightspace.models.adapters import from_equinox
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam
 from weightspace.run import Row, Watch
 from weightspace.sweeps import sweep
-from weightspace.training.recalibrate import recalibrated
 
 KEY = jax.random.key(0, impl="threefry2x32")
 
@@ -50,13 +51,13 @@ def test_the_librarys_default_mode_trains_in_a_compiled_block(tmp_path):
 def test_recalibrated_numbers_do_not_depend_on_momentum():
     """Running ones do: with momentum .99 the variance is too large by m³ / (1 - m³) = 32 at three steps."""
     x = jnp.asarray(np.random.default_rng(0).normal(size=(60, 8, 8, 1)), jnp.float32)
-    examples, found = (x, jnp.zeros(60, jnp.int32), jnp.arange(60, dtype=jnp.int32)), {}
+    part, found = Part(x, jnp.zeros(60, jnp.int32), None), {}
 
     def outputs(run, model):
         weights, state = model.init(KEY, x)
         for _ in range(3):
             _, state = model.apply(weights, state, x, train=True, key=KEY)
-        anew = recalibrated(run, weights, state, examples, lambda raw: raw)
+        anew = recalibrated(run, Network(weights, state), part, lambda raw: raw)
         return [model.apply(weights, s, x, train=False, key=KEY)[0] for s in (anew, state)]
 
     for momentum in (0.5, 0.99):

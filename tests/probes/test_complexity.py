@@ -21,6 +21,7 @@ from weightspace.derived.lipschitz import at_points
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_function
 from weightspace.models.zoo import make
+from weightspace.precision import Precision
 from weightspace.probes import (
     Activations,
     BiasDistance,
@@ -39,7 +40,7 @@ from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
 from weightspace.recipes.optimisers import Momentum, Sgd
 from weightspace.recipes.schedules import Exponential
-from weightspace.run import Precision, Row, Run, Watch
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep

@@ -7,13 +7,13 @@ import pytest
 
 from tests.builders import small_run
 from tests.training.harness import flat, outputs_of, train
+from weightspace.data.order import spread_order
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Sgd
 from weightspace.streams import Stream, key
-from weightspace.training.order import spread_order
 
 
 def test_it_is_the_gradient_of_the_mean_loss_of_a_random_batch_at_the_start():

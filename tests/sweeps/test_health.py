@@ -12,11 +12,12 @@ from weightspace.data.base import Data
 from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.models.adapters import from_function, from_nnx
+from weightspace.precision import Precision
 from weightspace.probes import Best, Evaluation, Reached, Snapshot
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy, SquaredError
 from weightspace.recipes.optimisers import Adam, Momentum, Sgd
-from weightspace.run import Precision, Row, Run, Watch
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.edge_popup import EdgePopup

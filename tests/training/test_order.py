@@ -2,8 +2,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from weightspace.data.order import spread_order
 from weightspace.streams import Seeds
-from weightspace.training.order import batch_at, epoch_order, spread_order
+from weightspace.training.order import batch_at, epoch_order
 
 
 def batches(size, batch, remainder):

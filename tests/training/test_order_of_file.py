@@ -16,8 +16,9 @@ from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.derived.at_init import MasksAtInit
 from weightspace.derived.barrier import Barrier
-from weightspace.derived.measure import Measure, keeps_statistics
 from weightspace.errors import InputError
+from weightspace.measure.host import keeps_statistics, measure, stacked
+from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.adapters import from_function
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
@@ -112,18 +113,24 @@ def test_lines_and_masks_between_networks_go_by_content():
         for other in found[1:]:
             for name, value in found[0].items():
                 np.testing.assert_array_equal(other[name], value, err_msg=name)
-    measured = Measure(MODEL, task("sorted"), Seeds(0))(weights(), "test")
-    assert masks[0]["test_loss_0"] == pytest.approx(measured["loss"], rel=2e-3)  # batches of other sizes
+    (measured,) = measured_at(MODEL, task("sorted"), weights(), None, "batch")["test_loss"]
+    assert masks[0]["test_loss_0"] == pytest.approx(measured, rel=1e-6)
+
+
+def measured_at(model, task_, weights_, state, statistics="running"):
+    network = stacked([Network(weights_, state)])
+    return measure(Subject(model, task_, Seeds(0)), network, {"test": None}, statistics)
 
 
 def test_the_state_of_a_run_is_used_where_it_is_given():
     state = [np.full(nets.WIDTH, 0.5, np.float32), np.full(nets.WIDTH, 9.0, np.float32)]
-    measure = Measure(MODEL, task("sorted"), Seeds(0), dict(zip("01", state, strict=True)))
-    x, y = measure.arrays.test
+    state = dict(zip("01", state, strict=True))
+    x, y = task("sorted").data.arrays().test
     key = jax.random.key(0)
-    outputs, _ = MODEL.apply(weights(), measure.state, jnp.asarray(x), train=False, key=key)
+    outputs, _ = MODEL.apply(weights(), state, jnp.asarray(x), train=False, key=key)
     expected = np.mean(CrossEntropy()(outputs, jnp.asarray(y)))
-    assert measure(weights(), "test")["loss"] == pytest.approx(float(expected), rel=1e-5)
+    found = measured_at(MODEL, task("sorted"), weights(), state)["test_loss"]
+    assert found.tolist() == [pytest.approx(float(expected), rel=1e-5)]
 
 
 def buffer_init(key, x):
@@ -145,19 +152,20 @@ def test_a_buffer_makes_no_statistics_and_dropout_rests():
     assert keeps_statistics(MODEL, (nets.INPUTS,))
     assert not keeps_statistics(model, (nets.INPUTS,))
     given = {"w": jax.random.normal(jax.random.key(0), (nets.INPUTS, nets.OUTPUTS))}
-    measure = Measure(model, task("as drawn"), Seeds(0))
-    x, y = measure.arrays.test
+    x, y = task("as drawn").data.arrays().test
     expected = CrossEntropy()((jnp.asarray(x) - 7.0) @ given["w"], jnp.asarray(y))
-    assert measure(given, "test")["loss"] == pytest.approx(float(jnp.mean(expected)), rel=1e-5)
+    for statistics in STATISTICS:
+        found = measured_at(model, task("as drawn"), given, None, statistics)["test_loss"]
+        assert found.tolist() == [pytest.approx(float(jnp.mean(expected)), rel=1e-5)]
 
 
 def test_versions_are_raised_where_numbers_change_and_nowhere_else():
-    assert [Evaluation(statistics=s).version for s in ("running", "batch", "recalibrated")] == [1, 2, 2]
+    assert [Evaluation(statistics=s).version for s in STATISTICS] == [1, 2, 3, 3]
     plain = from_function(buffer_init, buffer_apply)
     line = [Barrier(m, task("as drawn"), 0.0, 0.0, Seeds(0)) for m in (plain, MODEL)]
-    assert [node.canonical["version"] for node in line] == [1, 2]
+    assert [node.canonical["version"] for node in line] == [3, 3]
     masks = [MasksAtInit(m, task("as drawn"), "random", 0.0, 0.0, Seeds(0)) for m in (plain, MODEL)]
-    assert [node.canonical["version"] for node in masks] == [2, 3]
+    assert [node.canonical["version"] for node in masks] == [4, 4]
 
 
 def test_the_ends_of_a_line_are_finite():

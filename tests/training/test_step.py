@@ -9,9 +9,9 @@ import pytest
 from tests.builders import small_run
 from tests.training.harness import flat, train
 from weightspace.data import make_data
+from weightspace.precision import Precision
 from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.optimisers import Adam, Momentum, Sgd
-from weightspace.run import Precision
 from weightspace.streams import Seeds, Stream, key
 from weightspace.training.order import batch_at, epoch_order
 

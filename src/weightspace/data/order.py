@@ -10,6 +10,7 @@ import functools
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
@@ -56,3 +57,15 @@ def _mixed(words: Array) -> Array:
     words = (words ^ (words >> 16)) * jnp.uint32(0x85EBCA6B)
     words = (words ^ (words >> 13)) * jnp.uint32(0xC2B2AE35)
     return words ^ (words >> 16)
+
+
+def spread_order(size: int) -> np.ndarray:
+    """All numbers below `size`, such that every beginning of the list is spread evenly over them.
+
+    Multiples of a step near the golden section, modulo `size`: data files are often sorted, and metrics on
+    the first thousands must not see one class only.
+    """
+    step = max(1, round(size * 0.6180339887))
+    while np.gcd(step, size) != 1:
+        step += 1
+    return (np.arange(size, dtype=np.int64) * step % size).astype(np.int32)

@@ -16,6 +16,7 @@ from weightspace.errors import InputError, unknown
 from weightspace.named import resolve
 from weightspace.recipes.custom import check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
+from weightspace.recipes.metrics import Metric
 from weightspace.spec import Spec, spec, static
 
 
@@ -38,9 +39,10 @@ class Task(Spec):
     Attributes:
       data: The examples.
       loss: What is minimised.
-      metrics: What is recorded: names of the loss's metrics, and functions `(outputs, y) -> one number an
-        example` or their `package.module:name`. Empty for all of the loss's; `loss` is always among them. No
-        part of the identity, as it changes no number of the training.
+      metrics: What is recorded: names of the loss's metrics, functions `(outputs, y) -> one number an
+        example` or their `package.module:name`, and metrics of whole sets such as `CalibrationError()`. Empty
+        for all of the loss's; `loss` is always among them. No part of the identity, as it changes no number
+        of the training.
     """
 
     data: Examples
@@ -49,7 +51,7 @@ class Task(Spec):
 
     def __post_init__(self) -> None:
         given: Any = self.metrics
-        given = (given,) if isinstance(given, str | Code) else given
+        given = (given,) if isinstance(given, str | Code | Metric) else given
         object.__setattr__(self, "metrics", tuple(_metric(each) for each in given))
         super().__post_init__()
 
@@ -81,9 +83,27 @@ class Task(Spec):
         own = self.loss.metrics(outputs, y)
         chosen = {"loss": own["loss"]}
         for metric in self.metrics:
-            value = metric(outputs, y) if isinstance(metric, Code) else own[metric]
-            chosen[metric_name(metric)] = value
+            if not isinstance(metric, Metric):
+                value = metric(outputs, y) if isinstance(metric, Code) else own[metric]
+                chosen[metric_name(metric)] = value
         return defined(outputs, chosen if self.metrics else own)
+
+    def sums(self, outputs: Array, y: Array, share: Float[Array, " batch"]) -> dict[str, Any]:
+        """What each metric adds up over examples; `share` is 1 for an example that counts, else 0."""
+        found: dict[str, Any] = {
+            name: jnp.sum(value.astype(share.dtype) * share)
+            for name, value in self.measure(outputs, y).items()
+        }
+        summed = [metric for metric in self.metrics if isinstance(metric, Metric)]
+        return found | {metric.name: metric.sums(outputs, y, share) for metric in summed}
+
+    def values(self, sums: Mapping[str, Any], count: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
+        """The metrics of `count` examples, from what `sums` added up."""
+        summed = {metric.name: metric for metric in self.metrics if isinstance(metric, Metric)}
+        found: dict[str, Float[Array, ""]] = {}
+        for name, total in sums.items():
+            found |= summed[name].values(total, count) if name in summed else {name: total / count}
+        return found
 
     def check(self, outputs_shape: tuple[int, ...]) -> None:
         """Refuse, before anything is traced, what does not fit together.
@@ -106,14 +126,22 @@ class Task(Spec):
         for metric in self.metrics:
             if isinstance(metric, Code):
                 check_per_example(metric, f"metric {metric_name(metric)}", self.data, outputs_shape)
+            elif isinstance(metric, Metric):
+                metric.check(self.data, outputs_shape)
             elif metric not in known:
                 raise unknown(f"metric of {self.loss.name}", metric, known)
 
     def recorded(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
-        """The names of all metrics that `measure` gives."""
-        return (
-            ("loss", *map(metric_name, self.metrics)) if self.metrics else self.known_metrics(outputs_shape)
+        """The names of all metrics."""
+        if not self.metrics:
+            return self.known_metrics(outputs_shape)
+        outputs, y = example_shapes(self.data, outputs_shape)
+        share = jax.ShapeDtypeStruct(outputs.shape[:1], outputs.dtype)
+        total = jax.ShapeDtypeStruct((), outputs.dtype)
+        found = jax.eval_shape(
+            lambda *given: self.values(self.sums(*given[:3]), given[3]), outputs, y, share, total
         )
+        return ("loss", *(name for name in found if name != "loss"))
 
     def known_metrics(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
         """The names of the loss's own metrics on this data."""
@@ -144,14 +172,16 @@ def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Arra
     }
 
 
-def _metric(given: Any) -> str | Code:
+def _metric(given: Any) -> str | Code | Metric:
+    if isinstance(given, Metric):
+        return given
     if isinstance(given, str | Code):
         return Code(resolve(given)) if isinstance(given, str) and ":" in given else given
     return Code(given)
 
 
-def metric_name(metric: str | Code) -> str:
+def metric_name(metric: str | Code | Metric) -> str:
     """A metric's column name: its own, or its function's."""
-    return (
-        metric if isinstance(metric, str) else metric.identity["code"].rpartition(":")[2].rpartition(".")[2]
-    )
+    if isinstance(metric, str | Metric):
+        return metric if isinstance(metric, str) else metric.name
+    return metric.identity["code"].rpartition(":")[2].rpartition(".")[2]

@@ -5,7 +5,6 @@ the weights at its start, or on what an action makes of them, and evaluated as i
 trained. For networks of ReLUs without biases the accuracy does not depend on the scale of any layer.
 """
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -13,15 +12,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from weightspace import compiler, platform
+from weightspace import compiler, platform, tree
 from weightspace.data.task import Task
-from weightspace.derived.measure import BATCH, TRAIN_EXAMPLES, Measure, keeps_statistics
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
 from weightspace.masks.criteria import criterion
 from weightspace.masks.fit import check_finite, check_fit, check_scores
 from weightspace.masks.kept import Kept, Rewind
 from weightspace.masks.prune import ranks
+from weightspace.measure.host import TRAIN_EXAMPLES, measure
+from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.base import layout_of
 from weightspace.models.layout import Layout, Leaf
 from weightspace.node import Derived
@@ -38,7 +38,8 @@ class MasksAtInit(Derived):
     Columns, for each power k: `density_<k>`, `test_accuracy_<k>`, `test_loss_<k>`, `train_accuracy_<k>`,
     `train_loss_<k>` (the last two on 5,000 examples, evenly spread); `test_accuracy_max` with
     `density_at_max`, which flatters: it is the greatest of many noisy values; and `chance`, one over the
-    number of classes. A network with normalisation goes by the statistics of each batch, as in `Measure`:
+    number of classes. All masks are measured in one reading of the data, by the functions that evaluate
+    trainings. A network with normalisation goes by the statistics of each batch unless others are asked for:
     those it starts with are no run's. The masks are those of `Prune` with that power on a full mask; one sort
     of each layer gives them all. Powers from which on a layer would be empty are left out. Criteria that take
     no notice of the rate have one mask only, at power 0.
@@ -55,12 +56,11 @@ class MasksAtInit(Derived):
       rates: Shares removed by each power, by kind of layer; or one number for all.
       powers: How many powers, 0 (no pruning) among them.
       rule: How shares become counts: `round`, or the original's `legacy`.
+      statistics: What normalisation goes by, as in `Evaluation`.
+      state: The model's state that goes with `before`, for `running` and `recalibrated` statistics.
     """
 
-    @property
-    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """2: training examples are spread as `Measure` spreads them; 3: batches are normalised as there."""
-        return 3 if keeps_statistics(self.model, tuple(self.task.data.shape)) else 2
+    version = 4
 
     model: Any
     task: Task
@@ -73,9 +73,12 @@ class MasksAtInit(Derived):
     rates: Rates | float = DEFAULT_RATES
     powers: int = static(default=25)
     rule: str = static(default="round")
+    statistics: str = static(default="batch")
+    state: Any = None
 
     def validate(self) -> None:
-        """A known criterion and rule, at least one power."""
+        """A known criterion, rule and kind of statistics, at least one power."""
+        check_choice("statistics", self.statistics, STATISTICS)
         criterion(self.criterion)
         check_choice("pruning rule", self.rule, RULES)
         check_number("powers", self.powers, least=1)
@@ -85,28 +88,19 @@ class MasksAtInit(Derived):
         data = self.task.data
         layout = layout_of(self.model, tuple(data.shape), data.input_dtype("float32"))
         counts = self.counts(layout)
-        examples = self._examples()
         each = map_named(lambda path, _: counts.get(path, np.ones_like(_first(counts))), self.before)
         # Double precision must not be rounded before it is ranked: weights that differ would tie.
         with platform.arithmetic(str(np.asarray(_first(flat_dict(self.after))).dtype), "highest"):
             places = self.places(layout)
         with platform.arithmetic("float32", "highest"):
-            found = _measuring(self.model, self.task)(
-                self.kept, self.before, places, each, self.seeds, examples
-            )
-        measured = {name: np.asarray(values) for name, values in found.items()}
+            masked = _masking(self.model, self.task)(self.kept, self.before, places, each, self.seeds)
+        number = len(_first(counts))
+        state = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (number, *np.shape(leaf))), self.state)
+        measured = measure(
+            Subject(self.model, self.task, self.seeds), Network(masked, state),
+            {"test": None, "train": TRAIN_EXAMPLES}, self.statistics,
+        )  # fmt: skip
         return self._columns(layout, counts, measured)
-
-    def _examples(self) -> dict[str, Any]:
-        """For each split how to decode, raw inputs and targets: all of the test's, some of the training's."""
-        measure = Measure(self.model, self.task, self.seeds)
-        found = {}
-        with platform.arithmetic("float32", "highest"):
-            fit = (measure.arrays.shift, measure.arrays.scale)
-            for split, limit in (("test", None), ("train", TRAIN_EXAMPLES)):
-                x, y, rows = measure.examples(split, limit)
-                found[split] = (fit, x[rows], y[rows])
-        return found
 
     def counts(self, layout: Layout) -> dict[str, np.ndarray]:
         """How many weights of each kernel are kept, for each power that leaves some of all of them."""
@@ -175,51 +169,25 @@ def _first(leaves: dict[str, Any]) -> Any:
 
 
 @functools.lru_cache(maxsize=8)
-def _measuring(model: Any, task: Task) -> Any:
-    """The program that evaluates all masks; the same for all criteria, actions of one kind, and seeds."""
+def _masking(model: Any, task: Task) -> Any:
+    """The program that puts all masks on; the same for all criteria, actions of one kind, and seeds."""
     shape = tuple(task.data.shape)
     dtype = task.data.input_dtype("float32")
     layout = layout_of(model, shape, dtype)
-    by_batch = keeps_statistics(model, shape)
-    arrays = task.data.arrays()
     blank = jnp.zeros((1, *shape), dtype)
 
     def sample(keys: Keys) -> Tree:
         return model.init(keys(Stream.INIT), blank)[0]
 
-    def total(weights: Tree, state: Tree, examples: Any) -> dict[str, Any]:
-        (shift, scale), x, y = examples
-        size, batch = len(y), min(BATCH, len(y))
-        whole = dataclasses.replace(arrays, shift=shift, scale=scale)
-
-        def part(number: Any) -> dict[str, Any]:
-            places = number * batch + jnp.arange(batch, dtype=jnp.int32)
-            rows = places % size if by_batch else jnp.minimum(places, size - 1)
-            inputs = task.data.decode(whole, x[rows], "float32")
-            still = jax.random.key(0, impl="threefry2x32")
-            outputs, _ = model.apply(weights, state, inputs, train=by_batch, key=still)
-            real = (places < size).astype(jnp.float32)
-            return {name: jnp.sum(each * real) for name, each in task.measure(outputs, y[rows]).items()}
-
-        sums = jax.lax.map(part, jnp.arange(-(-size // batch), dtype=jnp.int32))
-        return {name: jnp.sum(each) / size for name, each in sums.items()}
-
     @compiler.jit
-    def measure(kept: Kept, before: Tree, places: Tree, counts: Tree, seeds: Seeds, splits: Any) -> Any:
+    def masked(kept: Kept, before: Tree, places: Tree, counts: Tree, seeds: Seeds) -> Tree:
         keys = Keys(seeds)
-        state = model.init(keys(Stream.INIT), blank)[1]
-        splits = {name: (fit, jnp.asarray(x), jnp.asarray(y)) for name, (fit, x, y) in splits.items()}
 
-        def one(count: Tree) -> dict[str, Any]:
+        def one(count: Tree) -> Tree:
             mask = jax.tree.map(lambda place, most: place < most, places, count)
             space = Masked(mask, kept, start=before)
-            weights = space.weights(*space.init(keys, sample, layout), ())
-            return {
-                f"{split}_{name}": value
-                for split, examples in splits.items()
-                for name, value in total(weights, state, examples).items()
-            }
+            return space.weights(*space.init(keys, sample, layout), ())
 
-        return jax.lax.map(one, counts)
+        return tree.cast(jax.lax.map(one, counts), jnp.float32)
 
-    return measure
+    return masked

@@ -14,9 +14,10 @@ from jaxtyping import Float
 
 from weightspace import tree
 from weightspace.data.task import Task
-from weightspace.derived.measure import TRAIN_EXAMPLES, Measure, keeps_statistics
-from weightspace.errors import check_number
+from weightspace.errors import check_choice, check_number
 from weightspace.masks.fit import check_finite_tree, check_fit
+from weightspace.measure.host import TRAIN_EXAMPLES, measure, stacked
+from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.base import layout_of
 from weightspace.node import Derived
 from weightspace.spec import spec, static
@@ -51,9 +52,8 @@ class Barrier(Derived):
     Columns, on the test split: `barrier_loss`, `loss_a`, `loss_b`, and where targets are classes
     `barrier_error`, `error_a`, `error_b` (shares misclassified); the same with `train_` in front, on 5,000
     training examples spread evenly over those of the run; `distance_ab` = ‖a - b‖. Outputs `alphas`,
-    `losses`, `errors`, `train_losses`, `train_errors`. A network with normalisation is evaluated with the
-    statistics of each batch of up to 1,000 examples, as no run has any for the weights in between; batches
-    are formed by content, so that no number depends on the order of a file.
+    `losses`, `errors`, `train_losses`, `train_errors`. All points are measured in one reading of the data, by
+    the functions that evaluate trainings: its ends are what `Evaluation` gives there.
 
     Attributes:
       model: The network.
@@ -62,12 +62,12 @@ class Barrier(Derived):
       b: Weights at α = 1.
       seeds: Of a run, by which training examples were chosen.
       points: How many, both ends among them.
+      statistics: What normalisation goes by, as in `Evaluation`: each `batch`'s own, `recalibrated` or
+        `pooled` for each point, or `running` ones, mixed like the weights from those at the ends.
+      states: The model's states that go with a and b, for `running` and `recalibrated` statistics.
     """
 
-    @property
-    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """2 where batches are normalised: since then they go by content."""
-        return 2 if keeps_statistics(self.model, tuple(self.task.data.shape)) else 1
+    version = 3
 
     model: Any
     task: Task
@@ -75,9 +75,12 @@ class Barrier(Derived):
     b: Any
     seeds: Seeds
     points: int = static(default=11)
+    statistics: str = static(default="batch")
+    states: Any = None
 
     def validate(self) -> None:
-        """Two points at least."""
+        """Two points at least, and known statistics."""
+        check_choice("statistics", self.statistics, STATISTICS)
         check_number("points of a line", self.points, least=2, hint="Both ends are among them.")
 
     def compute(self) -> dict[str, Tree]:
@@ -88,18 +91,32 @@ class Barrier(Derived):
         check_fit("the end 'b' of a line", self.b, layout)
         for name in ("a", "b"):
             check_finite_tree(f"the end '{name}' of a line", getattr(self, name))
-        measure = Measure(self.model, self.task, self.seeds)
         alphas = np.linspace(0.0, 1.0, self.points)
+        line = stacked([self._at(alpha) for alpha in alphas.tolist()])
+        splits = {"test": None, "train": TRAIN_EXAMPLES}
+        subject = Subject(self.model, self.task, self.seeds)
+        measured = measure(subject, line, splits, self.statistics)
         found: dict[str, Any] = {"alphas": alphas, "distance_ab": float(tree.distance(self.a, self.b))}
-        networks = [between(self.a, self.b, alpha) for alpha in alphas.tolist()]
-        for prefix, split, limit in (("", "test", None), ("train_", "train", TRAIN_EXAMPLES)):
-            measured = [measure(weights, split, limit) for weights in networks]
-            losses = np.array([each["loss"] for each in measured])
-            found |= _columns(prefix, "loss", "losses", losses)
-            if "accuracy" in measured[0]:
-                errors = 1 - np.array([each["accuracy"] for each in measured])
-                found |= _columns(prefix, "error", "errors", errors)
+        for prefix, split in (("", "test"), ("train_", "train")):
+            found |= _columns(prefix, "loss", "losses", measured[f"{split}_loss"])
+            if f"{split}_accuracy" in measured:
+                found |= _columns(prefix, "error", "errors", 1 - measured[f"{split}_accuracy"])
         return found
+
+    def _at(self, alpha: float) -> Network:
+        """The network at a point of the line."""
+        state = None if self.states is None else _mixed_state(self.states[0], self.states[1], alpha)
+        return Network(tree.cast(between(self.a, self.b, alpha), jnp.float32), state)
+
+
+def _mixed_state(a: Tree, b: Tree, alpha: float) -> Tree:
+    """Statistics like weights; counters and other whole numbers are those of the first end."""
+
+    def mix(u: Any, v: Any) -> Any:
+        floating = jnp.issubdtype(jnp.asarray(u).dtype, jnp.floating)
+        return between(u, v, alpha) if floating else u
+
+    return jax.tree.map(mix, a, b)
 
 
 def _columns(prefix: str, name: str, plural: str, values: Float[np.ndarray, " points"]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from weightspace.errors import InputError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.seeds import parse_seeds
+from weightspace.precision import Precision
 from weightspace.probes import Evaluation, Probe, make_probe
-from weightspace.run import Precision, Watch
+from weightspace.run import Watch
 from weightspace.streams import Seeds
 
 

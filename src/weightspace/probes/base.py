@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from weightspace.measure.network import Network
 from weightspace.models.layout import Layout
 from weightspace.spec import Spec
 from weightspace.tree import Tree
@@ -128,10 +129,12 @@ class At:
       state: The model's state.
       layout: What each leaf of the weights is.
       weights: `point name -> weights there`; "" is the space's default point.
-      evaluate: `(split, point name, examples, statistics) -> {metric: mean}`; splits are `train`,
+      network: `(point name, statistics) -> Network` there, its state that of the run or estimated anew; of a
+        tuple of names many networks along a leading axis. Asking twice costs once.
+      evaluate: `(split, point name, examples, statistics) -> {metric: value}`; splits are `train`,
         `validation`, `test`; `examples` limits how many are used before the end; asking twice costs once.
-      measure: `(weights, state, split) -> {metric: mean}` over a whole split, at any weights; never shared
-        with another asking, so that it may stand in a branch.
+      measure: `(network, split, limit, by_batch, many) -> {metric: value}`, at any weights and state, and by
+        the statistics of each batch where asked; of many networks each metric has their leading axis.
       examples: `(split, limit) -> (x, y)`, decoded: so many of a split, spread evenly over the train split.
       apply: `(weights, x) -> outputs` at test time.
     """
@@ -144,8 +147,9 @@ class At:
     state: Tree
     layout: Layout
     weights: Callable[[str], Tree]
+    network: Callable[..., Network]
     evaluate: Callable[..., Mapping[str, Scalar]]
-    measure: Callable[[Tree, Tree, str], Mapping[str, Scalar]]
+    measure: Callable[..., Mapping[str, Array]]
     examples: Callable[[str, int], tuple[Array, Array]]
     apply: Callable[[Tree, Array], Array]
 

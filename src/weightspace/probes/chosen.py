@@ -4,6 +4,7 @@ import abc
 from typing import Any
 
 from weightspace.errors import InputError
+from weightspace.measure.network import Network
 from weightspace.models.layout import Layout
 from weightspace.probes.base import At, Probe, Scalar, Training, at_the_end
 from weightspace.recipes.length import Length
@@ -72,6 +73,6 @@ class ChosenMoment(Probe, abc.ABC):
             lambda: {
                 f"{self.label}_{split}_{metric}": value
                 for split in self.last
-                for metric, value in at.measure(*kept, split).items()
+                for metric, value in at.measure(Network(*kept), split).items()
             },
         )

@@ -1,14 +1,11 @@
 """Loss and metrics on the splits of the data."""
 
 from weightspace.errors import check_choice
+from weightspace.measure.host import TRAIN_EXAMPLES
+from weightspace.measure.network import SPLITS, STATISTICS
 from weightspace.probes.base import At, Carry, Probe, Scalar, at_the_end
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
-from weightspace.tree import Tree
-
-SPLITS = ("train", "validation", "test")
-STATISTICS = ("running", "batch", "recalibrated")
-TRAIN_EXAMPLES = 5_000
 
 
 @spec
@@ -21,15 +18,20 @@ class Evaluation(Probe):
       train_examples: The train split is measured on so many examples spread evenly over it, and on all of it
         at the end.
       statistics: What normalisation layers use: their `running` statistics, those of each `batch` of 500
-        (dropout then acts), or `recalibrated` ones, estimated anew from training examples for the weights at
-        each point. Batches are formed by content: no number depends on the order of a file.
-      last: Further splits, measured at the end of training only, whole, with running statistics.
+        (dropout then acts), `recalibrated` ones, estimated anew from training examples for the weights at
+        each point, or `pooled` ones, with the variance between batches. Batches are formed by content: no
+        number depends on the order of a file.
+      last: Further splits, measured at the end of training only, whole.
+
+    Any number of points is measured in one reading of the data.
     """
 
     @property
     def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """2 where batches are normalised: since then they go by content, not by the order of the file."""
-        return 1 if self.statistics == "running" else 2
+        """2: batches by content; 3: statistics of all examples, or also those of `last`."""
+        if self.statistics == "running":
+            return 1
+        return 3 if self.last or self.statistics != "batch" else 2
 
     splits: tuple[str, ...] = static(default=SPLITS)
     names: tuple[str, ...] = static(default=(DEFAULT_POINT,))
@@ -50,27 +52,36 @@ class Evaluation(Probe):
         return tuple(f"{name}_{split}" if name else split for name in self.names for split in splits)
 
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
-        """One evaluation for each point and split."""
+        """One evaluation for each split."""
         record: dict[str, Scalar] = {}
-        for point in self.names:
-            for split in self.splits:
-                if split == "validation" and not at.run.task.data.validation:
-                    continue
-                prefix = f"{point}_{split}" if point else split
-                limit = self.train_examples if split == "train" else None
-                measured = at.evaluate(split, point, limit, self.statistics)
-                record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
+        for split in self.splits:
+            if split == "validation" and not at.run.task.data.validation:
+                continue
+            limit = self.train_examples if split == "train" else None
+            record |= self._measured(at, split, limit)
         if self.last:
-            # Read here: what is computed first within a branch must not be shared outside of it.
-            weights = {point: at.weights(point) for point in self.names}
-            record |= at_the_end(at, lambda: self._whole(at, weights))
+            record |= at_the_end(at, lambda: self._whole(at))
         return record, carry
 
-    def _whole(self, at: At, weights: dict[str, Tree]) -> dict[str, Scalar]:
+    def _whole(self, at: At) -> dict[str, Scalar]:
         record: dict[str, Scalar] = {}
-        for point in self.names:
-            for split in self.last:
-                measured = at.measure(weights[point], at.state, split)
-                prefix = f"{point}_{split}" if point else split
-                record |= {f"{prefix}_{metric}": value for metric, value in measured.items()}
+        for split in self.last:
+            record |= self._measured(at, split, None)
         return record
+
+    def _measured(self, at: At, split: str, limit: int | None) -> dict[str, Scalar]:
+        if len(self.names) == 1:
+            (name,) = self.names
+            found = at.evaluate(split, name, limit, self.statistics)
+            return {_column(name, split, metric): value for metric, value in found.items()}
+        networks = at.network(self.names, self.statistics)
+        many = at.measure(networks, split, limit=limit, by_batch=self.statistics == "batch", many=True)
+        return {
+            _column(name, split, metric): values[i]
+            for i, name in enumerate(self.names)
+            for metric, values in many.items()
+        }
+
+
+def _column(point: str, split: str, metric: str) -> str:
+    return f"{point}_{split}_{metric}" if point else f"{split}_{metric}"

@@ -3,13 +3,12 @@
 import math
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 
 from weightspace.errors import InputError, check_choice, check_number
+from weightspace.measure.network import SPLITS, Network
 from weightspace.models.layout import Layout
 from weightspace.probes.base import At, Carry, Probe, Scalar, Training, at_the_end
-from weightspace.probes.evaluation import SPLITS
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static
 from weightspace.tree import flat_dict
@@ -75,7 +74,8 @@ class MaskEvaluation(Probe):
     samples also `sampled_<split>_<metric>`, the mean over that many draws of the mask (the space's points
     `sample0`, `sample1`, …), and `sampled_sd_<split>_<metric>`, their standard deviation (n - 1).
 
-    Source: Zhou et al., 2019, who report the mean over ten samples.
+    All samples are measured in one reading of the data. Source: Zhou et al., 2019, who report the mean over
+    ten samples.
 
     Attributes:
       samples: How many masks are drawn; 0 for spaces whose masks are not random.
@@ -107,26 +107,19 @@ class MaskEvaluation(Probe):
         return at_the_end(at, lambda: self._measured(at)), carry
 
     def _measured(self, at: At) -> dict[str, Scalar]:
-        space: Any = at.run.space
-        # Not `at.weights`, which remembers what it gave: this stands in a branch.
-        default = space.point(at.fixed, at.theta, DEFAULT_POINT)
-        record = {f"threshold_{name}": value for name, value in self._at(at, default).items()}
+        found = self._at(at, Network(at.weights(DEFAULT_POINT), at.state), many=False)
+        record = {f"threshold_{name}": value for name, value in found.items()}
         if not self.samples:
             return record
-        names = [f"sample{number}" for number in range(self.samples)]
-        drawn = [lambda name=name: space.point(at.fixed, at.theta, name) for name in names]
-        # One program for all samples, one of which is in memory at a time.
-        numbers = jnp.arange(self.samples, dtype=jnp.int32)
-        found = jax.lax.map(lambda number: self._at(at, jax.lax.switch(number, drawn)), numbers)
-        for name, values in found.items():
+        names = tuple(f"sample{number}" for number in range(self.samples))
+        for name, values in self._at(at, at.network(names, "running"), many=True).items():
             record[f"sampled_{name}"] = jnp.mean(values)
             record[f"sampled_sd_{name}"] = jnp.std(values, ddof=1)
         return record
 
-    def _at(self, at: At, point: Any) -> dict[str, Scalar]:
-        weights = at.run.space.weights(at.fixed, at.theta, point)
+    def _at(self, at: At, network: Network, *, many: bool) -> dict[str, Scalar]:
         return {
             f"{split}_{metric}": value
             for split in self.splits
-            for metric, value in at.measure(weights, at.state, split).items()
+            for metric, value in at.measure(network, split, many=many).items()
         }

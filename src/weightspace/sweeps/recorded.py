@@ -9,8 +9,10 @@ their code. What is asked is there if its marks are; new columns take the place 
 from collections.abc import Collection, Iterable
 
 from weightspace.code import Code
+from weightspace.data.task import metric_name
 from weightspace.errors import InputError
 from weightspace.probes.base import Probe
+from weightspace.recipes.metrics import Metric
 from weightspace.run import Run
 from weightspace.spec import digest_of, kind
 
@@ -92,8 +94,7 @@ def check_apart(run: Run, probes: Iterable[Probe], others: Iterable[Run]) -> Non
             )
 
 
-def _metric(metric: str | Code) -> str:
+def _metric(metric: str | Code | Metric) -> str:
     if isinstance(metric, str):
         return f"metric {metric}"
-    name = metric.identity["code"].rpartition(":")[2].rpartition(".")[2]
-    return f"metric {name}: {digest_of(metric)}"
+    return f"metric {metric_name(metric)}: {digest_of(metric)}"

@@ -18,8 +18,8 @@ import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from weightspace import compiler, platform
+from weightspace.data.order import spread_order
 from weightspace.training.carry import Feed
-from weightspace.training.order import spread_order
 from weightspace.training.program import Program
 from weightspace.training.resolve import Resolved, stack
 

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int
 
 from weightspace.streams import Seeds, Stream, key
@@ -44,15 +43,3 @@ def batch_at(
     if size % batch:
         places = places % size
     return order[places], weights
-
-
-def spread_order(size: int) -> np.ndarray:
-    """All numbers below `size`, such that every beginning of the list is spread evenly over them.
-
-    Multiples of a step near the golden section, modulo `size`: data files are often sorted, and metrics on
-    the first thousands must not see one class only.
-    """
-    step = max(1, round(size * 0.6180339887))
-    while np.gcd(step, size) != 1:
-        step += 1
-    return (np.arange(size, dtype=np.int64) * step % size).astype(np.int32)

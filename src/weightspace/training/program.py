@@ -6,25 +6,28 @@ the spec's structure alone (shapes, steps of an epoch, layout) is settled here i
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.extend.core import get_opaque_trace_state
 from jaxtyping import Array, Int
 
 from weightspace import tree
-from weightspace.data.order import content_order
+from weightspace.data.examples import Partition
+from weightspace.errors import check_choice
+from weightspace.measure.evaluate import evaluate, together
+from weightspace.measure.network import ESTIMATED, STATISTICS, Network, Part, forward, many_of, part_of
+from weightspace.measure.recalibrate import recalibrated
 from weightspace.probes.base import At, Probe, Step
 from weightspace.run import Run
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Keys, Stream, key
 from weightspace.training import health
 from weightspace.training.carry import Carry, Feed, Frame
-from weightspace.training.evaluate import split_mean
 from weightspace.training.order import batch_at, epoch_order
-from weightspace.training.recalibrate import recalibrated
-from weightspace.training.step import dropout_key, forward, gradient, layout_of_run, update
+from weightspace.training.step import dropout_key, gradient, layout_of_run, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +101,7 @@ class Program:
             weights=found.at, state=state, outputs=found.outputs, losses=found.losses,
             g_weights=found.weights, g_theta=found.theta, update=moved, lr=lr, layout=layout_of_run(run),
             apply=lambda weights, x: forward(
-                run, weights, carry.state, x, train=True, key=dropout_key(run, t, jnp.uint32(0))
+                run, Network(weights, carry.state), x, train=True, key=dropout_key(run, t, jnp.uint32(0))
             )[0],
             after=weights_after, moved=weights_moved,
         )  # fmt: skip
@@ -197,69 +200,86 @@ class Program:
     def _at(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> At:
         fixed = frame.fixed if carry.fixed is None else carry.fixed
         last = t == jnp.asarray(run.recipe.length, jnp.int32)
+        storage = jnp.dtype(run.precision.storage)
+        decode = functools.partial(run.task.data.decode, frame.examples(feed), dtype=storage)
+        part = functools.partial(self._part, run, feed, frame)
 
-        @functools.cache
+        @shared_in_trace
         def weights(name: str = DEFAULT_POINT) -> Any:
             return run.space.weights(fixed, carry.theta, run.space.point(fixed, carry.theta, name))
 
-        decode = functools.partial(
-            run.task.data.decode, frame.examples(feed), dtype=jnp.dtype(run.precision.storage)
-        )
+        @shared_in_trace
+        def network(names: str | tuple[str, ...] = DEFAULT_POINT, statistics: str = "running") -> Network:
+            check_choice("statistics", statistics, STATISTICS)
+            if isinstance(names, str):
+                found, each = Network(weights(names), carry.state), apply_to
+            else:
+                found, each = many_of([weights(name) for name in names], carry.state), together
+            if statistics not in ESTIMATED:
+                return found
+            pooled = statistics == "pooled"
+            renew = functools.partial(recalibrated, run, part=part("train"), decode=decode, pooled=pooled)
+            return found._replace(state=each(renew, found))
 
-        @functools.cache
-        def recalibrated_state(name: str) -> Any:
-            (x, y, chosen), _ = self._split(run, feed, frame, "train")
-            examples = (x, y, content_order(x, rows=chosen))
-            return recalibrated(run, weights(name), carry.state, examples, decode)
+        def measure(
+            network: Network, split: str, *, limit: int | None = None, by_batch: bool = False,
+            many: bool = False,
+        ) -> Any:  # fmt: skip
+            examples = part(split)
+            some = examples.size if limit is None else min(limit, examples.size)
+            count = jnp.where(last, jnp.int32(examples.size), jnp.int32(some))
+            found = evaluate(run, network, examples, decode, count, by_batch=by_batch, least=some, many=many)
+            return _nan_unless(carry.bad_step < 0, found)
 
-        @functools.cache
-        def evaluate(
+        @shared_in_trace
+        def evaluated(
             split: str, name: str = DEFAULT_POINT, limit: int | None = None, statistics: str = "running"
         ) -> Any:
-            examples, size = self._split(run, feed, frame, split)
-            some = size if limit is None else min(limit, size)
-            count = jnp.where(last, jnp.int32(size), jnp.int32(some))
-            state, mode = carry.state, statistics
-            if statistics == "recalibrated":
-                state, mode = recalibrated_state(name), "running"
-            found = split_mean(
-                run, weights(name), state, examples, decode, count, statistics=mode, least=some
-            )
-            return _nan_unless(carry.bad_step < 0, found)
+            return measure(network(name, statistics), split, limit=limit, by_batch=statistics == "batch")
 
-        def measure(weights: Any, state: Any, split: str) -> Any:
-            examples, size = self._split(run, feed, frame, split)
-            found = split_mean(run, weights, state, examples, decode, jnp.int32(size), statistics="running")
-            return _nan_unless(carry.bad_step < 0, found)
-
-        @functools.cache
+        @shared_in_trace
         def examples(split: str, limit: int) -> tuple[Array, Array]:
-            (x, y, chosen), size = self._split(run, feed, frame, split)
-            rows = slice(min(limit, size)) if chosen is None else chosen[:limit]
-            storage = jnp.dtype(run.precision.storage)
-            return run.task.data.decode(frame.examples(feed), x[rows], storage), y[rows]
+            x, y, chosen = part(split)
+            rows = slice(min(limit, x.shape[0])) if chosen is None else chosen[:limit]
+            return decode(x[rows]), y[rows]
 
         def apply(weights: Any, x: Array) -> Array:
             dropout = key(run.seeds, Stream.DROPOUT, t)
-            return forward(run, weights, carry.state, x, train=False, key=dropout)[0]
+            return forward(run, Network(weights, carry.state), x, train=False, key=dropout)[0]
 
         return At(
             t=t, last=last, run=run, fixed=fixed, theta=carry.theta, state=carry.state,
-            layout=layout_of_run(run), weights=weights, evaluate=evaluate, measure=measure,
+            layout=layout_of_run(run), weights=weights, network=network, evaluate=evaluated, measure=measure,
             examples=examples, apply=apply,
         )  # fmt: skip
 
-    def _split(self, run: Run, feed: Feed, frame: Frame, split: str) -> tuple[Any, int]:
-        arrays = frame.examples(feed)
-        if split == "test":
-            test = arrays.test
-            return (test.x, test.y, None), test.x.shape[0]
-        labels = arrays.train.y if frame.labels is None else frame.labels
-        if split == "validation":
-            # Its labels are the true ones: noise is put on what is trained on.
-            return (arrays.train.x, arrays.train.y, frame.validation), frame.validation.shape[0]
-        chosen = feed.spread if frame.train is None else frame.train[feed.spread]
-        return (arrays.train.x, labels, chosen), run.task.data.size
+    def _part(self, run: Run, feed: Feed, frame: Frame, split: str) -> Part:
+        rows = Partition(frame.train, frame.validation)
+        return part_of(frame.examples(feed), frame.labels, rows, feed.spread, split)
+
+
+def apply_to(function: Callable[..., Any], given: Any) -> Any:
+    """A function of one network, as `together` is one of many."""
+    return function(given)
+
+
+def shared_in_trace(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function whose results are remembered within one trace, and not handed to another.
+
+    What was computed inside a branch of compiled code is unknown outside of it.
+    """
+    known: list[tuple[Any, Any, Any]] = []
+
+    @functools.wraps(function)
+    def remembered(*given: Any, **named: Any) -> Any:
+        trace, asked = get_opaque_trace_state(), (given, named)
+        for where, what, found in known:
+            if where == trace and what == asked:
+                return found
+        known.append((trace, asked, function(*given, **named)))
+        return known[-1][2]
+
+    return remembered
 
 
 def _nan_unless(healthy: Array, values: Mapping[str, Array]) -> dict[str, Array]:

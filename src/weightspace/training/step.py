@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from weightspace import tree
+from weightspace.measure.network import Network, forward
 from weightspace.models.base import layout_of
 from weightspace.models.layout import Layout
 from weightspace.run import Run
@@ -48,20 +49,6 @@ def layout_of_run(run: Run) -> Layout:
     """What each leaf of the weights of a run's model is."""
     data, storage = run.task.data, run.precision.storage
     return layout_of(run.model, tuple(data.shape), data.input_dtype(storage))
-
-
-def forward(run: Run, weights: Any, state: Any, x: Array, *, train: bool, key: Key[Array, ""]) -> Any:
-    """The model's outputs and state in the run's precision; outputs come back in storage precision."""
-    storage = jnp.dtype(run.precision.storage)
-    compute = jnp.dtype(run.precision.dtype)
-    if compute == storage:
-        return run.model.apply(weights, state, x, train=train, key=key)
-    outputs, after = run.model.apply(
-        tree.cast(weights, compute), state, tree.cast(x, compute), train=train, key=key
-    )
-    # Statistics stay in storage precision: rounding them every step would stop their running means.
-    after = jax.tree.map(lambda new, old: new.astype(old.dtype), after, state)
-    return outputs.astype(storage), after
 
 
 def dropout_key(run: Run, t: Int[Array, ""], number: Any) -> Key[Array, ""]:
@@ -128,7 +115,7 @@ def _part_gradient(
     weights, pull = jax.vjp(lambda theta: space.weights(fixed, theta, point), theta)
 
     def loss_of(weights: Any) -> tuple[Array, Any]:
-        outputs, after = forward(run, weights, state, x, train=True, key=dropout)
+        outputs, after = forward(run, Network(weights, state), x, train=True, key=dropout)
         losses = run.task.loss(outputs, y)
         return jnp.sum(losses * share), (losses, outputs, after)
 

@@ -13,23 +13,24 @@ from tests.models import nets
 from tests.training.harness import train
 from weightspace import tree
 from weightspace.data.base import Data
-from weightspace.data.order import content_order
+from weightspace.data.order import content_order, spread_order
 from weightspace.data.sources.arrays import from_arrays
 from weightspace.data.task import Task
 from weightspace.errors import InputError
+from weightspace.measure.network import Network, Part
+from weightspace.measure.recalibrate import AHEAD, recalibrated
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
+from weightspace.precision import Precision
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import Sgd
-from weightspace.run import Precision, Run
+from weightspace.run import Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps.cohorts import prepare
 from weightspace.sweeps.requests import Request
 from weightspace.training import program
-from weightspace.training.order import spread_order
-from weightspace.training.recalibrate import AHEAD, recalibrated
 
 NETS = {
     "nnx": (functools.partial(from_nnx, nets.NnxNet), "first/kernel", "last/kernel"),
@@ -71,24 +72,30 @@ def resting(library, examples, length="5it", batch=64, **changes):
     return Run(model, Task(examples, CrossEntropy()), Full(), recipe, Seeds(0), **changes)
 
 
+def averaged(hidden):
+    """Means and variances of batches of 500 and of the rest, weighted by their examples."""
+    parts = [hidden[i : i + 500] for i in range(0, len(hidden), 500)]
+    sizes = [len(part) for part in parts]
+    return (np.average([f(part, 0) for part in parts], 0, sizes) for f in (np.mean, np.var))
+
+
 def by_hand(library, run, weights):
-    """Test loss of the dense net with batch normalisation by means over whole batches of 500, in float64."""
+    """Test loss of the dense net with batch normalisation by means over batches, in float64."""
     flat = {path: np.asarray(leaf, np.float64) for path, leaf in tree.flat_dict(weights).items()}
     first, last = (flat[path].T if library == "equinox" else flat[path] for path in NETS[library][1:])
     biases = [flat.get(f"{name}/bias", flat.get(f"{name}/1")) for name in ("first", "last")]
     loaded, rows = run.task.data.source.loaded, run.task.data.partition(run.seeds).train
     order = np.asarray(content_order(loaded.train.x, rows=rows))
     hidden = loaded.train.x[order].astype(np.float64) @ first + biases[0]
-    parts = [hidden[i : i + 500] for i in range(0, len(hidden) - 499, 500)]
-    mean, var = np.mean([part.mean(0) for part in parts], 0), np.mean([part.var(0) for part in parts], 0)
+    mean, var = averaged(hidden)
     test = loaded.test.x.astype(np.float64) @ first + biases[0]
     outputs = np.tanh((test - mean) / np.sqrt(var + 1e-5)) @ last + biases[1]
     chosen = outputs[np.arange(len(outputs)), loaded.test.y]
     return np.mean(np.log(np.exp(outputs).sum(1)) - chosen)
 
 
-def test_the_loss_is_that_of_statistics_averaged_over_whole_batches(library):
-    """1,150 examples to train on are two batches of 500; three steps leave the running statistics young."""
+def test_the_loss_is_that_of_statistics_averaged_by_example(library):
+    """1,150 examples are two batches of 500 and one of 150; running statistics are young."""
     run = resting(library, data(1_300, validation=150), length="3it")
     (weights,), records, _ = train([run], (RECALIBRATED,), stretches=[0, 3])
     np.testing.assert_allclose(records["test_loss"][:, 0], by_hand(library, run, weights), rtol=1e-5)
@@ -137,7 +144,7 @@ def trace_reading(run, probe):
 
 def test_it_is_estimated_once_for_all_splits(monkeypatch):
     calls, original = [], program.recalibrated
-    monkeypatch.setattr(program, "recalibrated", lambda *a: calls.append(None) or original(*a))
+    monkeypatch.setattr(program, "recalibrated", lambda *a, **k: calls.append(None) or original(*a, **k))
     trace_reading(resting("nnx", data(1_300)), RECALIBRATED)
     assert len(calls) == 1
 
@@ -146,9 +153,9 @@ def test_a_model_without_statistics_costs_nothing():
     def never(_):
         raise AssertionError
 
-    examples = (jnp.zeros((600, 8, 8, 1)), jnp.zeros(600), jnp.arange(600))
+    part = Part(jnp.zeros((600, 8, 8, 1)), jnp.zeros(600), jnp.arange(600))
     for state in ({}, {"steps": jnp.int32(3)}):
-        assert recalibrated(small_run(0), {}, state, examples, never) is state
+        assert recalibrated(small_run(0), Network({}, state), part, never) is state
 
 
 def odd_init(key, x):
@@ -177,21 +184,22 @@ def odd_apply(weights, x, *, train, state):
     return (x - mean) @ weights["w"], after
 
 
-def odd(weights=None, x=None):
+def odd(weights=None, x=None, *, pooled=False):
     model = from_function(odd_init, odd_apply)
     run = dataclasses.replace(resting("nnx", data(1_300)), model=model)
     own, state = model.init(jax.random.key(0), jnp.zeros((1, 3)))
     x = jnp.asarray(data(1_300).source.loaded.train.x if x is None else x)
-    order = jnp.arange(len(x), dtype=jnp.int32)
-    estimate = jax.jit(lambda w, s: recalibrated(run, w, s, (x, order, order), jnp.asarray))
-    return state, estimate(weights or own, state), np.asarray(x, np.float64)
+    part = Part(x, jnp.zeros(len(x)), None)
+    estimate = jax.jit(lambda w, s: recalibrated(run, Network(w, s), part, jnp.asarray, pooled=pooled))
+    ordered = np.asarray(x, np.float64)[np.asarray(content_order(x))]
+    return state, estimate(weights or own, state), ordered
 
 
 def test_leaves_that_are_no_statistics_of_batches_keep_the_value_of_the_run():
     before, after, x = odd()
-    batches = (x[:500], x[500:1000])
-    np.testing.assert_allclose(after["mean"], np.mean([b.mean(0) for b in batches], 0), rtol=1e-6)
-    np.testing.assert_allclose(after["slow"], 1e4 * np.mean([b.var(0) for b in batches], 0), rtol=5e-5)
+    mean, var = averaged(x)
+    np.testing.assert_allclose(after["mean"], mean, rtol=1e-6)
+    np.testing.assert_allclose(after["slow"], 1e4 * var, rtol=5e-5)
     for name in ("largest", "sum", "weight", "fresh", "rest"):
         np.testing.assert_array_equal(after[name], before[name])
     assert after["steps"] == 4 + AHEAD
@@ -200,6 +208,31 @@ def test_leaves_that_are_no_statistics_of_batches_keep_the_value_of_the_run():
 def test_of_many_examples_the_first_5000_are_used():
     _, after, x = odd(x=np.arange(3 * 5_700).reshape(-1, 3).astype(np.float32))
     np.testing.assert_allclose(after["mean"], x[:5_000].mean(0), rtol=1e-6)
+
+
+def normalised_init(key, x):
+    return {"w": jnp.ones((3, 2))}, {"norm": {"mean": jnp.zeros(3), "var": jnp.ones(3)}}
+
+
+def normalised_apply(weights, x, *, train, state):
+    old = state["norm"]
+    new = {"mean": x.mean(0), "var": x.var(0)} if train else old
+    kept = {name: 0.9 * old[name] + 0.1 * new[name] for name in old} if train else old
+    return ((x - new["mean"]) / jnp.sqrt(new["var"] + 1e-5)) @ weights["w"], {"norm": kept}
+
+
+def test_pooled_variances_are_those_over_all_examples():
+    """The law of total variance: the mean of variances and the variance of means."""
+    x = jnp.asarray(data(1_300).source.loaded.train.x) + jnp.repeat(jnp.arange(13.0), 100)[:, None]
+    model = from_function(normalised_init, normalised_apply)
+    run = dataclasses.replace(resting("nnx", data(1_300)), model=model)
+    network = Network(*model.init(jax.random.key(0), x[:1]))
+    estimate = jax.jit(lambda: recalibrated(run, network, Part(x, x, None), jnp.asarray, pooled=True))
+    found, wide = estimate()["norm"], np.asarray(x, np.float64)
+    np.testing.assert_allclose(found["mean"], wide.mean(0), rtol=1e-6)
+    np.testing.assert_allclose(found["var"], wide.var(0), rtol=1e-5)
+    with pytest.raises(InputError, match="variances cannot be pooled: the state has mean, slow, largest"):
+        odd(pooled=True)
 
 
 def test_statistics_that_are_not_finite_are_seen():

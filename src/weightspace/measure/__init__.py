@@ -1,0 +1,1 @@
+"""Measure: the only place where a network is measured."""
