@@ -33,10 +33,10 @@ from weightspace.models.adapters.common import (
     library_rules,
     taking,
 )
-from weightspace.models.adapters.equinox_parts import modules, parts
+from weightspace.models.adapters.equinox_parts import held_flags, parts
 from weightspace.models.adapters.inspection import listening
 from weightspace.models.adapters.keys import keys_for
-from weightspace.models.adapters.modes import flags_of, in_training, is_yes_or_no, told
+from weightspace.models.adapters.modes import flags_of, in_training, told
 from weightspace.models.adapters.record import LOCK, FlagWatch, Recorder
 from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
@@ -144,21 +144,14 @@ def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
 
 def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
     """A module whose flags, the library's and those under users' names, say the mode; those of its call."""
-    module = eqx.nn.inference_mode(module, value=not train)
-    for part, name in _held_flags(module):
-        # The parts were made anew by the line above, so none of a user's is changed.
+    try:
+        module = eqx.nn.inference_mode(module, value=not train)
+    except TypeError:  # The library's function sets no static field `inference`.
+        module = jax.tree.map(lambda leaf: leaf, module)
+    for part, name in held_flags(module):
+        # The parts were made anew above, so none of a user's is changed.
         object.__setattr__(part, name, in_training(name, held=True) is train)
     return module, told(flags_of(type(module).__call__), train=train)
-
-
-def _held_flags(module: Any) -> list[tuple[Any, str]]:
-    """The flags that a module and its parts hold, each with the part that holds it."""
-    return [
-        (part, field.name)
-        for part in modules(module)
-        for field in dataclasses.fields(part)
-        if in_training(field.name, held=True) is not None and is_yes_or_no(getattr(part, field.name, None))
-    ]
 
 
 def _check_coarse(module: Any, dtype: Any) -> None:
@@ -183,7 +176,7 @@ def _over_batch(
 ) -> tuple[Array, Any, dict[str, Array]]:
     """Outputs, the state after the batch, and what a recorder has found."""
     call, stateful = type(module).__call__, _takes_state(module, state)
-    knows = bool(flags or _held_flags(module))
+    knows = bool(flags or held_flags(module))
     order: list[str] = []
 
     def one(x: Array, key: Key[Array, ""]) -> tuple[Array, Any, dict[str, Array]]:

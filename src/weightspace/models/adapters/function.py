@@ -55,13 +55,14 @@ class FromFunction(UserModel):
         """What the user's `init` gives, under string keys."""
         with library_rules():
             weights, state = _split(self, self.start(key, x))
-        state = _named(state) if jax.tree.leaves(state) else {}
+            state = _named(state) if jax.tree.leaves(state) else {}
+            weights = _named(weights)
         if self.place in state:
             raise InputError(
                 f"the state of {self.name} has a part '{self.place}', where arrays without a gradient stand; "
                 "give it another name"
             )
-        return _named(weights), state
+        return weights, state
 
     def run(
         self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]

@@ -14,6 +14,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 _TRAINING = {"train", "training", "learning", "stochastic"}
 _TEST = {
     *("deterministic", "inference", "infer", "eval", "evaluation", "evaluate", "evaluating"),
@@ -68,7 +70,7 @@ def words_of(name: str) -> list[str]:
 
 def is_yes_or_no(value: Any) -> bool:
     """Whether a value is yes or no, also written as 1 or 0."""
-    return isinstance(value, bool) or (type(value) is int and value in (0, 1))
+    return isinstance(value, bool | np.bool_) or (type(value) is int and value in (0, 1))
 
 
 def flags_of(call: Callable[..., Any], *, held: bool = False) -> tuple[str, ...]:

@@ -72,6 +72,12 @@ def graph_of(model: Any) -> Graph:
             f"{model.name} holds a variable that is no array and no number; make it a plain attribute: "
             f"{str(error).partition(', which')[0]}"
         ) from error
+    except ValueError as error:
+        if "Invalid rng value: Rngs" not in str(error):
+            raise
+        raise InputError(
+            f"{model.name} makes nnx.Rngs of what it is given, which is nnx.Rngs already; pass it on as it is"
+        ) from error
     if isinstance(model, UserModel):
         call: Any = type(module).__call__
         check_call(call, flags_of(call), type(module).__name__)

@@ -53,17 +53,27 @@ def untold(model: Any, options: Iterable[Option], given: Given) -> str | None:
             plain = plain or _behaviour(model, given, None, 0, train=True)
             if plain is None:
                 return None
+            if isinstance(value, dict) and _adds(plain, _behaviour(model, given, option, which, train=True)):
+                return (
+                    f"it draws random numbers if {' and '.join(value)} came by `**{option.shown}`, where "
+                    "nothing passes them: name `train` and `key` among the arguments of the call"
+                )
             if value is A_KEY and _adds(plain, _behaviour(model, given, option, which, train=True)):
                 return (
                     f"'{option.shown}' draws random numbers once it is given a random key, which nothing "
                     "does: call it `key`, and pass it on from the outermost call"
                 )
-            if value is not A_KEY and _is_mode(model, given, plain, option, which):
+            if (
+                not isinstance(value, dict)
+                and value is not A_KEY
+                and _is_mode(model, given, plain, option, which)
+            ):
                 kind = "a field" if option.field else "an argument of a call"
                 return (
                     f"'{option.shown}' is {kind} that switches random numbers or statistics of the batch "
                     "on for training and for test alike, and which nothing sets, so that they never act: "
-                    f"call it `train` if it says whether the network trains; {_otherwise(model, option)}"
+                    f"if it says whether the network trains, call it `train` ({model.advice}); "
+                    f"{_otherwise(model, option)}"
                 )
     return None
 
