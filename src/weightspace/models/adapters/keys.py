@@ -33,10 +33,10 @@ def is_key(name: str) -> bool:
 
 def is_random_key(value: Any) -> bool:
     """Whether a value is a random key: typed, or the bare numbers of one."""
-    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
-    if dtype is None:
+    if not isinstance(value, jax.Array):
         return False
-    return jax.dtypes.issubdtype(dtype, jax.dtypes.prng_key) or (dtype == np.uint32 and shape == (2,))
+    bare = value.dtype == np.uint32 and value.shape == (2,)
+    return bare or jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key)
 
 
 def keys_of(call: Callable[..., Any]) -> tuple[str, ...]:
