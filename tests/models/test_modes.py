@@ -85,10 +85,10 @@ class EquinoxField(eqx.Module):
 
 
 class EquinoxLeaf(EquinoxField):
-    test: bool = False
+    is_test: bool = False
 
     def __call__(self, x, key):
-        return self.out(self.drop(self.hidden(x), key=key, inference=self.test))
+        return self.out(self.drop(self.hidden(x), key=key, inference=self.is_test))
 
 
 class EquinoxNeeded(EquinoxField):
@@ -253,9 +253,24 @@ def test_names_of_flags(expected, names):
     assert {name: in_training(name) for name in names} == dict.fromkeys(names, expected)
 
 
-def test_only_yes_and_no_are_flags():
-    def call(x, train, test=0.2, training=5, inference=None, eval=False):  # noqa: A002
-        return x, train, test, training, inference, eval
+@pytest.mark.parametrize(
+    "name", ["stochastic", "predict", "test", "apply_dropout", "update_stats", "is_stochastic"]
+)
+def test_names_that_a_choice_may_have_are_flags_of_a_call_only(name):
+    assert in_training(name) is not None
+    assert in_training(name, held=True) is None
 
-    assert flags_of(call) == ("train", "inference", "eval")
+
+@pytest.mark.parametrize(
+    "name", ["training", "is_test", "deterministic", "use_running_average", "predict_mode"]
+)
+def test_names_that_mean_nothing_else_are_flags_of_fields_too(name):
+    assert in_training(name, held=True) is in_training(name) is not None
+
+
+def test_only_yes_and_no_are_flags():
+    def call(x, train, test=0.2, training=5, inference=None, eval=False, is_eval=1):  # noqa: A002
+        return x, train, test, training, inference, eval, is_eval
+
+    assert flags_of(call) == ("train", "inference", "eval", "is_eval")
     assert told(("train", "inference"), train=True) == {"train": True, "inference": False}

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.modes import in_training, yes_or_no
+from weightspace.models.adapters.trial import Option, surveying
+from weightspace.models.adapters.untold import untold
 from weightspace.models.trace import reached
 
 BATCH = 2
@@ -73,7 +75,9 @@ def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]
         weights, state, twins = _drawn(model, key, x)
         fixed = {path for path, leaf in weights.items() if not jnp.issubdtype(leaf.dtype, jnp.floating)}
         still = _unmoved(model, weights, fixed, state, key, x)
-        _check_test(model, weights, state, key, x)
+        with surveying(model.code) as options:
+            _check_test(model, weights, state, key, x)
+        _check_untold(model, options, (weights, state, key, x))
     except InputError:
         raise
     except Exception as error:
@@ -204,6 +208,13 @@ def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: An
             f"{model.name} changes its state '{followed[0]}' by the data at test time (a normalisation that "
             f"goes by the batch?): {_advice(model)}"
         )
+
+
+def _check_untold(model: Any, options: dict[Any, Option], given: Any) -> None:
+    with _listening():
+        found = untold(model, options.values(), given)
+    if found:
+        raise InputError(f"{model.name}: {found}")
 
 
 def _refuse(model: Any, complaints: list[tuple[str, bool]]) -> None:
