@@ -76,7 +76,7 @@ class Task(Spec):
     def measure(self, outputs: Array, y: Array) -> dict[str, Float[Array, " batch"]]:
         """A value an example for each metric; their weighted means are the metrics. In compiled code.
 
-        All of them are NaN for an example whose outputs hold NaN: its class is not the first of them.
+        They are NaN for an example whose outputs are no numbers (`defined`): its class is not the first.
         """
         own = self.loss.metrics(outputs, y)
         chosen = {"loss": own["loss"]}
@@ -143,10 +143,20 @@ def _loss_advice(given: Any) -> str:
 
 
 def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Array, " batch"]]:
-    """Values an example, NaN where its outputs hold NaN."""
-    undefined = jnp.any(jnp.isnan(outputs.reshape(outputs.shape[0], -1)), axis=1)
+    """Values an example: NaN where its outputs hold NaN, or infinity of which the loss is not finite either.
+
+    That loss itself stays, as infinity where it is.
+    """
+    flat = outputs.reshape(outputs.shape[0], -1)
+    undefined = jnp.any(jnp.isnan(flat), axis=1)
+    broken = undefined
+    if "loss" in values:
+        broken |= ~jnp.isfinite(values["loss"]) & ~jnp.all(jnp.isfinite(flat), axis=1)
     return {
-        name: jnp.where(undefined, jnp.asarray(jnp.nan, value.dtype), value) for name, value in values.items()
+        name: jnp.where(
+            undefined if name == "loss" else broken, jnp.asarray(jnp.nan, value.dtype), value
+        )
+        for name, value in values.items()
     }
 
 
