@@ -120,7 +120,9 @@ def check_number(
         and (most is None or value <= most)
     )
     if not fits:
-        raise InputError(f"{name} is {shown(value)}, but must lie in {lower}, {upper}.{' ' + hint if hint else ''}")
+        raise InputError(
+            f"{name} is {shown(value)}, but must lie in {lower}, {upper}.{' ' + hint if hint else ''}"
+        )
 
 
 def shown(value: Any) -> str:

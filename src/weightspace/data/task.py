@@ -153,9 +153,7 @@ def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Arra
     if "loss" in values:
         broken |= ~jnp.isfinite(values["loss"]) & ~jnp.all(jnp.isfinite(flat), axis=1)
     return {
-        name: jnp.where(
-            undefined if name == "loss" else broken, jnp.asarray(jnp.nan, value.dtype), value
-        )
+        name: jnp.where(undefined if name == "loss" else broken, jnp.asarray(jnp.nan, value.dtype), value)
         for name, value in values.items()
     }
 

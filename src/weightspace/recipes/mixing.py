@@ -69,7 +69,9 @@ def _taken(y: np.ndarray, rows: int, group: int) -> tuple[np.ndarray, np.ndarray
     return np.stack(here), np.stack(others)
 
 
-def depends_on_size(function: Function, shape: tuple[int, ...], y: np.ndarray, sizes: Iterable[int]) -> str | None:
+def depends_on_size(
+    function: Function, shape: tuple[int, ...], y: np.ndarray, sizes: Iterable[int]
+) -> str | None:
     """Whether a row has another value in a large batch than among a few, in words; None if it has not.
 
     Args:
@@ -189,7 +191,12 @@ def cached_mixes(
 
 @functools.lru_cache(maxsize=256)
 def cached_depends(
-    function: Any, shape: tuple[int, ...], y: bytes, dtype: str, inner: tuple[int, ...], sizes: tuple[int, ...]
+    function: Any,
+    shape: tuple[int, ...],
+    y: bytes,
+    dtype: str,
+    inner: tuple[int, ...],
+    sizes: tuple[int, ...],
 ) -> str | None:
     """`depends_on_size`, once likewise."""
     return depends_on_size(function, shape, np.frombuffer(y, dtype).reshape(-1, *inner), sizes)

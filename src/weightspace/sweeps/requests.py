@@ -164,7 +164,7 @@ def check_run(request: Request) -> None:
         code.check_unchanged()
     check_apart(run, request.probes, ())
     data, storage = run.task.data, run.precision.storage
-    data.check_digits(storage)
+    data.check_digits(run.precision.dtype)
     shape = output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage))
     run.task.check(shape, batch_sizes(run))
     layout: Layout = layout_of_run(run)
