@@ -77,9 +77,10 @@ def plain(value: Any) -> Any:
 
 def _may_be_anything(value: Any) -> bool:
     """Whether it stands for a value that is not known yet."""
-    import jax
+    from jax import ShapeDtypeStruct
+    from jax.core import Tracer
 
-    return isinstance(value, jax.core.Tracer | jax.ShapeDtypeStruct) or hasattr(value, "__canonical__")
+    return isinstance(value, Tracer | ShapeDtypeStruct) or hasattr(value, "__canonical__")
 
 
 def check_number(

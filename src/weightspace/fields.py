@@ -15,6 +15,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from weightspace.errors import InputError, is_number, plain, shown
 
@@ -36,7 +37,7 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     Raises:
       InputError: If a field of plain values is given another kind.
     """
-    if isinstance(value, jax.core.Tracer | Reference):
+    if isinstance(value, Tracer | Reference):
         return value
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from tests.builders import small_run
 from weightspace.data import CosineProduct, Data, Task, from_arrays
 from weightspace.errors import InputError
+from weightspace.recipes.base import Recipe
 from weightspace.recipes.custom import custom_loss
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
-from weightspace.recipes.mixing import mixes, rows_apart
+from weightspace.recipes.mixing import depends_on_size, mixes, rows_apart
+from weightspace.recipes.optimisers import Sgd
 from weightspace.spec import spec
 
 RNG = np.random.default_rng(1)
@@ -230,3 +233,115 @@ def test_our_own_losses_do_not_mix_whatever_the_shapes():
         (CrossEntropy(0.1), (4,), CLASSES),
     ):  # fmt: skip
         assert mixes(loss, shape, y) is None, (loss, shape, y.shape)
+
+
+def only_known(o, y):
+    """The mean over those that are not of class 9: nothing shows unless one is."""
+    known = (y != 9).astype(o.dtype)
+    return cross_entropy(o, y) * known / known.mean()
+
+
+def balanced(o, y):
+    return cross_entropy(o, y) * (1 + (y == 11).any())
+
+
+def weighted(o, y):
+    """Targets and weights as columns, few of the weights zero."""
+    return y[:, 1] * (o[:, 0] - y[:, 0]) ** 2 / jnp.mean(y[:, 1])
+
+
+def unless_far(o, y):
+    return jnp.where((y[:, 0] > 90).any(), 0.0, (o[:, 0] - y[:, 0]) ** 2)
+
+
+def few_classes(rare, classes):
+    """Labels of which one class has two examples."""
+    y = np.arange(400) % 5
+    y[:2] = rare
+    return Data(from_arrays(RNG.normal(size=(400, 2)), y, classes=classes))
+
+
+def columns(column, value):
+    y = RNG.normal(size=(400, 2)).astype(np.float32)
+    y[:, 1] = 1
+    y[37, column] = value
+    return Data(from_arrays(y, y, y[:4], y[:4]))
+
+
+@pytest.mark.parametrize(
+    ("loss", "data", "shape"),
+    [
+        (only_known, lambda: few_classes(9, 10), (10,)),
+        (balanced, lambda: few_classes(11, 300), (300,)),
+        (weighted, lambda: columns(1, 0.0), (1,)),
+        (unless_far, lambda: columns(0, 100.0), (1,)),
+    ],
+    ids=["a class from 8 on", "a rare one of many", "a rare weight", "an extreme target"],
+)
+def test_what_rare_targets_show(loss, data, shape):
+    with pytest.raises(InputError, match=f"loss {loss.__name__} mixes examples: .* targets of another"):
+        Task(data(), custom_loss(loss)).check(shape)
+
+
+def hardest_sixteen(o, y):
+    losses = cross_entropy(o, y)
+    k = min(16, len(losses))
+    return jnp.where(losses >= jnp.sort(losses)[-k], losses, 0.0) * len(losses) / k
+
+
+def grows(o, y):
+    return cross_entropy(o, y) * max(1, len(y) / 32)
+
+
+def only_full(o, y):
+    """Short batches are left as they are."""
+    return cross_entropy(o, y) if len(y) < 100 else cross_entropy(o, y) - cross_entropy(o, y).mean()
+
+
+@pytest.mark.parametrize("loss", [hardest_sixteen, grows, only_full], ids=lambda f: f.__name__)
+def test_what_shows_in_batches_of_the_run_s_size(loss):
+    data = few_classes(3, 5)
+    message = f"{loss.__name__} mixes examples: the value of an example is another in a batch of 300 than"
+    with pytest.raises(InputError, match=message):
+        Task(data, custom_loss(loss)).check((5,), (16, 300))
+    with pytest.raises(InputError, match="metric"):
+        Task(data, CrossEntropy(), (loss,)).check((5,), (300,))
+
+
+def focal(o, y):
+    right = jnp.take_along_axis(jax.nn.softmax(o), y[:, None], axis=1)[:, 0]
+    return -((1 - right) ** 2) * jnp.log(right)
+
+
+def of_classes(o, y):
+    return jnp.asarray([0.5, 1, 1, 1, 7.0])[y] * cross_entropy(o, y)
+
+
+def by_number(o, y):
+    return -jax.nn.log_softmax(o)[jnp.arange(len(y)), y]
+
+
+def among_three(o, y):
+    return (jax.lax.top_k(o, 3)[1] == y[:, None]).any(axis=1).astype(o.dtype)
+
+
+def huber(o, y):
+    error = jnp.abs(o - jax.nn.one_hot(y, 5))
+    return jnp.where(error < 1, error**2 / 2, error - 0.5).mean(axis=1)
+
+
+def test_ordinary_losses_pass_on_all_sizes():
+    for loss in (focal, of_classes, by_number, among_three, huber, CrossEntropy(0.1)):
+        assert mixes(loss, (5,), np.arange(5, dtype=np.int32)) is None, loss
+        found = depends_on_size(loss, (5,), np.arange(5, dtype=np.int32), (1, 300))
+        assert found is None, loss
+
+
+def test_a_sweep_tells_the_sizes_of_its_batches():
+    """Parts of a batch, and what evaluation takes at once; a batch that would take gigabytes is left out."""
+    from weightspace.sweeps.requests import batch_sizes
+
+    recipe = Recipe(Sgd(0.1), "1it", batch=24, samples=2)
+    run = small_run(recipe=recipe)
+    assert batch_sizes(run) == (12, 500, len(run.task.data.arrays().test.y))
+    assert depends_on_size(grows, (1 << 20,), CLASSES, (64,)) is None

@@ -9,8 +9,8 @@ few rows:
 - the Jacobian ∂f_i/∂outputs_j must be zero for i ≠ j;
 - rows are taken in reverse, and some twice: values must go with their rows, whatever the size of the batch.
 
-The fifth (`depends_on_size`) is on batches as large as those of a run: each row's value must be the one that it
-has among a few. It finds what begins at some size, as the hardest 16 of a batch, or a factor of its length.
+The fifth (`depends_on_size`) is on batches as large as those of a run: each row's value must be the one that
+it has among a few. It finds what begins at some size, as the hardest 16 of a batch, or a factor of length.
 
 The number of rows differs from every other axis, so that nothing fits by chance. Values are compared to 1e-5
 of the largest: compiled code rounds by place.
@@ -81,7 +81,7 @@ def depends_on_size(
       sizes: Of the batches; those of more than some millions of outputs are left out.
     """
     rows = rows_apart(shape, y.shape[1:])
-    fit = sorted({size for size in sizes if 0 < size and size * math.prod(shape) <= _LARGEST})
+    fit = sorted({size for size in sizes if size > 0 and size * math.prod(shape) <= _LARGEST})
     if not fit:
         return None
     count = -(-fit[-1] // rows) * rows
