@@ -1,5 +1,7 @@
 """Fault 17: a user's loss or metric must give each example a number of its own."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,9 @@ from weightspace.recipes.custom import custom_loss
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from weightspace.recipes.mixing import depends_on_size, mixes, rows_apart
 from weightspace.recipes.optimisers import Sgd
+from weightspace.recipes.paths import path_between
 from weightspace.spec import spec
+from weightspace.sweeps.requests import batch_sizes
 
 RNG = np.random.default_rng(1)
 REAL, CLASSES = RNG.normal(size=8).astype(np.float32), np.arange(4, dtype=np.int32)
@@ -300,12 +304,19 @@ def only_full(o, y):
 
 @pytest.mark.parametrize("loss", [hardest_sixteen, grows, only_full], ids=lambda f: f.__name__)
 def test_what_shows_in_batches_of_the_run_s_size(loss):
+    y = np.arange(5, dtype=np.int32)
+    assert depends_on_size(loss, (5,), y, (6, 7)) is None
+    found = depends_on_size(loss, (5,), y, (6, 300))
+    assert found == "the value of an example is another in a batch of 300 than in one of 6"
+
+
+def test_a_task_tries_the_sizes_that_it_is_told():
     data = few_classes(3, 5)
-    message = f"{loss.__name__} mixes examples: the value of an example is another in a batch of 300 than"
-    with pytest.raises(InputError, match=message):
-        Task(data, custom_loss(loss)).check((5,), (16, 300))
-    with pytest.raises(InputError, match="metric"):
-        Task(data, CrossEntropy(), (loss,)).check((5,), (300,))
+    message = "grows mixes examples: the value of an example is another in a batch of 64 than in one of 6"
+    for task in (Task(data, custom_loss(grows)), Task(data, CrossEntropy(), (grows,))):
+        task.check((5,), (16,))
+        with pytest.raises(InputError, match=message):
+            task.check((5,), (16, 64))
 
 
 def focal(o, y):
@@ -331,16 +342,82 @@ def huber(o, y):
 
 
 def test_ordinary_losses_pass_on_all_sizes():
-    for loss in (focal, of_classes, by_number, among_three, huber, CrossEntropy(0.1)):
+    for loss in (focal, of_classes, by_number, huber):
         assert mixes(loss, (5,), np.arange(5, dtype=np.int32)) is None, loss
         found = depends_on_size(loss, (5,), np.arange(5, dtype=np.int32), (1, 300))
         assert found is None, loss
 
 
+def if_all_are_far(o, y):
+    """No trial has such targets."""
+    return jnp.where((jnp.abs(y) > 1e6).all(), 0.0, o[:, 0] - y)
+
+
+def of_the_first(o, y):
+    return o[:, 0] - 0 * jax.lax.stop_gradient(y[0])
+
+
+def turned(o, y):
+    return o[jnp.arange(len(y))[::-1], 0] * (y > 1e6)
+
+
+def added(o, y):
+    return o[:, 0] * (jnp.zeros(2).at[(y > 1e6).astype(jnp.int32)].add(1)[1] < 3)
+
+
+def in_a_loop(o, y):
+    return jax.lax.scan(lambda most, each: (jnp.maximum(most, each), most > 1e6), 0.0, y)[1] + o[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("function", "by"),
+    [
+        (if_all_are_far, "reduce_and"), (of_the_first, "sub|mul"), (turned, "mul"), (added, "scatter-add"),
+        (in_a_loop, "max"), (centred, "reduce_sum"), (sorted_, "sort"), (cumulated, "cumsum"),
+    ],
+    ids=lambda each: getattr(each, "__name__", ""),
+)  # fmt: skip
+def test_paths_in_the_program_itself(function, by):
+    """They are there whatever the numbers."""
+    rows = jax.ShapeDtypeStruct((7, 1), jnp.float32), jax.ShapeDtypeStruct((7,), jnp.float32)
+    assert re.fullmatch(by, path_between(function, *rows))
+    assert mixes(function, (1,), REAL) is not None
+
+
+def placed(o, y):
+    """One-hot by writing."""
+    return (jnp.zeros_like(o).at[jnp.arange(len(y)), y].set(1) * o).sum(axis=1)
+
+
+def one_by_one(o, y):
+    return jax.lax.map(lambda pair: -jax.nn.log_softmax(pair[0])[pair[1]], (o, y))
+
+
+def chosen(o, y):
+    return jax.vmap(lambda o, y: jax.lax.switch(y, [lambda: o[0], lambda: o[1] * 2]))(o, y)
+
+
+def middle(o, y):
+    return jnp.median(o, axis=1) + jnp.einsum("bi,ij,bj->b", o, jnp.eye(12), o)
+
+
+def until(o, y):
+    """How many turns is the examples' affair: there is no verdict, and the trials find nothing."""
+    return jax.vmap(lambda o: jax.lax.while_loop(lambda c: c > 1, lambda c: c / 2, jnp.abs(o[0])))(o)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [focal, by_number, among_three, hinge, by_rank, right, placed, one_by_one, chosen, middle, until],
+    ids=lambda f: f.__name__,
+)
+def test_no_path_where_each_row_is_its_own(function):
+    rows = jax.ShapeDtypeStruct((7, 12), jnp.float32), jax.ShapeDtypeStruct((7,), jnp.int32)
+    assert path_between(function, *rows) is None
+
+
 def test_a_sweep_tells_the_sizes_of_its_batches():
     """Parts of a batch, and what evaluation takes at once; a batch that would take gigabytes is left out."""
-    from weightspace.sweeps.requests import batch_sizes
-
     recipe = Recipe(Sgd(0.1), "1it", batch=24, samples=2)
     run = small_run(recipe=recipe)
     assert batch_sizes(run) == (12, 500, len(run.task.data.arrays().test.y))

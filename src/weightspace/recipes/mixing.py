@@ -12,6 +12,8 @@ few rows:
 The fifth (`depends_on_size`) is on batches as large as those of a run: each row's value must be the one that
 it has among a few. It finds what begins at some size, as the hardest 16 of a batch, or a factor of length.
 
+What no trial shows, for it takes a target or a size that was not tried, shows in the program (`paths`).
+
 The number of rows differs from every other axis, so that nothing fits by chance. Values are compared to 1e-5
 of the largest: compiled code rounds by place.
 """
@@ -24,6 +26,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from weightspace.recipes.paths import path_between
 
 Function = Callable[[Any, Any], Any]
 _RTOL = 1e-5
@@ -55,7 +59,11 @@ def mixes(function: Function, shape: tuple[int, ...], y: np.ndarray) -> str | No
         for group in range(max(1, -(-len(y) // rows))) if number == 0 else (number,):
             if group < _GROUPS and (found := trial.of(outputs, *_taken(y, rows, group))):
                 return found
-    return None
+    batch = (
+        jax.ShapeDtypeStruct((rows, *inner), t) for inner, t in ((shape, jnp.float32), (y.shape[1:], y.dtype))
+    )
+    path = path_between(function, *batch)
+    return None if path is None else f"the value of one example is computed from others too, by {path}"
 
 
 def _taken(y: np.ndarray, rows: int, group: int) -> tuple[np.ndarray, np.ndarray]:
