@@ -19,6 +19,7 @@ GROUND = (
         "streams",
         "tree",
         "errors",
+        "fields",
         "platform",
         "compiler",
     ),

@@ -14,6 +14,7 @@ import jax
 
 from weightspace.arguments import check_labels, check_run, said, watched_probes, watched_steps
 from weightspace.errors import InputError, check_choice
+from weightspace.fields import Reference
 from weightspace.spec import Spec, canonical, digest_of, spec, static
 from weightspace.tree import Tree
 
@@ -57,7 +58,7 @@ class Node(Spec):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Output:
+class Output(Reference):
     """An array (or nested dict of arrays) that a node leaves behind, by name.
 
     Attributes:

@@ -130,6 +130,11 @@ class Answered:
         """By what happened, the digests of the runs that diverged."""
         return self._reasons(("diverged",))
 
+    @property
+    def without_value(self) -> dict[str, list[str]]:
+        """By what is NaN of them and why, the digests of the runs that are sound but lack a metric."""
+        return {text: runs for text, runs in self._reasons(("ok",)).items() if text != "ok"}
+
     def _reasons(self, statuses: Sequence[str]) -> dict[str, list[str]]:
         records = self.store.records()
         found: dict[str, list[str]] = {}

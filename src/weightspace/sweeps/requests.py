@@ -17,6 +17,7 @@ from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
 from weightspace.store.rows import Record
 from weightspace.sweeps.recorded import check_apart, covered, marks
+from weightspace.training.evaluate import BATCH
 from weightspace.training.step import layout_of_run
 
 DONE = ("ok", "diverged")
@@ -149,6 +150,12 @@ def evaluation_points(run: Run, watch: Watch) -> tuple[int, ...]:
     return tuple(sorted({0, total, *watch.steps}))
 
 
+def batch_sizes(run: Run) -> tuple[int, ...]:
+    """The sizes of the batches on which a run's loss and metrics are computed."""
+    parts = (run.task.data.size, run.task.data.validation, len(run.task.data.arrays().test.y))
+    return (run.recipe.batch // run.recipe.samples, *(min(size, BATCH) for size in parts if size))
+
+
 def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
@@ -157,8 +164,9 @@ def check_run(request: Request) -> None:
         code.check_unchanged()
     check_apart(run, request.probes, ())
     data, storage = run.task.data, run.precision.storage
-    data.check_digits(storage)
-    run.task.check(output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage)))
+    data.check_digits(run.precision.dtype)
+    shape = output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage))
+    run.task.check(shape, batch_sizes(run))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.check(run.space.coordinates(layout))

@@ -5,6 +5,7 @@ NaN, and its history says what it was before.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
 from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
+from weightspace.sweeps.trouble import undefined
 from weightspace.training.step import layout_of_run
 
 
@@ -145,13 +147,21 @@ def block_results(
         kept = _outputs(request, outputs, place)
         for key, value in kept.items():
             results.arrays |= to_tensors(run.digest, key, value)
-        error = errors.get(place)
+        status = "diverged" if place in errors else "ok"
+        error = errors.get(place) or _undefined(request, last)
         results.rows.append(
-            row_of(run, "ok" if error is None else "diverged", provenance, error=error, seconds=seconds,
+            row_of(run, status, provenance, error=error, seconds=seconds,
                    steps=steps, request=request, outputs=sorted(kept), metrics=last)
         )  # fmt: skip
     results.history = columns
     return results
+
+
+def _undefined(request: Request, last: Mapping[str, float]) -> str | None:
+    """Why metrics of a run that is finite are NaN; None where none is."""
+    expected = tuple(start for probe in request.probes for start in probe.missing)
+    names = [name for name, value in last.items() if math.isnan(value) and not name.startswith(expected)]
+    return undefined(names) if names else None
 
 
 def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:

@@ -182,3 +182,14 @@ def test_spoilt_parquet_and_several_sets(tmp_path):
         write_parquet(tmp_path / name / "train.parquet", IMAGES, LABELS)
     with pytest.raises(DataError, match="holds several sets"):
         split_files(tmp_path)
+
+
+def test_labels_of_the_test_part_alone_are_refused(tmp_path):
+    """Whether the table names its classes or not: that a name is known makes no examples of it."""
+    features = {"label": {"names": list("abcdefghij"), "_type": "ClassLabel"}}
+    for metadata in (None, {"huggingface": json.dumps({"info": {"features": features}})}):
+        home = tmp_path / str(metadata is None)
+        write_parquet(home / "train.parquet", IMAGES, np.arange(12) % 4, metadata=metadata)
+        write_parquet(home / "test.parquet", IMAGES, np.arange(12) % 4 + 1, metadata=metadata)
+        with pytest.raises(DataError, match=r"has classes that train has not: 4 \(3 of 12 examples\)"):
+            _ = Folder(str(home)).loaded

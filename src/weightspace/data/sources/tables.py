@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weightspace.data.content import Loaded, assemble
+from weightspace.data.content import Loaded, assemble, check_classes_known
 from weightspace.data.sources.images import CHUNK, Encoded, decode_images
 from weightspace.data.sources.splits import TEST_NAMES, Columns
 from weightspace.errors import DataError
@@ -82,6 +82,9 @@ def read_tables(name: str, splits: Mapping[str, Table], columns: Columns) -> Loa
         )
     parts = [_read(name, splits[split], columns) for split in ("train", test)]
     classes = columns.classes or _named_classes(splits["train"].schema, columns)
+    if classes is not None and all(np.issubdtype(labels.dtype, np.integer) for _, labels in parts):
+        # As for folders of classes: that a name is known does not make it one that was learnt.
+        check_classes_known(name, parts[0][1], parts[1][1], ", or leave such examples out")
     return assemble(name, parts[0], parts[1], classes=classes)
 
 
