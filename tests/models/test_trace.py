@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 
 
 @jax.custom_vjp

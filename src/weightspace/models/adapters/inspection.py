@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.modes import in_training, yes_or_no
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 
 BATCH = 2
 
