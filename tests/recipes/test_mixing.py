@@ -7,9 +7,10 @@ import pytest
 
 from weightspace.data import CosineProduct, Data, Task, from_arrays
 from weightspace.errors import InputError
+from weightspace.models.mixing import rows_apart
 from weightspace.recipes.custom import custom_loss
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
-from weightspace.recipes.mixing import mixes, rows_apart
+from weightspace.recipes.mixing import mixes
 from weightspace.spec import spec
 
 RNG = np.random.default_rng(1)

@@ -21,11 +21,11 @@ _MOVED = {
     *("reduce_max", "reduce_min", "reduce_and", "reduce_or", "stop_gradient", "reduce_precision"),
 }  # fmt: skip
 _COMPUTED: dict[str, Any] = {
-    **{name: getattr(np, name) for name in ("add", "multiply", "sign", "abs", "sqrt", "square", "exp", "log")},
-    **{"mul": np.multiply, "sub": np.subtract, "neg": np.negative, "not": np.invert, "max": np.maximum},
-    **{"min": np.minimum, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor},
-    **{"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater},
-    **{"ge": np.greater_equal, "div": np.true_divide, "pow": np.power, "convert_element_type": np.array},
+    **{name: getattr(np, name) for name in ("add", "sign", "abs", "sqrt", "square", "exp", "log")},
+    "mul": np.multiply, "sub": np.subtract, "neg": np.negative, "not": np.invert, "max": np.maximum,
+    "min": np.minimum, "and": np.bitwise_and, "or": np.bitwise_or, "xor": np.bitwise_xor,
+    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
+    "ge": np.greater_equal, "div": np.true_divide, "pow": np.power, "convert_element_type": np.array,
     "clamp": lambda low, value, high: np.clip(value, low, high),
 }  # fmt: skip
 _NOUGHT = {"mul", "and", "dot_general", "conv_general_dilated"}
@@ -33,18 +33,19 @@ _NOUGHT = {"mul", "and", "dot_general", "conv_general_dilated"}
 _LINEAR = {"reduce_sum", "cumsum", "neg", "convert_element_type"}
 
 
-def reached(closed: Any, marked: Sequence[bool]) -> list[bool]:
+def reached(closed: Any, marked: Sequence[bool], *, constants: bool = True) -> list[bool]:
     """For each result of a traced computation, whether it may depend on a marked argument.
 
-    Nothing is computed; loops, branches and calls are entered. Branches and factors that are constants are
-    followed: what a constant `False` or 0 switches off is not reached.
+    Nothing is computed; loops, branches and calls are entered.
 
     Args:
       closed: What `jax.make_jaxpr` gives.
       marked: One entry for each array of the arguments.
+      constants: Whether branches and factors that are constants are followed, so that what a constant
+        `False` or 0 switches off is not reached.
     """
     values = [_Reached(hit) for hit in marked]
-    return [value.hit for value in _Reach().walk(closed.jaxpr, values, closed.consts)]
+    return [value.hit for value in _Reach(constants).walk(closed.jaxpr, values, closed.consts)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,8 +59,11 @@ class _Reached:
 class _Reach(Walker[_Reached]):
     picks = True
 
+    def __init__(self, constants: bool):
+        self._constants = constants
+
     def constant(self, value: Any = None) -> _Reached:
-        return _Reached(False, _fill(value))
+        return _Reached(False, _fill(value) if self._constants else None)
 
     def join(self, a: _Reached, b: _Reached) -> _Reached:
         return _Reached(a.hit or b.hit, a.fill if a.fill == b.fill else None)
