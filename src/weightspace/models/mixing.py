@@ -5,7 +5,8 @@ with them. Networks that `rows` proves to keep examples apart need no trial. Los
 battery (`recipes.mixing`), which shares the pieces here.
 """
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import jax
@@ -16,11 +17,9 @@ RTOL = 1e-5
 ROWS = 5
 _CHANGED, _TURNED = 1e-4, 1e-3
 """Of the largest output: what a change may be with equal places, and with others, which round otherwise."""
-_STIRRED = 0.1
-"""Deviations of the weights by which layers that start at zero, or switched off, are made to act."""
 
-Network = Callable[[Any, Any, Any], Any]
-"""(key, whether the weights are stirred, batches [n, rows, …]) -> outputs [n, rows, …]."""
+Network = Callable[[dict[str, Any], Any, Any], Any]
+"""(floating arrays by path, key, batches [n, rows, …]) -> outputs [n, rows, …]."""
 
 
 def rows_apart(*shapes: tuple[int, ...], least: int = ROWS) -> int:
@@ -44,52 +43,43 @@ def same(one: np.ndarray, other: np.ndarray, rtol: float = RTOL) -> bool:
         return bool(np.allclose(one, other, rtol=rtol, atol=atol, equal_nan=True))
 
 
-def stirred(arrays: Any, key: Any, size: Any) -> Any:
-    """Floating arrays with some noise: `size` times a tenth, or a tenth of their own deviation from zero.
-
-    Args:
-      arrays: A tree of arrays.
-      key: A single key.
-      size: 0 or 1, traced.
-    """
-    leaves, structure = jax.tree.flatten(arrays)
-
-    def one(leaf: Any, key: Any) -> Any:
-        if not jnp.issubdtype(leaf.dtype, jnp.floating):
-            return leaf
-        wide = leaf.astype(jnp.float32)
-        own = jnp.sqrt(jnp.mean(wide**2))
-        scale = _STIRRED * jnp.where(own > 0, own, jnp.ones_like(own)) * size
-        return (wide + scale * jax.random.normal(key, leaf.shape)).astype(leaf.dtype)
-
-    keys = jax.random.split(key, max(1, len(leaves)))
-    return jax.tree.unflatten(structure, [one(leaf, keys[i]) for i, leaf in enumerate(leaves)])
-
-
-def network_mixes(network: Network, shape: tuple[int, ...], dtype: Any) -> str | None:
+def network_mixes(
+    network: Network, arrays: Mapping[str, Any], shape: tuple[int, ...], dtype: Any
+) -> str | None:
     """How the outputs of a network for one example depend on the others of the batch; None if they do not.
 
-    Tried with two draws of the inputs, at the weights as drawn and at stirred ones.
+    Tried with two draws of the inputs and of the weights, none of them zero, as layers that start at zero are
+    otherwise seen by nobody; those of the second draw are positive.
 
     Args:
       network: What it gives for several batches; compiled once.
+      arrays: Its floating arrays, or their shapes and types.
       shape: Of a batch: rows, then the axes of one example.
       dtype: Of the inputs.
     """
     with jax.ensure_compile_time_eval(), jax.debug_nans(False):
-        key = jax.random.key(0, impl="threefry2x32")
-        compiled = jax.jit(network)
+        key, compiled = jax.random.key(0, impl="threefry2x32"), jax.jit(network)
         for draw in range(2):
-            batch = _inputs(np.random.default_rng(draw), shape, dtype)
+            rng = np.random.default_rng(draw)
+            batch = _inputs(rng, shape, dtype)
+            weights = {path: _weights(rng, leaf, positive=draw == 1) for path, leaf in arrays.items()}
             changed = list(_changes(batch))
             batches = np.stack([batch, batch[::-1], *(other for _, other in changed)])
-            values, turned, *found = np.asarray(compiled(key, np.float32(draw), batches), np.float32)
+            values, turned, *found = np.asarray(compiled(weights, key, batches), np.float32)
             for (row, _), other in zip(changed, found, strict=True):
                 if not same(np.delete(other, row, 0), np.delete(values, row, 0), _CHANGED):
                     return "with another example of the batch"
             if not same(turned, values[::-1], _TURNED):
                 return "with its place in the batch"
     return None
+
+
+def _weights(rng: np.random.Generator, leaf: Any, *, positive: bool) -> np.ndarray:
+    """Kernels that keep the size of what goes through them; other arrays from a half to one and a half."""
+    if len(leaf.shape) < 2:
+        return rng.uniform(0.5, 1.5, leaf.shape).astype(leaf.dtype)
+    kernel = rng.normal(size=leaf.shape) / np.sqrt(max(1, math.prod(leaf.shape[:-1])))
+    return (np.abs(kernel) if positive else kernel).astype(leaf.dtype)
 
 
 def _inputs(rng: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Whether the examples of a batch stay apart in a computation, proved from its operations.
 
 Of each value it is known that its rows lie along one axis, in their order and one or several places each, all
-computed from one example alone; or that it comes from no example; or nothing. What is proved here mixes no examples. What is not (rows put into one
-axis with others, operations not named here) may still be apart, which `mixing` decides by numbers.
+computed from one example alone; or that it comes from no example; or nothing. What is proved here mixes no
+examples. What is not (operations not named here, rows sorted and put back) may still be apart, which `mixing`
+decides by numbers.
 """
 
 import dataclasses

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.modes import in_training, yes_or_no
-from weightspace.models.mixing import network_mixes, rows_apart, stirred
+from weightspace.models.mixing import network_mixes, rows_apart
 from weightspace.models.reach import reached
 from weightspace.models.rows import apart
 
@@ -214,18 +214,19 @@ def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: An
             f"goes by the batch?): {_advice(model)}; {_BRANCH}"
         )
     if not apart(closed, by_data):
-        _check_apart(model, x)
+        _check_apart(model, weights, x)
 
 
-def _check_apart(model: Any, x: Any) -> None:
+def _check_apart(model: Any, weights: dict[str, Any], x: Any) -> None:
     """Raise if, by numbers, the outputs for one example depend on the others at test time."""
+    floating = {path: leaf for path, leaf in weights.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
 
-    def network(key: Any, size: Any, batches: Any) -> Any:
-        weights, state = model.draw(key, jnp.zeros(x.shape, x.dtype))
-        weights = stirred(weights, key, size)
-        return jax.lax.map(lambda x: model.run(weights, state, x, train=False, key=key)[0], batches)
+    def network(floating: Any, key: Any, batches: Any) -> Any:
+        arrays, state = model.draw(key, jnp.zeros(x.shape, x.dtype))
+        arrays = tree.nested_dict(tree.flat_dict(arrays) | floating)
+        return jax.lax.map(lambda x: model.run(arrays, state, x, train=False, key=key)[0], batches)
 
-    how = network_mixes(network, x.shape, x.dtype)
+    how = network_mixes(network, floating, x.shape, x.dtype)
     if how:
         raise InputError(
             f"the outputs of {model.name} for one example change {how} at test time (a normalisation or an "
