@@ -120,10 +120,11 @@ def input_dtype_of(model: Model, shape: tuple[int, ...]) -> str:
     for dtype in ("float32", "int32"):
         try:
             output_shape_of(model, shape, dtype)
-            return dtype
         except (TypeError, ValueError, IndexError) as error:
             if _refused(error):
                 break
+        else:
+            return dtype
     return "float32"
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from weightspace.models.trace import Walker
@@ -63,7 +64,7 @@ class _Reach(Walker[_Reached]):
         self._constants = constants
 
     def constant(self, value: Any = None) -> _Reached:
-        return _Reached(False, _fill(value) if self._constants else None)
+        return _Reached(False, fill_of(value) if self._constants else None)
 
     def join(self, a: _Reached, b: _Reached) -> _Reached:
         return _Reached(a.hit or b.hit, a.fill if a.fill == b.fill else None)
@@ -74,13 +75,14 @@ class _Reach(Walker[_Reached]):
     def equation(self, equation: Any, values: list[_Reached]) -> list[_Reached]:
         if equation.primitive.name == "select_n" and values[0].fill is not None:
             return [values[1 + int(values[0].fill)]]
-        fill = _computed(equation, [value.fill for value in values])
+        fill = computed(equation, [value.fill for value in values])
         if fill is not None:
             return [_Reached(False, fill)]
         return [_Reached(any(value.hit for value in values))] * len(equation.outvars)
 
 
-def _computed(equation: Any, fills: list[Any]) -> bool | int | float | None:
+def computed(equation: Any, fills: list[Any]) -> bool | int | float | None:
+    """The one number that an operation gives everywhere, of operands of which such numbers are known."""
     name, made = equation.primitive.name, equation.outvars[0].aval
     if len(equation.outvars) != 1 or not fills:
         return None
@@ -88,22 +90,23 @@ def _computed(equation: Any, fills: list[Any]) -> bool | int | float | None:
         return fills[0]
     nothing = [fill is not None and not fill for fill in fills]
     if (name in _NOUGHT and any(nothing)) or (name in (*_LINEAR, "div") and nothing[0]):
-        return _fill(np.zeros((), made.dtype)) if name != "div" or not all(nothing) else None
+        return fill_of(np.zeros((), made.dtype)) if name != "div" or not all(nothing) else None
     if name == "or" and made.dtype == bool and True in fills:
         return True
     if name not in _COMPUTED or None in fills:
         return None
     with np.errstate(all="ignore"):
-        return _fill(np.asarray(_COMPUTED[name](*map(np.asarray, fills))).astype(made.dtype))
+        return fill_of(np.asarray(_COMPUTED[name](*map(np.asarray, fills))).astype(made.dtype))
 
 
-def _fill(value: Any) -> bool | int | float | None:
+def fill_of(value: Any) -> bool | int | float | None:
     """The one number that all entries of a constant are, or None."""
-    if value is None or isinstance(value, jax.core.Tracer):
+    if value is None or jnp.issubdtype(getattr(value, "dtype", bool), jax.dtypes.prng_key):
         return None
-    if jax.dtypes.issubdtype(getattr(value, "dtype", bool), jax.dtypes.prng_key):
+    try:
+        entries = np.asarray(value)
+    except jax.errors.TracerArrayConversionError:
         return None
-    entries = np.asarray(value)
     if entries.size == 0 or entries.size > _UNIFORM or entries.dtype.kind == "c":
         return None
     first = entries.flat[0]

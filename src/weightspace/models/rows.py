@@ -7,10 +7,11 @@ decides by numbers.
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from weightspace.models.reach import computed, fill_of
+from weightspace.models.row_rules import RULES, At, free
 from weightspace.models.trace import Walker
 
 _EACH = {
@@ -24,8 +25,6 @@ _EACH = {
     *("convert_element_type", "stop_gradient", "copy", "reduce_precision"),
 }  # fmt: skip
 """Operations entry by entry."""
-_ALONG = {"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
-_WINDOWS = {"reduce_window_max", "reduce_window_sum", "reduce_window_min"}
 
 
 def apart(closed: Any, marked: Sequence[bool]) -> bool:
@@ -52,11 +51,13 @@ class _Rows:
       axis: That of the rows, or None for what comes from no example.
       alike: Of what comes from no example, the axes along which all is alike; None for all axes.
       unknown: Whether nothing is known.
+      fill: The one number that all its entries are, if there is one and it is known.
     """
 
     axis: int | None = None
     alike: frozenset[int] | None = frozenset()
     unknown: bool = False
+    fill: bool | int | float | None = None
 
     def even(self, axis: int) -> bool:
         """Whether it comes from no example and has no place along an axis."""
@@ -80,18 +81,24 @@ def _own(aval: Any) -> _Rows:
 
 
 class _Apart(Walker[_Rows]):
+    picks = True
+
     def __init__(self, count: int):
         self._count = count
 
     def constant(self, value: Any = None) -> _Rows:
-        return _EVEN if value is not None and not getattr(value, "shape", ()) else _Rows()
+        fill = fill_of(value)
+        return _Rows(alike=None, fill=fill) if fill is not None else _Rows()
+
+    def picked(self, which: _Rows) -> int | None:
+        return None if which.fill is None else int(which.fill)
 
     def join(self, a: _Rows, b: _Rows) -> _Rows:
         if a == b:
             return a
         if a.axis is None and b.axis is None and not a.unknown and not b.unknown:
             known = [x.alike for x in (a, b) if x.alike is not None]
-            return _Rows(alike=known[0] & known[-1])
+            return _Rows(alike=known[0] & known[-1]) if known else _EVEN
         for one, other in ((a, b), (b, a)):
             if one.axis is not None and other.even(one.axis):
                 return one
@@ -104,6 +111,11 @@ class _Apart(Walker[_Rows]):
         return value.shifted(1)
 
     def equation(self, equation: Any, values: list[_Rows]) -> list[_Rows]:
+        if equation.primitive.name == "select_n" and values[0].fill is not None:
+            return [values[1 + int(values[0].fill)]]
+        fill = computed(equation, [value.fill for value in values])
+        if fill is not None:
+            return [_Rows(alike=None, fill=fill)]
         made = [self._made(equation, values, out.aval.shape) for out in equation.outvars]
         return [
             _EVEN if m.axis is None and not m.unknown and not shape.aval.shape else m
@@ -127,9 +139,9 @@ class _Apart(Walker[_Rows]):
             )
             full = all(shapes[place][axis] == size for place, axis in rows)
             return _Rows(axis=axis) if not others and fits and full else _UNKNOWN
-        rule = _RULES.get(name)
+        rule = RULES.get(name)
         places = (
-            {rule(_At(equation, place, axis, shapes, made, self._count)) for place, axis in rows}
+            {rule(At(equation, place, axis, shapes, made, self._count)) for place, axis in rows}
             if rule
             else {None}
         )
@@ -148,23 +160,6 @@ class _Apart(Walker[_Rows]):
         return _UNKNOWN if more or place is None else _Rows(axis=place)
 
 
-@dataclasses.dataclass(frozen=True)
-class _At:
-    """An axis of one operand of an operation, whose place in the result is asked for."""
-
-    equation: Any
-    place: int
-    axis: int
-    shapes: list[Any]
-    made: tuple[int, ...]
-    rows: int
-
-    @property
-    def params(self) -> Any:
-        """Of the operation."""
-        return self.equation.params
-
-
 def _alike(equation: Any, values: list[_Rows], shapes: list[Any], made: tuple[int, ...]) -> frozenset[int]:
     """The axes along which a result that comes from no example is alike."""
     name = equation.primitive.name
@@ -181,9 +176,9 @@ def _alike(equation: Any, values: list[_Rows], shapes: list[Any], made: tuple[in
         )
     if name == "dot_general":
         ends = [(place, axis) for place in (0, 1) for axis in range(len(shapes[place]))]
-        kept = (_free(equation, place, axis, shapes) for place, axis in ends if values[place].even(axis))
+        kept = (free(equation, place, axis, shapes) for place, axis in ends if values[place].even(axis))
         return frozenset(axis for axis in kept if axis is not None)
-    if not values or name not in _RULES:
+    if not values or name not in RULES:
         return frozenset()
     if name == "broadcast_in_dim":
         kept = dict(zip(equation.params["broadcast_dimensions"], range(len(shapes[0])), strict=True))
@@ -195,96 +190,11 @@ def _alike(equation: Any, values: list[_Rows], shapes: list[Any], made: tuple[in
     if len(values) > 1:
         return frozenset()
     found = (
-        _RULES[name](_At(equation, 0, a, shapes, made, shapes[0][a]))
+        RULES[name](At(equation, 0, a, shapes, made, shapes[0][a]))
         for a in range(len(shapes[0]))
         if values[0].even(a)
     )
     return frozenset(axis for axis in found if axis is not None)
-
-
-def _transposed(at: _At) -> int | None:
-    return list(at.params["permutation"]).index(at.axis)
-
-
-def _reshaped(at: _At) -> int | None:
-    """The axis with as many entries before it, if each row keeps a whole number of its places."""
-    before, after = math.prod(at.shapes[0][: at.axis]), 1
-    for new, length in enumerate(at.made):
-        if after == before and length > 0 and length % at.rows == 0:
-            return new
-        after *= length
-    return None
-
-
-def _broadcast(at: _At) -> int | None:
-    to = int(at.params["broadcast_dimensions"][at.axis])
-    return to if at.made[to] == at.shapes[0][at.axis] else None
-
-
-def _without(at: _At) -> int | None:
-    gone = at.params["axes"] if "axes" in at.params else at.params["dimensions"]
-    return None if at.axis in gone else at.axis - sum(int(g < at.axis) for g in gone)
-
-
-def _unless(name: str) -> Callable[[_At], int | None]:
-    """Operations along one axis, or some, and row by row along the others."""
-
-    def rule(at: _At) -> int | None:
-        along = at.params[name]
-        return None if at.axis in (along if isinstance(along, tuple) else (along,)) else at.axis
-
-    return rule
-
-
-def _whole(at: _At) -> int | None:
-    """Slices and the like that take all of the rows."""
-    fits = at.place < 2 and len(at.made) > at.axis and at.shapes[at.place][at.axis] == at.made[at.axis]
-    return at.axis if fits else None
-
-
-def _padded(at: _At) -> int | None:
-    return at.axis if at.place == 0 and tuple(at.params["padding_config"][at.axis]) == (0, 0, 0) else None
-
-
-def _convolved(at: _At) -> int | None:
-    numbers = at.params["dimension_numbers"]
-    fits = at.place == 0 and at.axis == numbers.lhs_spec[0] and at.params["batch_group_count"] == 1
-    return numbers.out_spec[0] if fits else None
-
-
-def _window(at: _At) -> int | None:
-    lengths = (at.params["window_dimensions"], at.params["window_strides"])
-    single = all(length[at.axis] == 1 for length in lengths)
-    return at.axis if at.place == 0 and single and tuple(at.params["padding"][at.axis]) == (0, 0) else None
-
-
-def _transformed(at: _At) -> int | None:
-    return at.axis if at.axis < len(at.shapes[0]) - len(at.params["fft_lengths"]) else None
-
-
-def _top(at: _At) -> int | None:
-    return at.axis if at.axis != len(at.shapes[0]) - 1 else None
-
-
-_RULES: dict[str, Callable[[_At], int | None]] = {
-    "transpose": _transposed,
-    "reshape": _reshaped,
-    "broadcast_in_dim": _broadcast,
-    "squeeze": _without,
-    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _without),
-    **dict.fromkeys(("reduce_and", "reduce_or", "argmax", "argmin"), _without),
-    **dict.fromkeys(_ALONG, _unless("axis")),
-    "rev": _unless("dimensions"),
-    "sort": _unless("dimension"),
-    "concatenate": _unless("dimension"),
-    "top_k": _top,
-    "split": _unless("axis"),
-    "fft": _transformed,
-    **dict.fromkeys(("slice", "dynamic_slice", "dynamic_update_slice"), _whole),
-    "pad": _padded,
-    "conv_general_dilated": _convolved,
-    **dict.fromkeys(_WINDOWS, _window),
-}
 
 
 def _product(equation: Any, values: list[_Rows], shapes: list[Any]) -> int | None:
@@ -306,18 +216,8 @@ def _product(equation: Any, values: list[_Rows], shapes: list[Any]) -> int | Non
             continue
         if other.axis is not None:
             return None
-        found.add(_free(equation, place, axis, shapes))
+        found.add(free(equation, place, axis, shapes))
     return found.pop() if len(found) == 1 else None
-
-
-def _free(equation: Any, place: int, axis: int, shapes: list[Any]) -> int | None:
-    """Where an axis of one side lies in the product, if it is neither summed over nor shared."""
-    contracted, batch = equation.params["dimension_numbers"]
-    if axis in (*contracted[place], *batch[place]):
-        return None
-    own = [a for a in range(len(shapes[place])) if a not in (*contracted[place], *batch[place])]
-    left = len(shapes[0]) - len(contracted[0]) - len(batch[0]) if place else 0
-    return len(batch[0]) + left + own.index(axis)
 
 
 def _gathered(equation: Any, values: list[_Rows], shapes: list[Any], made: Any) -> int | None:

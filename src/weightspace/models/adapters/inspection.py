@@ -23,7 +23,7 @@ from weightspace.models.reach import reached
 from weightspace.models.rows import apart
 
 BATCH = 2
-_BRANCH = "and let it choose in Python, as `if train:` does"
+_BRANCH = "and let it choose in Python, by `if train:`, where a product or a probability of it does not tell"
 
 
 class _Complaints(threading.local):
@@ -72,17 +72,20 @@ def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         raise InputError(f"inputs are {dtype}; give their real and imaginary part as two channels")
+    when = ""
     try:
         weights, state, twins = _drawn(model, key, x)
         fixed = {path for path, leaf in weights.items() if not jnp.issubdtype(leaf.dtype, jnp.floating)}
+        when = " in training"
         still = _unmoved(model, weights, fixed, state, key, x)
+        when = " at test time"
         _check_test(model, weights, state, key, x)
     except InputError:
         raise
     except Exception as error:
         reason = " ".join(str(error).strip().split("\n")[0].split())
         raise InputError(
-            f"{model.name} cannot take examples of shape {shape} and type {dtype}: "
+            f"{model.name} cannot take examples of shape {shape} and type {dtype}{when}: "
             f"{type(error).__name__}: {reason}"
         ) from error
     buffers = frozenset(fixed | still)

@@ -168,14 +168,21 @@ def from_linen(
 @functools.lru_cache(maxsize=256)
 def _grows(model: FromLinen, shape: tuple[int, ...], dtype: str) -> bool:
     """Whether a module makes arrays in training that it does not make at test time."""
-    key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
-    x = jax.ShapeDtypeStruct(shape, dtype)
-    test, train = (
-        {path for name, part in made.items() if name != PASSING for path in tree.paths({name: part})}
-        for made in (
-            jax.eval_shape(functools.partial(model._made, train=train), key, x) for train in (False, True)
-        )
+    found: list[set[str]] = []
+
+    def made(key: Key[Array, ""], x: Any) -> None:
+        for train in (False, True):
+            arrays = {
+                name: part for name, part in model._made(key, x, train=train).items() if name != PASSING
+            }
+            found.append(set(tree.flat_dict(arrays)))
+
+    jax.eval_shape(
+        made,
+        jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")),
+        jax.ShapeDtypeStruct(shape, dtype),
     )
+    test, train = found
     return bool(train - test)
 
 
