@@ -1,5 +1,7 @@
 """Networks whose outputs for one example go by the others of the batch at test time, in each library."""
 
+import functools
+
 import equinox as eqx
 import flax.linen as nn
 import jax
@@ -12,6 +14,7 @@ from weightspace.models.adapters import from_equinox, from_function, from_linen,
 from weightspace.models.base import layout_of
 from weightspace.models.mixing import network_mixes
 from weightspace.models.rows import apart
+from weightspace.models.zoo import make
 
 ROWS = 5
 
@@ -134,6 +137,17 @@ PROVED = {
 def test_usual_networks_are_proved_to_keep_examples_apart(apply):
     closed = jax.make_jaxpr(apply)(init(jax.random.key(0), None), jnp.ones((ROWS, 8)))
     assert apart(closed, [False] * 3 + [True])
+
+
+@pytest.mark.parametrize("name", ["resnet20", "conv2"])
+def test_so_are_networks_of_the_zoo_at_test_time(name):
+    model, key = make(name, (8, 8, 1), 10), jax.random.key(0, impl="threefry2x32")
+    x = jax.ShapeDtypeStruct((7, 8, 8, 1), "float32")
+    weights, state = jax.eval_shape(model.init, key, x)
+    for train, kept in ((False, True), (True, name == "conv2")):
+        given = functools.partial(model.apply, train=train, key=key)
+        closed = jax.make_jaxpr(given)(weights, state, x)
+        assert apart(closed, [False] * (len(closed.in_avals) - 1) + [True]) == kept
 
 
 def sparse_experts(p, x):

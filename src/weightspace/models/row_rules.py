@@ -76,6 +76,11 @@ def _convolved(at: At) -> int | None:
     return numbers.out_spec[0] if fits else None
 
 
+def _convolved_here(at: At) -> int | None:
+    """The zoo's own primitive (`convolution`), whose examples come first."""
+    return 0 if at.place == 0 and at.axis == 0 else None
+
+
 def _window(at: At) -> int | None:
     lengths = (at.params["window_dimensions"], at.params["window_strides"])
     single = all(length[at.axis] == 1 for length in lengths)
@@ -107,6 +112,7 @@ RULES: dict[str, Callable[[At], int | None]] = {
     **dict.fromkeys(("slice", "dynamic_slice", "dynamic_update_slice"), _whole),
     "pad": _padded,
     "conv_general_dilated": _convolved,
+    "convolution": _convolved_here,
     **dict.fromkeys(_WINDOWS, _window),
 }
 
