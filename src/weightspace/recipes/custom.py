@@ -11,9 +11,10 @@ from jaxtyping import Array
 
 from weightspace.code import Code
 from weightspace.errors import InputError
+from weightspace.models.mixing import rows_apart
 from weightspace.named import resolve
 from weightspace.recipes.losses import Loss, PerExample, most_likely
-from weightspace.recipes.mixing import cached_depends, cached_mixes, rows_apart
+from weightspace.recipes.mixing import cached_depends, cached_mixes
 from weightspace.spec import spec, static
 
 if TYPE_CHECKING:

@@ -27,21 +27,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from weightspace.models.mixing import rows_apart, same, with_row
 from weightspace.recipes.paths import path_between
 
 Function = Callable[[Any, Any], Any]
-_RTOL = 1e-5
-_ROWS = 5
 _GROUPS = 8
 """Groups of targets that are tried, at the most."""
 _LARGEST = 1 << 22
 """Outputs of a batch that is tried."""
-
-
-def rows_apart(*shapes: tuple[int, ...], least: int = _ROWS) -> int:
-    """The least number of rows, not below `least`, that is no axis of an output or a target."""
-    taken = {length for shape in shapes for length in shape}
-    return next(count for count in range(least, least + len(taken) + 1) if count not in taken)
 
 
 def mixes(function: Function, shape: tuple[int, ...], y: np.ndarray) -> str | None:
@@ -99,7 +92,7 @@ def depends_on_size(
     few = _stacked(function, outputs.reshape(-1, rows, *shape), targets.reshape(-1, rows, *y.shape[1:]))
     for size in fit:
         many = _stacked(function, outputs[None, :size], targets[None, :size])
-        if not _equal(many[0], few.reshape(-1)[:size]):
+        if not same(many[0], few.reshape(-1)[:size]):
             return f"the value of an example is another in a batch of {size} than in one of {rows}"
     return None
 
@@ -135,14 +128,14 @@ class _Trial:
         batches = [(outputs, self.y), (outputs[order], self.y[order]), *((x, y) for _, _, x, y in variants)]
         values, turned, *found = self._values(*map(np.stack, zip(*batches, strict=True)))
         for (what, j, _, _), changed in zip(variants, found, strict=True):
-            if not _equal(np.delete(changed, j), np.delete(values, j)):
+            if not same(np.delete(changed, j), np.delete(values, j)):
                 return f"the value of one example changes with the {what} of another"
-        if not _equal(turned, values[order]):
+        if not same(turned, values[order]):
             return "the value of an example changes with its place in the batch"
         if self._has_slopes(outputs):
             return "the value of one example has a gradient by the outputs of another"
         more = np.arange(rows_apart(outputs.shape[1:], self.y.shape[1:], least=self.rows + 1)) % self.rows
-        if not _equal(self._values(outputs[None, more], self.y[None, more])[0], values[more]):
+        if not same(self._values(outputs[None, more], self.y[None, more])[0], values[more]):
             return "the value of an example changes with the number of examples"
         return None
 
@@ -155,9 +148,9 @@ class _Trial:
             )
             large = np.sign(row) * np.float32(100)
             for changed in (near, far, large, -large, np.full_like(row, np.nan)):
-                yield "outputs", j, _with_row(outputs, j, changed), self.y
+                yield "outputs", j, with_row(outputs, j, changed), self.y
             if not np.array_equal(self.others[j], self.y[j]):
-                yield "targets", j, outputs, _with_row(self.y, j, self.others[j])
+                yield "targets", j, outputs, with_row(self.y, j, self.others[j])
 
     def _values(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Values [batches, rows] for a stack of batches."""
@@ -174,19 +167,6 @@ class _Trial:
         apart = size[~np.eye(self.rows, dtype=bool)]
         # NaN is no evidence: zero times an infinite slope of a row's own.
         return bool((apart[np.isfinite(apart)] > 0).any())
-
-
-def _with_row(batch: np.ndarray, row: int, value: Any) -> np.ndarray:
-    changed = batch.copy()
-    changed[row] = value
-    return changed
-
-
-def _equal(one: np.ndarray, other: np.ndarray) -> bool:
-    with np.errstate(invalid="ignore"):
-        finite = np.abs(other[np.isfinite(other)])
-        atol = _RTOL * float(finite.max(initial=0.0))
-        return bool(np.allclose(one, other, rtol=_RTOL, atol=atol, equal_nan=True))
 
 
 @functools.lru_cache(maxsize=256)

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 from weightspace.node import Run
 from weightspace.streams import Stream, key
 from weightspace.training.evaluate import BATCH

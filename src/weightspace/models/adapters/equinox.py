@@ -188,8 +188,31 @@ def _over_batch(
         return *made, found
 
     keys = jax.random.split(key, x.shape[0])
-    outputs, state, found = jax.vmap(one, out_axes=(0, None, 0), axis_name=BATCH)(x, keys)
+    with _of_the_batch(type(module).__name__, stateful=stateful):
+        outputs, state, found = jax.vmap(one, out_axes=(0, None, 0), axis_name=BATCH)(x, keys)
     return outputs, state, {path: found[path] for path in order}
+
+
+@contextlib.contextmanager
+def _of_the_batch(who: str, *, stateful: bool) -> Iterator[None]:
+    """Errors about the axis of the batch, which is ours, say what it is called and what goes over it."""
+    try:
+        yield
+    except NameError as error:
+        if "unbound axis name" not in str(error):
+            raise
+        name = str(error).partition("unbound axis name:")[2].strip().split(".")[0]
+        raise InputError(
+            f"{who} goes over an axis called '{name}', but the axis of the examples is called "
+            f"'{BATCH}': give axis_name=\"{BATCH}\""
+        ) from None
+    except ValueError as error:
+        if not stateful or "out_axes" not in str(error):
+            raise
+        raise InputError(
+            f"{who} sets a state to a value of one example, but a state is one for the whole batch: set "
+            f'it to jax.lax.pmean(value, "{BATCH}")'
+        ) from None
 
 
 def _takes_state(module: Any, state: Any) -> bool:

@@ -7,6 +7,7 @@ Whether a module trains is told by the flag that its `__call__` or, as a field, 
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -65,17 +66,27 @@ class FromLinen(UserModel):
         return made.clone(**told(_flags(made), train=train)) if _flags(made) else made
 
     def draw(self, key: Key[Array, ""], x: Any) -> tuple[Tree, State]:
-        """The collection `params`, and all others but those that are only looked at."""
-        module = self.module()
-        rngs = {"params": key, "dropout": named(key, "dropout")}
-        with library_rules(), _sowing():
-            variables = nn.unbox(module.init(rngs, x, **_offered(module, key, train=False)))
+        """The collection `params`, and all others but those that are only looked at.
+
+        As made at test time, with what is made in training alone.
+        """
+        with _sowing():
+            variables = self._made(key, x, train=False)
+            if _grows(self, tuple(x.shape), str(x.dtype)):
+                variables = _joined(variables, self._made(key, x, train=True))
         if not jax.tree.leaves(variables.get("params", {})):
             raise InputError(f"{self.name} has no weights: its collection 'params' is empty")
         named_arrays = {
             name: _renamed(part, "/", JOINT) for name, part in variables.items() if name != PASSING
         }
         return named_arrays.pop("params"), named_arrays
+
+    def _made(self, key: Key[Array, ""], x: Any, *, train: bool) -> Any:
+        """All variables, of nested dicts, in one mode."""
+        module = self.module(train=train)
+        rngs = {"params": key, "dropout": named(key, "dropout")}
+        with library_rules():
+            return nn.unbox(module.init(rngs, x, **_offered(module, key, train=train)))
 
     def run(
         self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
@@ -154,6 +165,34 @@ def from_linen(
     check_flags(model.code)
     _mode(model.module(), train=False)
     return model
+
+
+@functools.lru_cache(maxsize=256)
+def _grows(model: FromLinen, shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether a module makes arrays in training that it does not make at test time."""
+    found: list[set[str]] = []
+
+    def made(key: Key[Array, ""], x: Any) -> None:
+        for train in (False, True):
+            arrays = {
+                name: part for name, part in model._made(key, x, train=train).items() if name != PASSING
+            }
+            found.append(set(tree.flat_dict(arrays)))
+
+    jax.eval_shape(
+        made,
+        jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")),
+        jax.ShapeDtypeStruct(shape, dtype),
+    )
+    test, train = found
+    return bool(train - test)
+
+
+def _joined(made: Any, more: Any) -> Any:
+    """Nested dicts, with what only the second has."""
+    if not isinstance(made, Mapping) or not isinstance(more, Mapping):
+        return made
+    return {**more, **{key: _joined(part, more.get(key)) for key, part in made.items()}}
 
 
 def _constant(module: nn.Module) -> Callable[[], nn.Module]:

@@ -18,7 +18,7 @@ from jax.interpreters import partial_eval
 from weightspace import tree
 from weightspace.models.adapters.modes import parameters
 from weightspace.models.adapters.trial import A_KEY, Option, trying
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 
 Given = tuple[Any, Any, Any, Any]
 """Weights by path, state, key and inputs."""
