@@ -21,8 +21,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import classes, names, values
-from weightspace.identity.homes import importable, installed, qualified_name
+from weightspace.identity import classes, libraries, names, values
+from weightspace.identity.homes import defined_by_package, importable, installed, qualified_name
 from weightspace.identity.source import code_form
 from weightspace.identity.witnesses import Witnesses
 
@@ -111,9 +111,25 @@ class Follower:
           InputError: If something it reaches cannot be followed.
         """
         document = [self.describe(value), self.definitions]
+        words = self._words()
         self._raise_refusals()
+        if words:
+            document.append(words)
         text = json.dumps(document, separators=(",", ":"), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _words(self) -> list[Description]:
+        """Documentation, annotations and names of what was met, where code reads such words as data."""
+        read = set().union(*self._named.values())
+        found = []
+        for word, readers in libraries.WORDS.items():
+            if read & readers:
+                held = [(value, libraries.word(value, word)) for value in self._alive]
+                found += [
+                    [word, self._numbers[id(value)], self.describe(said)]
+                    for value, said in held if said is not None
+                ]  # fmt: skip
+        return found
 
     def items(self, given: Iterable[tuple[Any, Any]]) -> list[Description]:
         """Names and values in the order given."""
@@ -152,8 +168,8 @@ class Follower:
         if isinstance(value, types.MethodType):
             return ["method", self.describe(value.__func__), self.describe(value.__self__)]
         if isinstance(value, type):
-            if installed(value) and importable(value):
-                return ["named", qualified_name(value)]
+            if defined_by_package(value):
+                return classes.named(self, value)
             self.witnesses.attributes(value)
             return classes.define(self, value)
         if isinstance(value, functools.partial):
@@ -187,7 +203,7 @@ class Follower:
             code_form(function.__code__),
             *self._held(function),
             [[dotted, self.describe(value)] for dotted, value in found.values],
-            [self.describe(module) for module in found.modules],
+            [],  # has stood here since the first digests
         ]
 
     def _packages_function(self, function: types.FunctionType) -> Description:
@@ -202,15 +218,15 @@ class Follower:
         return ["made", name, *self._held(function)]
 
     def _held(self, function: types.FunctionType) -> list[Description]:
-        """Default arguments, captured variables and public attributes."""
+        """Default arguments, captured variables and attributes."""
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         captured = [(name, self.witnesses.cell(cell)) for name, cell in cells]
-        public = {k: v for k, v in vars(function).items() if k == "__wrapped__" or not k.startswith("_")}
+        attributes = [pair for pair in sorted(vars(function).items()) if pair[0] not in libraries.WRAPPERS]
         return [
             self.describe(function.__defaults__),
             self.items(sorted((function.__kwdefaults__ or {}).items())),
             self.items(captured),
-            self.items(sorted(public.items())),
+            self.items(attributes),
         ]
 
     def _module(self, module: types.ModuleType) -> Description:
@@ -218,5 +234,6 @@ class Follower:
         if installed(module):
             return ["module", module.__name__]
         self.witnesses.changeable = True
-        every = [(name, value) for name, value in sorted(vars(module).items()) if not name.startswith("__")]
+        left_out = libraries.PYTHONS_GLOBALS | libraries.WRAPPERS
+        every = [pair for pair in sorted(vars(module).items()) if pair[0] not in left_out]
         return ["module", module.__name__, self.items(every)]
