@@ -79,9 +79,11 @@ def _told(follower: "Follower", field: Any) -> list["Description"]:
 
 
 def _compared(cls: type) -> list["Description"]:
-    """How a dataclass compares its instances, where it says so."""
-    params = vars(cls).get("__dataclass_params__")
-    return [["compared", params.eq, params.order]] if params and (params.order or not params.eq) else []
+    """How a dataclass compares its instances, where it does so otherwise than its base class."""
+    own, *above = [vars(base).get("__dataclass_params__") for base in cls.__mro__]
+    base = next(filter(None, above), None)
+    usual = (base.eq, base.order) if base else (True, False)
+    return [["compared", own.eq, own.order]] if own and (own.eq, own.order) != usual else []
 
 
 def _attributes(cls: type) -> list[tuple[str, Any]]:

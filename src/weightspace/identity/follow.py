@@ -22,6 +22,7 @@ from typing import Any
 
 from weightspace.errors import InputError
 from weightspace.identity import classes, libraries, names, values
+from weightspace.identity.changes import Change, first_change
 from weightspace.identity.homes import defined_by_package, importable, installed, qualified_name
 from weightspace.identity.source import code_form
 from weightspace.identity.witnesses import Witnesses
@@ -44,12 +45,28 @@ def identity_digest(target: Any) -> str:
     while len(_KNOWN) >= _KEPT:
         _KNOWN.pop(next(iter(_KNOWN)))
     _KNOWN[id(target)] = (target, walk.witnesses, digest)
+    while len(_DOCUMENTS) >= _DOCUMENTS_KEPT:
+        _DOCUMENTS.pop(next(iter(_DOCUMENTS)))
+    _DOCUMENTS[digest] = walk.document
     return digest
 
 
-_KEPT = 512
+def what_changed(before: str, target: Any) -> Change | None:
+    """What is another in code than when its digest was `before`, if that is still known here.
+
+    Raises:
+      InputError: If part of it can no longer be followed.
+    """
+    document = _DOCUMENTS.get(before)
+    after = _DOCUMENTS.get(identity_digest(target))
+    return first_change(document, after) if document and after else None
+
+
+_KEPT, _DOCUMENTS_KEPT = 512, 64
 _KNOWN: dict[int, tuple[Any, Witnesses, str]] = {}
 """The last walks by the identity of what they began at (which they keep alive)."""
+_DOCUMENTS: dict[str, list[Any]] = {}
+"""What the last walks found, by its digest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +84,7 @@ class Follower:
         self.root = root
         self.definitions: list[Description] = []
         self._numbers: dict[int, int] = {}
+        self.document: list[Description] = []
         self._alive: list[Any] = []  # ids are unique among living objects only
         self._within = -1
         self._method: str | None = None
@@ -110,7 +128,7 @@ class Follower:
         Raises:
           InputError: If something it reaches cannot be followed.
         """
-        document = [self.describe(value), self.definitions]
+        self.document = document = [self.describe(value), self.definitions]
         words = self._words()
         self._raise_refusals()
         if words:

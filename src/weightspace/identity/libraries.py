@@ -9,6 +9,7 @@ import dataclasses
 import enum
 import functools
 import operator
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -53,7 +54,7 @@ _CLASSES = {
     "__non_callable_proto_members__", "__abstractclassvars__", "__abstractvars__", "_abc_impl",
     "_is_protocol", "_is_runtime_protocol", "_flax_dataclass", "_pytree__is_pytree", "_pytree__nodes",
 }  # fmt: skip
-_LINENS = {"_parent_ref", "_state", "_compact_name_scope_methods", "scope", "parent", "name"}
+_LINENS = {"_parent_ref", "_state", "_compact_name_scope_methods"}
 _OF_LINENS_OBJECTS = {"_parent_ref", "_state", "_id", "scope"}
 _NAMEDTUPLES = {"_make", "_replace", "_asdict"}
 _ENUMS = {
@@ -123,8 +124,11 @@ def _written(cls: type, name: str, value: Any) -> bool:
 
 
 def _generated(function: types.FunctionType) -> bool:
-    """Whether `dataclass` made this function from text."""
-    return function.__code__.co_qualname.startswith("__create_fn__.")
+    """Whether `dataclass` or `namedtuple` made this function from text."""
+    space = str(function.__globals__.get("__name__"))
+    return function.__code__.co_qualname.startswith("__create_fn__.") or (
+        function.__code__.co_filename == "<string>" and space.startswith("namedtuple_")
+    )
 
 
 def layers(value: Any) -> Iterator[Any]:
@@ -173,7 +177,8 @@ def same_objects(a: list[Any], b: list[Any]) -> bool:
 def _patched(value: Any) -> bool:
     if isinstance(value, _METHODS):
         return any(_foreign(layer) for layer in layers(value))
-    return callable(value) and not isinstance(value, type) and not installed(type(value))
+    home = sys.modules.get(type(value).__module__)  # methods in C may be of types without one
+    return callable(value) and home is not None and not isinstance(value, type) and not installed(type(value))
 
 
 def _foreign(layer: Any) -> bool:

@@ -183,6 +183,7 @@ def _put_on_wrapper(follower: "Follower", value: Any) -> list["Description"]:
     """Attributes that the user put on a jitted or cached function."""
     held = getattr(value, "__dict__", {})
     own = libraries.WRAPPERS | _WRAPPERS_OWN | set(_field_names(value))
+    own |= {name for name, item in getattr(wrapped(value), "__dict__", {}).items() if held.get(name) is item}
     return follower.items((name, held[name]) for name in sorted(held) if name not in own)
 
 
@@ -193,14 +194,18 @@ def _attributes_of(follower: "Follower", value: Any) -> list["Description"]:
         slots = [name for name, slot in vars(cls).items() if isinstance(slot, types.MemberDescriptorType)]
         if "__slots__" in vars(cls) or cls is collections.defaultdict:
             held |= {name: getattr(value, name) for name in slots if hasattr(value, name)}
-    if callable(value) and hasattr(value, "__wrapped__"):
-        held["__wrapped__"] = wrapped(value)
     fields = [name for name in _field_names(value) if hasattr(value, name)]
     held |= {name: getattr(value, name) for name in fields}
+    if callable(value) and hasattr(value, "__wrapped__") and not fields:
+        held["__wrapped__"] = wrapped(value)
     left_out = libraries.of_object(value) | {
         name for name in held if _is_cache(follower, value, name, held[name])
     }
-    return follower.items((name, held[name]) for name in sorted(held) if name not in left_out)
+    kind: type = type(value)
+    inherits = any(installed(base) for base in kind.__mro__[1:-1])
+    first = fields if inherits else []  # modules of Linen and Equinox, in their order
+    names = [*first, *sorted(held.keys() - set(first))]
+    return follower.items((name, held[name]) for name in names if name not in left_out)
 
 
 def _field_names(value: Any) -> list[str]:
