@@ -1,6 +1,7 @@
 """Arrays and tables by content: type, shape and every bit."""
 
 import hashlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -8,7 +9,6 @@ import numpy as np
 from jax.core import Tracer
 
 from weightspace.identity import classes
-from weightspace.identity.homes import qualified_name
 
 if TYPE_CHECKING:
     from weightspace.identity.follow import Description, Follower
@@ -48,26 +48,24 @@ def with_class(value: Any, told: "Description", follower: "Follower") -> "Descri
 
 def table(value: Any, follower: "Follower") -> "Description":
     """A frame, series or index of pandas by names, types and values, or None for anything else."""
-    kind = qualified_name(type(value))
-    if kind == "pandas.core.frame:DataFrame":
-        columns = [value.iloc[:, number] for number in range(value.shape[1])]
-        parts = [_column(each, follower) for each in columns]
-        names = [_column(value.columns, follower), _column(value.index, follower)]
-        return ["frame", *names, parts, follower.describe(dict(value.attrs))]
-    if kind == "pandas.core.series:Series":
-        said = [follower.describe(value.name), follower.describe(dict(value.attrs))]
-        return ["series", _column(value, follower), _column(value.index, follower), *said]
-    if kind.startswith("pandas.core.indexes."):
-        return ["index", kind, _column(value, follower)]
-    return None
+    pandas: Any = sys.modules.get("pandas")
+    if pandas is None or not isinstance(value, (pandas.DataFrame, pandas.Series, pandas.Index)):
+        return None
+    told = ["table", classes.instance_class(follower, value), _column(value, follower)]
+    if isinstance(value, pandas.Index):
+        return told
+    return [*told, _column(value.index, follower), follower.describe(dict(value.attrs))]
 
 
 def _column(value: Any, follower: "Follower") -> "Description":
-    """The values of a column or index; those that are no numbers one by one."""
+    """The names, types and values of a column, an index, or the columns of a frame."""
+    if value.ndim == 2:
+        columns = [_column(value.iloc[:, number], follower) for number in range(value.shape[1])]
+        return [_column(value.columns, follower), columns]
     kinds, held = value.dtype, value.to_numpy()
-    known = array(held)
-    told = [follower.describe(item) for item in held.tolist()] if known is None else known
-    names = list(getattr(value, "names", ()))
+    told = array(held)  # None for what is no number
+    items = [follower.describe(item) for item in held.tolist()] if told is None else told
+    names = [follower.describe(name) for name in getattr(value, "names", (value.name,))]
     categories = getattr(kinds, "categories", None)
     order = [] if categories is None else [follower.describe(list(categories)), bool(kinds.ordered)]
-    return [str(kinds), told, [follower.describe(name) for name in names], *order]
+    return [str(kinds), items, names, *order]
