@@ -42,10 +42,14 @@ class _Comparison:
                 return None
             self._seen.add(pair)
             return self.of(self._before[pair[0]], self._after[pair[1]], path)
+        if isinstance(a, list) and a[:1] == ["tuple"] and a[1][:1] == [_UNDEFINED]:
+            return None if a == b else Change(path[-1:], undefined=True)
         if not isinstance(a, list) or not isinstance(b, list):
             return None if a == b else Change(path)
-        if a[:1] == ["tuple"] and a[1][:1] == [_UNDEFINED]:
-            return None if a == b else Change(path, undefined=True)
+        if a[:1] == b[:1] == ["function"] and path:
+            # What a function names are names of its module, not of what led to it.
+            change = self.of(a, b, ())
+            return change if change is None or change.path else Change(path)
         name = _name(a)
         if name is not None and name == _name(b):
             return self.of(a[1], b[1], (*path, name))
