@@ -10,7 +10,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from weightspace.identity import libraries
-from weightspace.identity.homes import defined_by_package, installed, qualified_name
+from weightspace.identity.homes import changeable, defined_by_package, installed, qualified_name
 
 if TYPE_CHECKING:
     from weightspace.identity.follow import Description, Follower
@@ -95,7 +95,7 @@ def named(follower: "Follower", cls: type) -> "Description":
     name = ["named", qualified_name(cls)]
     patched = []
     for base in cls.__mro__:
-        if installed(base):
+        if installed(base) and changeable(base):
             follower.witnesses.library(base)
             patched += [
                 [qualified_name(base), name, _attribute(follower, base, name, value)]

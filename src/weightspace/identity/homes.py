@@ -55,8 +55,9 @@ def importable(target: Any) -> bool:
     return found is target
 
 
-MADE_BY_PYTHON = 1 << 9
-"""The flag of classes made while a program runs, in CPython."""
+def changeable(cls: type) -> bool:
+    """Whether a class is one whose attributes can be set: made as a program runs, not part of Python itself."""
+    return bool(cls.__flags__ & 1 << 9)  # CPython's Py_TPFLAGS_HEAPTYPE
 
 
 def defined_by_package(cls: type) -> bool:
@@ -65,7 +66,7 @@ def defined_by_package(cls: type) -> bool:
     A class made by `exec`, `make_dataclass` or `new_class` may carry the name of a module of Python's that
     has no such class; a class that is part of the interpreter may have a name that leads nowhere.
     """
-    return installed(cls) and (importable(cls) or not cls.__flags__ & MADE_BY_PYTHON)
+    return installed(cls) and (importable(cls) or not changeable(cls))
 
 
 def space_installed(namespace: dict[str, Any]) -> bool:

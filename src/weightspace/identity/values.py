@@ -20,7 +20,7 @@ import numpy as np
 from jax.core import Tracer
 
 from weightspace.identity import arrays, classes, libraries
-from weightspace.identity.homes import MADE_BY_PYTHON, importable, installed, qualified_name
+from weightspace.identity.homes import importable, installed, qualified_name
 from weightspace.identity.witnesses import content
 
 if TYPE_CHECKING:
@@ -171,8 +171,10 @@ def _reduced(follower: "Follower", kind: "Description", value: Any) -> "Descript
 
 def _under(follower: "Follower", value: Any) -> list["Description"]:
     """What an object of a user's class holds as one of a class in C: the items of a `deque`, say."""
-    bases = [base for base in type(value).__mro__[:-1] if not base.__flags__ & MADE_BY_PYTHON]
-    return [_reduced(follower, qualified_name(bases[0]), value)] if bases else []
+    maker = next(base for base in type(value).__mro__ if "__new__" in vars(base))
+    if maker is object or not isinstance(vars(maker)["__new__"], types.BuiltinFunctionType):
+        return []
+    return [_reduced(follower, qualified_name(maker), value)]
 
 
 def _shown(value: Any) -> str:

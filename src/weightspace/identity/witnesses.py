@@ -32,7 +32,7 @@ class Witnesses:
 
     def __init__(self) -> None:
         self.changeable = False
-        self._names: list[tuple[Mapping[str, Any], str, Any]] = []
+        self._names: dict[tuple[int, str], tuple[Mapping[str, Any], str, Any]] = {}
         self._cells: list[tuple[types.CellType, Any]] = []
         self._functions: list[tuple[types.FunctionType, list[Any]]] = []
         self._classes: list[tuple[type, dict[str, Any]]] = []
@@ -40,7 +40,7 @@ class Witnesses:
 
     def name(self, space: Mapping[str, Any], name: str, value: Any) -> None:
         """A name in a module, and what it led to; `ABSENT` where it has none."""
-        self._names.append((space, name, value))
+        self._names[id(space), name] = (space, name, value)
 
     def cell(self, cell: types.CellType) -> Any:
         """A captured variable; gives what it holds."""
@@ -64,7 +64,7 @@ class Witnesses:
     def unchanged(self) -> bool:
         """Whether everything is where it was found."""
         return not self.changeable and (
-            all(space.get(name, ABSENT) is value for space, name, value in self._names)
+            all(space.get(name, ABSENT) is value for space, name, value in self._names.values())
             and all(_same(content(cell), value) for cell, value in self._cells)
             and all(same_objects(_parts(function), parts) for function, parts in self._functions)
             and all(_attributes_same(cls, before) for cls, before in self._classes)
