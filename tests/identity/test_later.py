@@ -99,6 +99,19 @@ def test_modules_that_are_imported_within_are_refused_like_others(text, reason, 
         identity_digest(load(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    "wrapper", ["jax.jit", "functools.lru_cache", "functools.partial", "jax.vmap", "functools.wraps(abs)"]
+)
+def test_attributes_that_are_put_on_a_function_later_are_seen(wrapper, tmp_path):
+    f = load(tmp_path, f"def g(x): return x\nf = {wrapper}(g)")
+    f._s = 1.0
+    code = Code(f)
+    code.check_unchanged()
+    f._s = 2.0
+    with pytest.raises(InputError, match="has changed since"):
+        code.check_unchanged()
+
+
 @pytest.mark.parametrize("name", ["__call__", "__init__", "__hash__"])
 @pytest.mark.parametrize(
     "text",
@@ -147,6 +160,12 @@ def test_a_method_that_the_user_puts_into_a_library_is_followed(name, text, tmp_
             "@dataclasses.dataclass\nclass S:\n    a: dataclasses.InitVar[int]",
         ),
         ("class S:\n    __match_args__ = ('a', 'b')", "class S:\n    __match_args__ = ('b', 'a')"),
+        ("class S(enum.Enum):\n    A = 1\n    B = 2", "class S(enum.Enum):\n    B = 2\n    A = 1"),
+        ("S = vars(types.SimpleNamespace(a=1, b=2))", "S = vars(types.SimpleNamespace(b=2, a=1))"),
+        (
+            "N = types.SimpleNamespace(a=1, b=2)\ndef S(): return list(vars(N))",
+            "N = types.SimpleNamespace(b=2, a=1)\ndef S(): return list(vars(N))",
+        ),
         ("class S: pass\nS.__call__ = jnp.sin", "class S: pass\nS.__call__ = jnp.cos"),
     ],
 )  # fmt: skip

@@ -5,6 +5,7 @@ seen, whoever put them there; only what Python and the libraries put is left out
 """
 
 import dataclasses
+import enum
 import functools
 import inspect
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ def define(follower: "Follower", cls: type) -> "Description":
         made,
         _fields(follower, cls),
         [[name, _attribute(follower, cls, name, value)] for name, value in _attributes(cls)],
+        *([list(cls.__members__)] if issubclass(cls, enum.Enum) else []),
     ]
 
 

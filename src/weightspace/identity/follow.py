@@ -191,12 +191,7 @@ class Follower:
             self.witnesses.attributes(value)
             return classes.define(self, value)
         if isinstance(value, functools.partial):
-            return [
-                "partial",
-                self.describe(value.func),
-                self.describe(value.args),
-                self.describe(value.keywords),
-            ]
+            return self._partial(value)
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if callable(value) and installed(value) and importable(value):
@@ -223,6 +218,14 @@ class Follower:
             [[dotted, self.describe(value)] for dotted, value in found.values],
             [],  # has stood here since the first digests
         ]
+
+    def _partial(self, value: functools.partial[Any]) -> Description:
+        """A function with bound arguments, which may change in place, as may its attributes."""
+        self.witnesses.changeable |= bool(vars(value))
+        own = type(value) is not functools.partial and not installed(type(value))
+        more = [self.describe(type(value))] if own else []
+        more += [self.items(sorted(vars(value).items()))] if vars(value) else []
+        return ["partial", *map(self.describe, (value.func, value.args, value.keywords)), *more]
 
     def _packages_function(self, function: types.FunctionType) -> Description:
         """A function of a package by its name; one that it made, with what it holds."""

@@ -56,7 +56,7 @@ def importable(target: Any) -> bool:
 
 
 def changeable(cls: type) -> bool:
-    """Whether a class is one whose attributes can be set: made as a program runs, not part of Python itself."""
+    """Whether the attributes of a class can be set: it was made as a program runs, not with Python."""
     return bool(cls.__flags__ & 1 << 9)  # CPython's Py_TPFLAGS_HEAPTYPE
 
 

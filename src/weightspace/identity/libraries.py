@@ -41,6 +41,7 @@ WORDS = {
     },
     "__module__": {"__module__"},
     "__qualname__": {"__qualname__"},
+    "__dict__": {"__dict__", "vars"},
     "__orig_bases__": {"__orig_bases__", "get_original_bases", "__parameters__"},
 }
 """Words about code, and the names by which code reads them as data."""
@@ -190,6 +191,8 @@ def _foreign(layer: Any) -> bool:
 
 def word(value: Any, name: str) -> Any:
     """What a user's function, class, module or object says of itself under one of `WORDS`, or None."""
+    if name == "__dict__":
+        return _order(value)
     if isinstance(value, type):
         return None if defined_by_package(value) else vars(value).get(name)
     if isinstance(value, types.FunctionType):
@@ -201,6 +204,20 @@ def word(value: Any, name: str) -> Any:
         return None
     held = getattr(value, "__dict__", None)
     return held.get(name) if isinstance(held, dict) else None
+
+
+def _order(value: Any) -> list[str] | None:
+    """The order of attributes, which only code that goes through all of them sees."""
+    held = {} if isinstance(value, types.FunctionType) else getattr(value, "__dict__", {})
+    if isinstance(value, types.ModuleType) or (isinstance(value, type) and defined_by_package(value)):
+        return None
+    caches = {k for cls in type(value).__mro__ for k, v in vars(cls).items() if _of_a_cache(v)}
+    left_out = caches | _CLASSES
+    return [str(name) for name in dict(held) if name not in left_out] or None
+
+
+def _of_a_cache(value: Any) -> bool:
+    return isinstance(value, functools.cached_property)
 
 
 def _documentation(code: types.CodeType) -> Iterator[str]:

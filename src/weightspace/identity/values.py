@@ -9,6 +9,7 @@ import logging
 import pathlib
 import random
 import re
+import sys
 import threading
 import types
 import weakref
@@ -139,6 +140,7 @@ def _object(follower: "Follower", value: Any) -> "Description":
     """Class and attributes; where there are none, what the object says it can be made again from."""
     kind = classes.instance_class(follower, value)
     if type(value).__name__ in _JUST_WRAPPERS and installed(type(value)):
+        follower.witnesses.held(value)
         put = _put_on_wrapper(follower, value)
         return ["wraps", kind, follower.describe(wrapped(value)), *([put] if put else [])]
     attributes = _attributes_of(follower, value)
@@ -172,7 +174,8 @@ def _reduced(follower: "Follower", kind: "Description", value: Any) -> "Descript
 def _under(follower: "Follower", value: Any) -> list["Description"]:
     """What an object of a user's class holds as one of a class in C: the items of a `deque`, say."""
     maker = next(base for base in type(value).__mro__ if "__new__" in vars(base))
-    if maker is object or not isinstance(vars(maker)["__new__"], types.BuiltinFunctionType):
+    in_c = maker is not object and isinstance(vars(maker)["__new__"], types.BuiltinFunctionType)
+    if not in_c or type(value).__module__ not in sys.modules:  # a method in C is of a class of no module
         return []
     return [_reduced(follower, qualified_name(maker), value)]
 

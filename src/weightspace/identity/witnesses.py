@@ -36,6 +36,7 @@ class Witnesses:
         self._cells: list[tuple[types.CellType, Any]] = []
         self._functions: list[tuple[types.FunctionType, list[Any]]] = []
         self._classes: list[tuple[type, dict[str, Any]]] = []
+        self._held: list[tuple[dict[str, Any], list[Any]]] = []
         self._libraries: dict[type, list[Any]] = {}
 
     def name(self, space: Mapping[str, Any], name: str, value: Any) -> None:
@@ -51,6 +52,12 @@ class Witnesses:
     def function(self, function: types.FunctionType) -> None:
         """What can be put in another place of a function."""
         self._functions.append((function, _parts(function)))
+
+    def held(self, value: Any) -> None:
+        """The attributes of an object that otherwise cannot change."""
+        held = getattr(value, "__dict__", None)
+        if isinstance(held, dict):
+            self._held.append((held, [*held, *held.values()]))
 
     def attributes(self, cls: type) -> None:
         """The attributes of a class."""
@@ -68,6 +75,7 @@ class Witnesses:
             and all(_same(content(cell), value) for cell, value in self._cells)
             and all(same_objects(_parts(function), parts) for function, parts in self._functions)
             and all(_attributes_same(cls, before) for cls, before in self._classes)
+            and all(same_objects([*held, *held.values()], before) for held, before in self._held)
             and all(same_objects(list(vars(cls).values()), values) for cls, values in self._libraries.items())
         )
 
