@@ -211,7 +211,8 @@ def _order(value: Any) -> list[str] | None:
     held = {} if isinstance(value, types.FunctionType) else getattr(value, "__dict__", {})
     if isinstance(value, types.ModuleType) or (isinstance(value, type) and defined_by_package(value)):
         return None
-    caches = {k for cls in type(value).__mro__ for k, v in vars(cls).items() if _of_a_cache(v)}
+    kind: type = type(value)
+    caches = {k for cls in kind.__mro__ for k, v in vars(cls).items() if _of_a_cache(v)}
     left_out = caches | _CLASSES
     return [str(name) for name in dict(held) if name not in left_out] or None
 
