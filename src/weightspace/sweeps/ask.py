@@ -64,6 +64,7 @@ def sweep(
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
     compiler.guard()
+    platform.check_settings()
     workers, store = engine_named(engine), Store(check_folder(out))
     machine = {"device": device_name(), "backend": backend()} | platform.settings()
     record = collect(command or []) | machine
@@ -74,7 +75,8 @@ def sweep(
         store.close_provenance(provenance, seconds=seconds, exit_status=status)
 
     try:
-        table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
+        with platform.draws():
+            table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
     except BaseException:
         # What went wrong first is the better news, even if the end cannot be noted.
         with contextlib.suppress(StoreError):

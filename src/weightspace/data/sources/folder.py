@@ -19,7 +19,7 @@ from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
 from weightspace.data.sources.images import decode_images, in_chunks
-from weightspace.data.sources.layout import Layout, is_junk, survey, warn_of_unused
+from weightspace.data.sources.layout import Layout, is_junk, states, survey, warn_of_unused
 from weightspace.data.sources.splits import Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
@@ -83,14 +83,13 @@ def cached_folder(
 
 
 def _origin(path: Path, layout: Layout) -> dict[str, Any]:
-    """What tells whether a folder has changed: its files with their sizes and times."""
+    """What tells whether a folder has changed: its files with their sizes, times and numbers."""
     base = path if path.is_dir() else path.parent
-    states = [(file.relative_to(base).as_posix(), file.stat()) for file in layout.files]
-    return {
-        "folder": str(path),
-        "files": [[name, state.st_size, state.st_mtime_ns] for name, state in states],
-        "reader": READER,
-    }
+    found = {"folder": str(path), "files": states(base, layout.files), "reader": READER}
+    if layout.kind == "images":
+        # An empty folder is a class too.
+        found["classes"] = [_class_folders(base / part) for part in sorted(layout.parts)]
+    return found
 
 
 def _read(name: str, layout: Layout, columns: Columns) -> Loaded:

@@ -12,7 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weightspace.data.sources.kinds import advice, check_readable
 from weightspace.data.sources.splits import TEST_NAMES, split_files
@@ -126,6 +126,16 @@ def walk(folder: Path) -> Iterator[Path]:
         yield from (
             Path(home) / each for each in sorted(files) if not (is_junk(each) or _PAPER.fullmatch(each))
         )
+
+
+def states(base: Path, files: Sequence[Path]) -> list[list[Any]]:
+    """What tells whether files are as they were: name, size, both times and number in the file system.
+
+    A copy that keeps the time (`cp -p`, `rsync -a`, an archive of fixed times) changes the second time, which
+    nobody sets, or the number.
+    """
+    found = [(file.relative_to(base).as_posix(), file.stat()) for file in files]
+    return [[name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino] for name, at in found]
 
 
 def is_junk(name: str) -> bool:
