@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import classes, names, values
+from weightspace.identity import classes, names, refusals, values
+from weightspace.identity.calls import ANY
 from weightspace.identity.homes import importable, installed, qualified_name
 from weightspace.identity.source import code_form
 from weightspace.identity.witnesses import Witnesses
@@ -73,6 +74,7 @@ class Follower:
         self._edges: dict[int, list[_Edge]] = {-1: []}
         self._named: dict[int, set[str]] = {}
         self._refused: list[tuple[int, str]] = []
+        self._texts: list[str] = []
         self.witnesses = Witnesses()
 
     def describe(self, value: Any, *, method: str | None = None) -> Description:
@@ -84,6 +86,8 @@ class Follower:
         """
         inline = values.plain(value)
         if inline is not None:
+            if type(value) is str and refusals.leads_outside((value,)):
+                self._texts.append(value)
             return inline
         if type(value) is tuple:
             return ["tuple", [self.describe(item, method=method) for item in value]]
@@ -126,7 +130,12 @@ class Follower:
 
     def _raise_refusals(self) -> None:
         """Raise for the first thing that cannot be followed, but in methods that nothing names."""
-        reached = self._reached() if self._refused else set()
+        reached = self._reached() if self._refused or self._texts else set()
+        if self._texts:
+            # Any of these texts may be what is looked up where a name is made while the code runs.
+            text = f"looks up a name that is made while it runs, and '{self._texts[0]}' is among its texts"
+            by_any = [number for number in reached if ANY in self._named.get(number, ())]
+            self._refused += [(number, f"a function {text}") for number in by_any]
         for within, sentence in self._refused:
             if within in reached:
                 raise InputError(
@@ -142,11 +151,15 @@ class Follower:
             for number in sorted(reached):
                 names |= self._named.get(number, set())
             for number in sorted(reached):
-                reached |= {e.to for e in self._edges[number] if e.method is None or e.method in names}
+                reached |= {
+                    e.to for e in self._edges[number] if e.method is None or e.method in names or ANY in names
+                }
             if before == (len(reached), len(names)):
                 return reached
 
     def _define(self, value: Any) -> Description:
+        if why := refusals.value_refusal(value):
+            return self.refuse(f"it holds {qualified_name(value)}, which", why)
         if isinstance(value, types.ModuleType):
             return self._module(value)
         if isinstance(value, types.MethodType):
@@ -157,9 +170,10 @@ class Follower:
             self.witnesses.attributes(value)
             return classes.define(self, value)
         if isinstance(value, functools.partial):
+            seeded = refusals.is_seeded(value.func) and bool(value.args or value.keywords)
             return [
                 "partial",
-                self.describe(value.func),
+                (self._of_name if seeded else self.describe)(value.func),
                 self.describe(value.args),
                 self.describe(value.keywords),
             ]
@@ -186,9 +200,15 @@ class Follower:
             function.__name__,
             code_form(function.__code__),
             *self._held(function),
-            [[dotted, self.describe(value)] for dotted, value in found.values],
+            [[dotted, self._of_name(value)] for dotted, value in found.values],
             [self.describe(module) for module in found.modules],
         ]
+
+    def _of_name(self, value: Any) -> Description:
+        """What a name in code leads to: there it was seen how it is used (`names`)."""
+        if refusals.value_refusal(value) and importable(value):
+            return ["named", qualified_name(value)]
+        return self.describe(value)
 
     def _packages_function(self, function: types.FunctionType) -> Description:
         """A function of a package by its name; one that it made, with what it holds."""

@@ -8,6 +8,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from weightspace.identity import calls, sets
 from weightspace.identity.homes import imported, installed, qualified_name
 from weightspace.identity.refusals import attribute_refusal, refusal
 
@@ -26,7 +27,8 @@ class Named:
       values: Dotted names of globals, and what they lead to.
       read: Where each name was looked up: namespace, name, value.
       modules: The user's modules that are imported within.
-      attributes: The names of all attributes that are read, of whatever object.
+      attributes: The names of all attributes that are read, of whatever object; `calls.ANY` where they are
+        made while the code runs.
     """
 
     values: list[tuple[str, Any]]
@@ -52,11 +54,13 @@ def names_of(function: types.FunctionType, refuse: Refuse) -> Named:
             elif operation == "IMPORT_NAME":
                 _import(function, instructions, place, found, refuse)
             elif operation in _GLOBAL and not name.startswith("__"):
-                following = _attributes_after(instructions, place)
-                dotted, value = _resolve(function, name, following, found, refuse)
+                dotted, value = _resolve(function, instructions, place, found, refuse)
                 if dotted not in seen:
                     seen.add(dotted)
                     found.values.append((dotted, value))
+                found.attributes |= calls.by_name(function, instructions, place, dotted, refuse)
+    calls.check_aliases(function, list(_codes(function.__code__)), refuse)
+    sets.check(function, list(_codes(function.__code__)), refuse)
     found.values.sort(key=lambda pair: pair[0])
     return found
 
@@ -78,10 +82,15 @@ def _attributes_after(instructions: list[dis.Instruction], place: int) -> Iterat
 
 
 def _resolve(
-    function: types.FunctionType, name: str, following: Iterator[str], found: Named, refuse: Refuse
+    function: types.FunctionType,
+    instructions: list[dis.Instruction],
+    place: int,
+    found: Named,
+    refuse: Refuse,
 ) -> tuple[str, Any]:
     """What a global name leads to, through modules as far as the code names attributes of them."""
-    space = function.__globals__
+    name, space = instructions[place].argval, function.__globals__
+    following = _attributes_after(instructions, place)
     if name in space:
         value = space[name]
         found.read.append((space, name, value))
@@ -89,18 +98,16 @@ def _resolve(
         value = getattr(builtins, name)
     else:
         return name, ("undefined", name)
-    dotted = last = name
-    while isinstance(value, types.ModuleType):
-        attribute = next(following, None)
-        if attribute is None:
-            break
-        dotted, last = f"{dotted}.{attribute}", attribute
+    dotted = name
+    attribute = next(following, None)
+    while isinstance(value, types.ModuleType) and attribute is not None:
+        dotted = f"{dotted}.{attribute}"
         space, value = vars(value), getattr(value, attribute, ("undefined", attribute))
         if space.get("__name__", "").partition(".")[0] not in sys.stdlib_module_names:
             found.read.append((space, attribute, value))
-    why = None if isinstance(value, types.FunctionType) and not installed(value) else refusal(value, last)
-    if why:
-        refuse(qualified_name(function), f"{why} ('{dotted}')")
+        attribute = next(following, None)
+    unseeded = attribute is None and calls.without_arguments(instructions, place, dotted.count("."))
+    calls.check(function, dotted, value, attribute, refuse, unseeded=unseeded)
     return dotted, value
 
 
@@ -117,7 +124,8 @@ def _import(
     if module is None:
         found.values.append((f"import {instructions[place].argval}", ("undefined", "module")))
         return
-    names = _taken(instructions[place + 1 :])
+    # `import a.b as c` takes parts too, but of a, not of a.b.
+    names = _taken(instructions[place + 1 :]) if instructions[place - 1].argval is not None else []
     for name in names:
         value = getattr(module, name, ("undefined", name))
         why = refusal(value, name) if installed(value) else None

@@ -45,6 +45,11 @@ def _form(code: types.CodeType) -> str:
     return _hash(repr((type(node).__name__, kept, _normal(node.body))))
 
 
+def tree_of(code: types.CodeType) -> Any:
+    """The syntax tree of a function; None where its source is not found, or is no longer what runs."""
+    return _node(code)
+
+
 def names_in_class(cls: type) -> frozenset[str] | None:
     """The names that the body of a class defines, or None where its source is not found."""
     module = sys.modules.get(cls.__module__)
