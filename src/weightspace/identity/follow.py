@@ -139,8 +139,9 @@ class Follower:
         for within, sentence in self._refused:
             if within in reached:
                 raise InputError(
-                    f"{self.root} cannot be told apart from another version of itself: {sentence}; hand such "
-                    "a value over as a keyword argument, or give name= and version= (raised with each change)"
+                    f"{self.root} cannot be told apart from another version of itself: {sentence}; read "
+                    "such a value outside and hand it over as a keyword argument (an array, say), or give name= "
+                    "and version= (raised with each change)"
                 )
 
     def _reached(self) -> set[int]:

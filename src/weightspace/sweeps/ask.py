@@ -28,7 +28,16 @@ from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
-from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+from weightspace.sweeps.requests import (
+    DONE,
+    Request,
+    check_labels_apart,
+    check_run,
+    missing,
+    ready,
+    request_for,
+    satisfied,
+)
 from weightspace.sweeps.rows import row_of
 
 
@@ -129,6 +138,7 @@ class Driver:
             while True:
                 self._check(rows)
                 asked += rows
+                check_labels_apart(asked)
                 # Before anything is computed: a long sweep can be looked at while it goes on.
                 self._note(experiment, asked)
                 self.answer(rows)
