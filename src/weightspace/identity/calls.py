@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from weightspace.identity.homes import imported, installed, qualified_name
-from weightspace.identity.refusals import UNSEEN, attribute_refusal, leads_outside, refusal
+from weightspace.identity.refusals import UNSEEN, attribute_refusal, is_seeded, leads_outside, refusal
 
 Refuse = Callable[[str, str], Any]
 ANY = "*"
@@ -153,7 +153,7 @@ def _imported(
 
 
 def _is_outside(value: Any) -> bool:
-    return isinstance(value, types.ModuleType | type) and installed(value)
+    return is_seeded(value) or (isinstance(value, types.ModuleType | type) and installed(value))
 
 
 def _chain(value: Any, after: Sequence[dis.Instruction]) -> tuple[list[str], Any, str | None]:

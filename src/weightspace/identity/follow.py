@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import classes, names, refusals, values
+from weightspace.identity import classes, names, refusals, sets, values
 from weightspace.identity.calls import ANY
 from weightspace.identity.homes import importable, installed, qualified_name
 from weightspace.identity.source import code_form
@@ -75,6 +75,8 @@ class Follower:
         self._named: dict[int, set[str]] = {}
         self._refused: list[tuple[int, str]] = []
         self._texts: list[str] = []
+        self._sets: set[str] = set()
+        self._through: dict[int, set[str]] = {}
         self.witnesses = Witnesses()
 
     def describe(self, value: Any, *, method: str | None = None) -> Description:
@@ -121,6 +123,8 @@ class Follower:
 
     def items(self, given: Iterable[tuple[Any, Any]]) -> list[Description]:
         """Names and values in the order given."""
+        given = list(given)
+        self._sets |= {name for name, value in given if isinstance(name, str) and sets.is_unordered(value)}
         return [[self.describe(name), self.describe(value)] for name, value in given]
 
     def refuse(self, what: str, why: str) -> Description:
@@ -130,7 +134,10 @@ class Follower:
 
     def _raise_refusals(self) -> None:
         """Raise for the first thing that cannot be followed, but in methods that nothing names."""
-        reached = self._reached() if self._refused or self._texts else set()
+        reached = self._reached() if self._refused or self._texts or self._sets else set()
+        for number in sorted(reached & self._through.keys()):
+            for name in sorted(self._through[number] & self._sets):
+                self._refused.append((number, f"a function {sets.said(f'the set in .{name}')}"))
         if self._texts:
             # Any of these texts may be what is looked up where a name is made while the code runs.
             text = f"looks up a name that is made while it runs, and '{self._texts[0]}' is among its texts"
@@ -140,8 +147,8 @@ class Follower:
             if within in reached:
                 raise InputError(
                     f"{self.root} cannot be told apart from another version of itself: {sentence}; read "
-                    "such a value outside and hand it over as a keyword argument (an array, say), or give name= "
-                    "and version= (raised with each change)"
+                    "such a value outside and hand it over as a keyword argument (an array, say), or give "
+                    "name= and version= (raised with each change)"
                 )
 
     def _reached(self) -> set[int]:
@@ -194,6 +201,8 @@ class Follower:
             return self._packages_function(function)
         found = names.names_of(function, self.refuse)
         self._named[self._within] = found.attributes
+        self._through[self._within] = found.through
+        self._sets |= found.sets
         for space, name, value in found.read:
             self.witnesses.name(space, name, value)
         return [

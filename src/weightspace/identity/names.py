@@ -29,12 +29,16 @@ class Named:
       modules: The user's modules that are imported within.
       attributes: The names of all attributes that are read, of whatever object; `calls.ANY` where they are
         made while the code runs.
+      through: Those of them that are gone through in a loop.
+      sets: Those that are given a set.
     """
 
     values: list[tuple[str, Any]]
     read: list[tuple[dict[str, Any], str, Any]]
     modules: list[types.ModuleType]
     attributes: set[str]
+    through: set[str] = dataclasses.field(default_factory=set)
+    sets: set[str] = dataclasses.field(default_factory=set)
 
 
 def names_of(function: types.FunctionType, refuse: Refuse) -> Named:
@@ -60,7 +64,8 @@ def names_of(function: types.FunctionType, refuse: Refuse) -> Named:
                     found.values.append((dotted, value))
                 found.attributes |= calls.by_name(function, instructions, place, dotted, refuse)
     calls.check_aliases(function, list(_codes(function.__code__)), refuse)
-    sets.check(function, list(_codes(function.__code__)), refuse)
+    found.through |= sets.attributes_gone_through(function)
+    found.sets |= sets.check(function, list(_codes(function.__code__)), refuse)
     found.values.sort(key=lambda pair: pair[0])
     return found
 

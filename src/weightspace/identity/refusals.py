@@ -59,7 +59,7 @@ _BY_MODULE = {
         "datasets huggingface_hub tensorflow_datasets torchvision.datasets"
     ),
     _FOLDER: "glob shutil genericpath",
-    _MACHINE: "posix nt os platform multiprocessing psutil resource getpass locale",
+    _MACHINE: "posix nt os platform multiprocessing psutil resource getpass locale gc",
     "runs another program": "subprocess _posixsubprocess",
     _NET: "socket _socket urllib.request http ftplib requests httpx",
 }
@@ -72,6 +72,9 @@ _BY_QUALIFIED = {
     **dict.fromkeys(("datetime.now", "datetime.utcnow", "datetime.today", "date.today"), _CLOCK),
     **dict.fromkeys(("Path.cwd", "Path.home", "PathBase.cwd"), _FOLDER),
     "SystemRandom": _ENTROPY,
+    "FileIO": _FILE,
+    "get_ident": _MACHINE,
+    "get_native_id": _MACHINE,
 }
 _READERS = {
     _FILE: (
@@ -88,7 +91,7 @@ _READERS = {
     _FOLDER: "exists is_file is_dir isfile isdir listdir scandir iterdir glob rglob getcwd getsize getmtime "
     "expanduser expandvars realpath abspath",
     _ENVIRONMENT: "environ environb getenv",
-    _MACHINE: "cpu_count getpid gethostname device_count local_device_count default_backend",
+    _MACHINE: "cpu_count getpid gethostname device_count local_device_count default_backend get_backend",
     _ENTROPY: "urandom getrandbits token_bytes getnode uuid1 uuid4",
     _CLOCK: "time_ns perf_counter perf_counter_ns monotonic monotonic_ns process_time utcnow",
     "runs another program": "popen check_output",

@@ -27,8 +27,8 @@ Lookup = Callable[[str], Any]
 
 def check(
     function: types.FunctionType, codes: Sequence[types.CodeType], refuse: Callable[[str, str], Any]
-) -> None:
-    """Refuse a function that goes through a set.
+) -> set[str]:
+    """Refuse a function that goes through a set; gives the attributes that it makes sets.
 
     Args:
       function: The user's.
@@ -42,15 +42,44 @@ def check(
     made |= {"set", "frozenset"} & names
     written = any(is_unordered(constant) for code in codes for constant in code.co_consts)
     if not (made or written or _named(names, lookup)):
-        return
+        return set()
     tree = tree_of(function.__code__)
     if tree is not None:
-        said = goes_through_a_set(tree, lookup)
+        through = goes_through_a_set(tree, lookup)
     else:
-        said = "a set" if any(map(_made_and_gone_through, instructions)) else None
-    if said:
-        why = f"goes through {said}, whose order is another one in each process (write sorted(…) around it)"
-        refuse(qualified_name(function), why)
+        through = "a set" if any(map(_made_and_gone_through, instructions)) else None
+    if through:
+        refuse(qualified_name(function), said(through))
+    return set() if tree is None else _given_sets(tree, lookup)
+
+
+def said(what: str) -> str:
+    """What is wrong with going through a set."""
+    return f"goes through {what}, whose order is another one in each process (write sorted(…) around it)"
+
+
+def _given_sets(tree: ast.AST, lookup: Lookup) -> set[str]:
+    local = _assigned(tree)
+    return {
+        target.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and _is_set(node.value, local, lookup)
+        for target in node.targets
+        if isinstance(target, ast.Attribute)
+    }
+
+
+def attributes_gone_through(function: types.FunctionType) -> set[str]:
+    """The names of attributes that a function's loops go through."""
+    found, pending = set[str](), [function.__code__]
+    while pending:
+        code = pending.pop()
+        pending += [item for item in code.co_consts if isinstance(item, types.CodeType)]
+        kept = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
+        for before, after in itertools.pairwise(kept):
+            if before.opname in ("LOAD_ATTR", "LOAD_METHOD") and after.opname == "GET_ITER":
+                found.add(before.argval)
+    return found
 
 
 def _named(names: set[str], lookup: Lookup) -> bool:
