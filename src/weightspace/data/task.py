@@ -60,6 +60,11 @@ class Task(Spec):
         if not isinstance(self.loss, Loss):
             raise InputError(f"a task needs a Loss, not {described(self.loss)}; {_loss_advice(self.loss)}")
         columns = [metric_name(each) for each in self.metrics]
+        if any(isinstance(each, Code) and metric_name(each) == "loss" for each in self.metrics):
+            raise InputError(
+                "a metric of yours is called loss, as is the column of what is minimised; rename the "
+                "function, or give it as the loss if it is to be minimised: Task(data, custom_loss(function))"
+            )
         if len(set(columns)) < len(columns):
             raise InputError(f"metrics are {', '.join(columns)}, but each name may occur once")
 

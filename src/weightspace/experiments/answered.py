@@ -76,8 +76,10 @@ class Answered:
             return self._made("summary", lambda: self.experiment.summary(self.measured), pd.DataFrame())
         asked = self.asked
         by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
-        apart = telling_apart(asked, settings_of(self.store)).columns
-        return over_seeds(self.measured, [*by, *map(str, apart)], list(self.experiment.metrics))
+        settings = settings_of(self.store)
+        apart = telling_apart(asked, settings).columns
+        metrics = dict.fromkeys((*self.experiment.metrics, *settings.marks.columns(asked["run"])))
+        return over_seeds(self.measured, [*by, *map(str, apart)], list(metrics))
 
     @property
     def asked(self) -> pd.DataFrame:

@@ -21,7 +21,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import classes, libraries, names, values
+from weightspace.identity import classes, libraries, names, refusals, sets, values
+from weightspace.identity.calls import ANY
 from weightspace.identity.changes import Change, first_change
 from weightspace.identity.homes import defined_by_package, importable, installed, qualified_name
 from weightspace.identity.source import code_form
@@ -91,6 +92,9 @@ class Follower:
         self._edges: dict[int, list[_Edge]] = {-1: []}
         self._named: dict[int, set[str]] = {}
         self._refused: list[tuple[int, str]] = []
+        self._texts: list[str] = []
+        self._sets: set[str] = set()
+        self._through: dict[int, set[str]] = {}
         self.witnesses = Witnesses()
 
     def describe(self, value: Any, *, method: str | None = None) -> Description:
@@ -102,6 +106,8 @@ class Follower:
         """
         inline = values.plain(value)
         if inline is not None:
+            if type(value) is str and refusals.leads_outside((value,)):
+                self._texts.append(value)
             return inline
         if type(value) is tuple:
             return ["tuple", [self.describe(item, method=method) for item in value]]
@@ -151,6 +157,8 @@ class Follower:
 
     def items(self, given: Iterable[tuple[Any, Any]]) -> list[Description]:
         """Names and values in the order given."""
+        given = list(given)
+        self._sets |= {name for name, value in given if isinstance(name, str) and sets.is_unordered(value)}
         return [[self.describe(name), self.describe(value)] for name, value in given]
 
     def refuse(self, what: str, why: str) -> Description:
@@ -160,12 +168,21 @@ class Follower:
 
     def _raise_refusals(self) -> None:
         """Raise for the first thing that cannot be followed, but in methods that nothing names."""
-        reached = self._reached() if self._refused else set()
+        reached = self._reached() if self._refused or self._texts or self._sets else set()
+        for number in sorted(reached & self._through.keys()):
+            for name in sorted(self._through[number] & self._sets):
+                self._refused.append((number, f"a function {sets.said(f'the set in .{name}')}"))
+        if self._texts:
+            # Any of these texts may be what is looked up where a name is made while the code runs.
+            text = f"looks up a name that is made while it runs, and '{self._texts[0]}' is among its texts"
+            by_any = [number for number in reached if ANY in self._named.get(number, ())]
+            self._refused += [(number, f"a function {text}") for number in by_any]
         for within, sentence in self._refused:
             if within in reached:
                 raise InputError(
-                    f"{self.root} cannot be told apart from another version of itself: {sentence}; hand such "
-                    "a value over as a keyword argument, or give name= and version= (raised with each change)"
+                    f"{self.root} cannot be told apart from another version of itself: {sentence}; read "
+                    "such a value outside and hand it over as a keyword argument (an array, say), or give "
+                    "name= and version= (raised with each change)"
                 )
 
     def _reached(self) -> set[int]:
@@ -176,11 +193,15 @@ class Follower:
             for number in sorted(reached):
                 names |= self._named.get(number, set())
             for number in sorted(reached):
-                reached |= {e.to for e in self._edges[number] if e.method is None or e.method in names}
+                reached |= {
+                    e.to for e in self._edges[number] if e.method is None or e.method in names or ANY in names
+                }
             if before == (len(reached), len(names)):
                 return reached
 
     def _define(self, value: Any) -> Description:
+        if why := refusals.value_refusal(value):
+            return self.refuse(f"it holds {qualified_name(value)}, which", why)
         if isinstance(value, types.ModuleType):
             return self._module(value)
         if isinstance(value, types.MethodType):
@@ -208,6 +229,8 @@ class Follower:
             return self._packages_function(function)
         found = names.names_of(function, self.refuse)
         self._named[self._within] = found.attributes
+        self._through[self._within] = found.through
+        self._sets |= found.sets
         for space, name, value in found.read:
             self.witnesses.name(space, name, value)
         return [
@@ -215,9 +238,15 @@ class Follower:
             function.__name__,
             code_form(function.__code__),
             *self._held(function),
-            [[dotted, self.describe(value)] for dotted, value in found.values],
+            [[dotted, self._of_name(value)] for dotted, value in found.values],
             [],  # has stood here since the first digests
         ]
+
+    def _of_name(self, value: Any) -> Description:
+        """What a name in code leads to: there it was seen how it is used (`names`)."""
+        if refusals.value_refusal(value) and importable(value):
+            return ["named", qualified_name(value)]
+        return self.describe(value)
 
     def _partial(self, value: functools.partial[Any]) -> Description:
         """A function with bound arguments, which may change in place, as may its attributes."""
@@ -225,7 +254,9 @@ class Follower:
         own = type(value) is not functools.partial and not installed(type(value))
         more = [self.describe(type(value))] if own else []
         more += [self.items(sorted(vars(value).items()))] if vars(value) else []
-        return ["partial", *map(self.describe, (value.func, value.args, value.keywords)), *more]
+        seeded = refusals.is_seeded(value.func) and bool(value.args or value.keywords)
+        function = (self._of_name if seeded else self.describe)(value.func)
+        return ["partial", function, *map(self.describe, (value.args, value.keywords)), *more]
 
     def _packages_function(self, function: types.FunctionType) -> Description:
         """A function of a package by its name; one that it made, with what it holds."""

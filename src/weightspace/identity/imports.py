@@ -80,6 +80,14 @@ def _import(name: str, found: Imported) -> types.ModuleType | None:
     return module
 
 
+def module_named(space: dict[str, Any], name: str, level: int) -> types.ModuleType | None:
+    """The module that an import statement names; None where there is none."""
+    try:
+        return importlib.import_module(_absolute(space, name, level))
+    except ImportError:
+        return None
+
+
 def _absolute(space: dict[str, Any], name: str, level: int) -> str:
     """The full name of what a relative import names."""
     if not level:

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from weightspace.identity import calls, sets
 from weightspace.identity.homes import installed, qualified_name
 from weightspace.identity.imports import Imported, imports_of
 from weightspace.identity.libraries import PYTHONS_GLOBALS
@@ -28,12 +29,17 @@ class Named:
     Attributes:
       values: Dotted names of globals and of what is imported within, and what they lead to.
       read: Where each name was looked up: namespace, name, value, which is `ABSENT` where it has none.
-      attributes: The names of all attributes that are read, of whatever object.
+      attributes: The names of all attributes that are read, of whatever object; `calls.ANY` where they are
+        made while the code runs.
+      through: Those of them that are gone through in a loop.
+      sets: Those that are given a set.
     """
 
     values: list[tuple[str, Any]]
     read: list[tuple[Mapping[str, Any], str, Any]]
     attributes: set[str]
+    through: set[str] = dataclasses.field(default_factory=set)
+    sets: set[str] = dataclasses.field(default_factory=set)
 
 
 def names_of(function: types.FunctionType, refuse: Refuse) -> Named:
@@ -50,12 +56,14 @@ def names_of(function: types.FunctionType, refuse: Refuse) -> Named:
         for place, instruction in enumerate(instructions):
             _check(function, instruction, refuse)
             for start in _starts(function, instruction, within, found):
-                following = _attributes_after(instructions, place)
-                dotted, value = _along(*start, following, found)
+                dotted, value = _met(function, start, instructions, place, found, refuse)
                 if dotted not in seen:
                     seen.add(dotted)
-                    _allow(function, dotted, value, refuse)
                     found.values.append((dotted, value))
+                found.attributes |= calls.by_name(function, instructions, place, dotted, refuse)
+    calls.check_aliases(function, list(_codes(function.__code__)), refuse)
+    found.through |= sets.attributes_gone_through(function)
+    found.sets |= sets.check(function, list(_codes(function.__code__)), refuse)
     found.values.sort(key=lambda pair: pair[0])
     return found
 
@@ -105,6 +113,25 @@ def _attributes_after(instructions: list[dis.Instruction], place: int) -> Iterat
         if instruction.opname not in _ATTRIBUTE:
             return
         yield instruction.argval
+
+
+def _met(
+    function: types.FunctionType,
+    start: tuple[str, Any],
+    instructions: list[dis.Instruction],
+    place: int,
+    found: Named,
+    refuse: Refuse,
+) -> tuple[str, Any]:
+    """What a name leads to, refused if it reads from outside as it is used there."""
+    following = _attributes_after(instructions, place)
+    dotted, value = _along(*start, following, found)
+    if not (isinstance(value, tuple) and value[:1] == ("undefined",)):
+        attribute = next(following, None)
+        steps = dotted.count(".") - start[0].count(".")
+        unseeded = attribute is None and calls.without_arguments(instructions, place, steps)
+        calls.check(function, dotted, value, attribute, refuse, unseeded=unseeded)
+    return dotted, value
 
 
 def _starts(

@@ -115,6 +115,7 @@ def block_results(
     *,
     seconds: float,
     steps: int,
+    lost: Mapping[int, int] | None = None,
 ) -> Results:
     """What a block of runs leaves behind.
 
@@ -126,6 +127,8 @@ def block_results(
       provenance: The id of its circumstances.
       seconds: Of each run.
       steps: Of each run.
+      lost: For runs whose loss was not finite, by place in the block, the first step at which it was not:
+        a reading there is of a network that has no loss.
     """
     results = Results()
     names = sorted({name for reading in readings for name in reading.record})
@@ -134,13 +137,14 @@ def block_results(
         run = request.node
         assert isinstance(run, Run)
         last: dict[str, float] = {}
+        end = (lost or {}).get(place, math.inf)
         for reading in readings:
             if reading.step not in request.points:
                 continue
             columns["digest"].append(run.digest)
             columns["step"].append(reading.step)
             for name in names:
-                value = float(reading.record[name][place])
+                value = float(reading.record[name][place]) if reading.step < end else float("nan")
                 columns[name].append(value)
                 if name in reading.asked:
                     last[name] = value

@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import numpy as np
@@ -44,6 +45,22 @@ def test_a_repository_is_loaded_by_datasets(hub_folder, no_data, own_cache, monk
     # What was decoded once is found again without the library.
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert Hub(str(home)).loaded.digest == source.loaded.digest
+
+
+def test_a_copy_of_a_repository_that_changes_is_read_anew(
+    hub_folder, no_data, own_cache, monkeypatch, tmp_path
+):
+    import datasets
+
+    home, train, test = hub_folder
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    before = Hub(str(home)).loaded.digest
+    file = home / "test-00000-of-00001.parquet"
+    state = file.stat()
+    write_parquet(file, test[0], test[1][::-1])
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert Hub(str(home)).loaded.digest != before
+    assert Hub(str(home)) == from_arrays(*train, test[0], test[1][::-1])
 
 
 def test_columns_and_splits_as_on_the_hub(tmp_path, monkeypatch):
