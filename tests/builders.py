@@ -1,5 +1,7 @@
 """Small runs that tests share: real digits, a small network, a few steps."""
 
+import os
+
 from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.models.zoo import make
@@ -14,6 +16,14 @@ from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 
 EVALUATION = Evaluation(("train", "test"))
+QUICK = ("--xla_cpu_use_fusion_emitters=", "--xla_cpu_parallel_codegen_split_count=")
+"""Flags by which tests compile quickly, see `conftest`."""
+
+
+def users_environment():
+    """Variables for a process whose programs are compiled as those of users, and of `optimised` tests."""
+    flags = [flag for flag in os.environ["XLA_FLAGS"].split() if not flag.startswith(QUICK)]
+    return os.environ | {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0", "XLA_FLAGS": " ".join(flags)}
 
 
 def small_run(

@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import identity_digest, qualified_name
+from weightspace.identity import identity_digest, qualified_name, what_changed
+
+_ANEW = "make the model, loss or metric anew"
+_ITSELF = (
+    "if the code itself changes it as it runs (a counter, a memo, a list of shapes), keep such a thing "
+    "out of the code, or give name= and version="
+)
 
 
 def import_object(name: str) -> Any:
@@ -79,13 +85,30 @@ class Code:
         Raises:
           InputError: If a global, an attribute or a captured variable has changed since.
         """
+        given, now = self.identity.get("arguments", {}), _arguments(self.arguments)
+        other = [name for name in given if given[name] != now.get(name)]
+        if other:
+            raise self._changed(f"its argument '{other[0]}' is another now; {_ANEW}")
         source = self.identity.get("source")
-        same = source is None or source == identity_digest(self.call)
-        if not same or self.identity.get("arguments", {}) != _arguments(self.arguments):
-            raise InputError(
-                f"{self.identity['code']} has changed since it was handed over: something it reads "
-                "(a global, an attribute, an argument) is another now; make the model, loss or metric anew"
+        if source is None:
+            return
+        try:
+            if source == identity_digest(self.call):
+                return
+            change = what_changed(source, self.call)
+        except InputError as error:
+            raise self._changed(f"{error}; {_ITSELF}") from error
+        if change is None or not change.path:
+            raise self._changed(f"something it reads is another now; {_ANEW}; {_ITSELF}")
+        if change.undefined:
+            raise self._changed(
+                f"'{change}' was not defined then and is now; define it above the line that makes the model, "
+                "loss or metric"
             )
+        raise self._changed(f"'{change}', which it reads, is another now; {_ANEW}; {_ITSELF}")
+
+    def _changed(self, what: str) -> InputError:
+        return InputError(f"{self.identity['code']} has changed since it was handed over: {what}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it with its bound arguments."""

@@ -1,8 +1,8 @@
 """What goes wrong, in sentences: what, the value received, what is allowed, what to do.
 
 Every error a user can cause is a `WeightspaceError`; the command line prints its text in one line and
-exits with status 2. The helpers below check plain numbers only: inside compiled code the same specs hold
-tracers, which were checked when the spec was built.
+exits with status 2. The helpers below check what users give: inside compiled code the same specs hold
+tracers, which were checked when the spec was built and pass.
 """
 
 import difflib
@@ -10,6 +10,9 @@ import math
 import numbers
 from collections.abc import Iterable
 from typing import Any
+
+_LONGEST = 80
+"""Characters of a value that are shown."""
 
 
 class WeightspaceError(Exception):
@@ -56,8 +59,28 @@ def unknown(kind: str, name: str, allowed: Iterable[str]) -> InputError:
     return InputError(f"unknown {kind} '{name}'{hint} Known: {', '.join(choices)}.")
 
 
-def _concrete(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+def is_number(value: Any) -> bool:
+    """Whether a value is one real number: of Python or NumPy, but no truth value and no array."""
+    if isinstance(value, numbers.Real):
+        return not isinstance(value, bool)
+    # Types that NumPy knows by name only, as bfloat16.
+    name = getattr(getattr(value, "dtype", None), "name", "")
+    return getattr(value, "shape", None) == () and name.startswith(("bfloat16", "float8"))
+
+
+def plain(value: Any) -> Any:
+    """An array of no axes as the number that it holds; all else, tracers among it, as it is."""
+    if getattr(value, "shape", None) == () and hasattr(value, "item") and not _may_be_anything(value):
+        return value.item()
+    return value
+
+
+def _may_be_anything(value: Any) -> bool:
+    """Whether it stands for a value that is not known yet."""
+    from jax import ShapeDtypeStruct
+    from jax.core import Tracer
+
+    return isinstance(value, Tracer | ShapeDtypeStruct) or hasattr(value, "__canonical__")
 
 
 def check_number(
@@ -70,11 +93,11 @@ def check_number(
     most: float | None = None,
     hint: str = "",
 ) -> None:
-    """Raise unless the number lies within the bounds; anything but a plain number passes.
+    """Raise unless a value is one number within the bounds; None, which is no value, passes.
 
     Args:
       name: What the number is, as the user knows it.
-      value: The number, or a tracer or array, which is let through.
+      value: The number; tracers and what stands for another node's output are let through.
       above: Open lower bound.
       least: Closed lower bound.
       below: Open upper bound.
@@ -82,21 +105,36 @@ def check_number(
       hint: A sentence that says what to do.
 
     Raises:
-      InputError: If the number is not finite or out of bounds.
+      InputError: If it is no number, not finite or out of bounds.
     """
-    if not _concrete(value):
+    value = plain(value)
+    if value is None or (not is_number(value) and _may_be_anything(value)):
         return
     lower = f"({above:g}" if above is not None else f"[{least:g}" if least is not None else "(-inf"
     upper = f"{below:g})" if below is not None else f"{most:g}]" if most is not None else "inf)"
     fits = (
-        math.isfinite(value)
+        is_number(value)
+        and math.isfinite(value)
         and (above is None or value > above)
         and (least is None or value >= least)
         and (below is None or value < below)
         and (most is None or value <= most)
     )
     if not fits:
-        raise InputError(f"{name} is {value}, but must lie in {lower}, {upper}.{' ' + hint if hint else ''}")
+        raise InputError(
+            f"{name} is {shown(value)}, but must lie in {lower}, {upper}.{' ' + hint if hint else ''}"
+        )
+
+
+def shown(value: Any) -> str:
+    """A value in few words, on one line."""
+    if is_number(value):
+        return str(value)
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and hasattr(value, "__array__"):
+        return f"an array of shape {list(shape)}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def check_kind(what: str, value: Any, allowed: type | tuple[type, ...], hint: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from weightspace.fields import Reference
 from weightspace.spec import Spec, canonical, digest_of
 from weightspace.tree import Tree
 
@@ -53,7 +54,7 @@ class Node(Spec):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Output:
+class Output(Reference):
     """An array (or nested dict of arrays) that a node leaves behind, by name.
 
     Attributes:

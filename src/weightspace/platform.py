@@ -13,6 +13,7 @@ import jax
 import platformdirs
 
 from weightspace import compiler
+from weightspace.errors import InputError
 
 
 def cache_folder() -> Path:
@@ -47,9 +48,47 @@ def use_compilation_cache() -> None:
 
 @contextlib.contextmanager
 def arithmetic(dtype: str, matmul: str) -> Iterator[None]:
-    """Compute in a run's precision: 64-bit types only where it asks for them, products as it says."""
-    with jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul):
+    """Compute in a run's precision: 64-bit types only where it asks for them, products as it says.
+
+    Random numbers are those of every process, whatever its settings (`draws`).
+    """
+    with draws(), jax.enable_x64(dtype == "float64"), jax.default_matmul_precision(matmul):
         yield
+
+
+@contextlib.contextmanager
+def draws() -> Iterator[None]:
+    """Draw the same numbers from the same keys, whatever a session or `JAX_THREEFRY_PARTITIONABLE` says.
+
+    Settings that no context overrides are refused by `check_settings`.
+    """
+    with jax.threefry_partitionable(True), jax.default_prng_impl("threefry2x32"):
+        yield
+
+
+_USUAL = {
+    "jax_random_seed_offset": (0,),
+    "jax_high_dynamic_range_gumbel": (False,),
+    "jax_explicit_x64_dtypes": ("ERROR", "WARN"),
+}
+"""Settings that change numbers beyond rounding, with the values under which results are results."""
+
+
+def check_settings() -> None:
+    """Refuse settings of JAX under which a run would have other numbers than its digest stands for.
+
+    Raises:
+      InputError: If one is not as it is by default; says how to set it back.
+    """
+    for name, usual in _USUAL.items():
+        found = getattr(jax.config, name, usual[0])
+        value = getattr(found, "name", found)
+        if value not in usual:
+            raise InputError(
+                f"JAX's setting {name} is {value}, which changes the numbers of every run and stands in no "
+                f"digest; allowed is {' or '.join(map(str, usual))}: leave {name.upper()} unset, or call "
+                f"jax.config.update('{name}', …) before the sweep"
+            )
 
 
 def settings() -> dict[str, Any]:

@@ -15,15 +15,15 @@ import functools
 import hashlib
 import json
 import math
-import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import jax
 import numpy as np
 
 from weightspace.errors import InputError
+from weightspace.fields import coerce
 from weightspace.identity import identity_digest, qualified_name
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Spec:
     def __post_init__(self) -> None:
         for name, hint in _hints(type(self)).items():
             value = getattr(self, name)
-            coerced = _coerce(f"{type(self).__name__}.{name}", value, hint)
+            coerced = coerce(f"{type(self).__name__}.{name}", value, hint)
             if coerced is not value:
                 object.__setattr__(self, name, coerced)
         self.validate()
@@ -241,54 +241,3 @@ def digest_of(value: Any) -> str:
 def _hints(cls: type) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
-
-
-def _coerce(name: str, value: Any, hint: Any) -> Any:
-    """Plain numbers in the type of the field, sequences as tuples; everything else as it is."""
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin in (typing.Union, types.UnionType):
-        return _coerce_union(name, value, arguments)
-    if origin is tuple and isinstance(value, list | tuple):
-        inner = arguments[:1] * len(value) if arguments[1:] == (Ellipsis,) else arguments
-        return tuple(_coerce(name, item, part) for item, part in zip(value, inner, strict=True))
-    convert = _CONVERTERS.get(hint)
-    return value if convert is None else convert(name, value)
-
-
-def _coerce_union(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
-    if value is None and type(None) in choices:
-        return None
-    numbers = [choice for choice in choices if choice in _CONVERTERS]
-    plain = isinstance(value, bool | int | float | np.number)
-    if plain and type(value) not in choices and numbers:
-        return _coerce(name, value, numbers[-1] if isinstance(value, float) else numbers[0])
-    if isinstance(value, list | tuple):
-        for choice in choices:
-            if typing.get_origin(choice) is tuple:
-                return _coerce(name, value, choice)
-    if isinstance(value, str) and str not in choices and numbers and len(choices) == len(numbers):
-        return _coerce(name, value, numbers[0])
-    return value
-
-
-def _to_float(name: str, value: Any) -> Any:
-    if isinstance(value, bool | str):
-        raise InputError(f"{name} is {value!r}, but must be a number")
-    if isinstance(value, int | np.integer | np.floating):
-        return float(value)
-    return value
-
-
-def _to_int(name: str, value: Any) -> Any:
-    if isinstance(value, bool | str):
-        raise InputError(f"{name} is {value!r}, but must be a whole number")
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        if value != int(value):
-            raise InputError(f"{name} is {value}, but must be a whole number")
-        return int(value)
-    return value
-
-
-_CONVERTERS: dict[Any, Callable[[str, Any], Any]] = {float: _to_float, int: _to_int}

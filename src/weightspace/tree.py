@@ -4,7 +4,7 @@ Weights are nested dicts with string keys. A leaf is named by its path, the keys
 name means the same in a layout, a file, a selector and an error message.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -13,6 +13,8 @@ import jax.flatten_util
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, PyTree
+
+from weightspace.errors import InputError
 
 Tree = Any
 """Any pytree of arrays; most often a nested dict with string keys."""
@@ -35,6 +37,25 @@ def paths(tree: Tree) -> tuple[str, ...]:
 def flat_dict(tree: Tree) -> dict[str, Any]:
     """The leaves by name; a lone array is named by the empty path."""
     return {path_string(path): leaf for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def check_distinct(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of leaves, if each is another and none is also the beginning of another's path.
+
+    Raises:
+      InputError: If two coincide, as those of `{"a/b": …}` and `{"a": {"b": …}}` do.
+    """
+    found = tuple(names)
+    within = {name[:at] for name in found for at, letter in enumerate(name) if letter == "/"}
+    seen: set[str] = set()
+    for name in found:
+        if name in seen or name in within:
+            raise InputError(
+                f"two arrays are called '{name}', the keys on the way to each joined by '/'; rename one of "
+                "them, best without a '/' in its key"
+            )
+        seen.add(name)
+    return found
 
 
 def nested_dict(flat: Mapping[str, Any]) -> Tree:

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from weightspace.data import from_arrays
 from weightspace.data.content import assemble, nbytes
 from weightspace.errors import DataError
 
@@ -100,3 +101,31 @@ def test_refused(x, y, options, message):
 def test_classes_need_whole_numbers():
     with pytest.raises(DataError, match=r"labels of 3 classes must be int32 \[n\], but are float64"):
         assemble("mine", (X, Y.astype(float)), (X, Y.astype(float)), classes=3)
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "message"),
+    [
+        (
+            Y,
+            Y + 1,
+            r"has classes that train has not: 3 \(. of 6 examples\); labels run from 0 to 2 .* 1 to 3",
+        ),
+        (Y + 1, Y, r"has not: 0 .* from 1 to 3 in the training part and from 0 to 2"),
+        (2 * Y, Y, r"has not: 1 .* number both alike, or say classes=5 if that is meant"),
+        (Y % 2, Y + 10, "has not: 10, 11, 12"),
+    ],
+)
+def test_labels_of_the_test_part_alone_are_refused(train, test, message):
+    with pytest.raises(DataError, match=message):
+        assemble("s", (X, train), (X, test))
+    with pytest.raises(DataError, match="has classes that train has not"):
+        from_arrays(X, train, X, test)
+    loaded = assemble("s", (X, train), (X, test), classes=20)
+    assert loaded.classes == 20
+
+
+def test_the_test_part_may_lack_classes_and_a_set_in_one_piece_may_have_rare_ones():
+    assert assemble("s", (X, Y), (X[:2], Y[:2])).classes == 3
+    assert assemble("s", (X, np.array([5, 0, 0, 1, 1, 1]))).classes == 6
+    assert assemble("s", (X, Y.astype(float)), (X, Y + 1.5)).classes is None

@@ -1,5 +1,7 @@
 """Fault 18: whole-number inputs are names (tokens) unless a normalisation says that they are amounts."""
 
+import dataclasses
+
 import equinox as eqx
 import flax.linen as nn
 import jax
@@ -9,13 +11,16 @@ import pytest
 from flax import nnx
 
 import weightspace as ws
+from tests.builders import small_run
 from weightspace.data import Data, from_arrays, make_data
 from weightspace.derived.restart import Restart
 from weightspace.errors import DataError, InputError
 from weightspace.models import zoo
 from weightspace.models.base import layout_of, output_shape_of
+from weightspace.precision import Precision
 from weightspace.probes import LipschitzSet
 from weightspace.spaces.masked import Masked
+from weightspace.sweeps.requests import Request, check_run
 
 RNG = np.random.default_rng(0)
 VOCABULARY, LENGTH, WIDTH = 30, 4, 3
@@ -205,3 +210,51 @@ def test_masks_of_networks_that_embed():
     weights = restart.compute()["weights"]
     assert jax.tree.map(jnp.shape, restart.blank()["weights"]) == jax.tree.map(jnp.shape, weights)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
+
+
+def as_floats(values, rule="none"):
+    return Data(from_arrays(np.asarray(values), np.arange(len(values)) % 2), normalise=rule)
+
+
+IDS = np.random.default_rng(5).integers(0, 1000, (200, 3))
+MANY = 2**24 + np.arange(200.0)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "message"),
+    [
+        (IDS.astype(np.float32), "bfloat16", "column 0 of the inputs .* reach 99., where bfloat16 merges"),
+        (IDS.astype(np.float16), "bfloat16", "give names as whole numbers"),
+        (np.c_[RNG.normal(size=200), IDS[:, 0]], "bfloat16", "column 1 of the inputs"),
+        (300.0 - IDS, "bfloat16", "precision float32"),
+        (np.c_[1e9 * RNG.integers(0, 2, 200), MANY][:, ::-1], "float32", "where float32 merges .* float64"),
+        ((1000 + RNG.normal(size=(200, 2))).astype(np.float32), "bfloat16", "use normalise='standard'"),
+    ],
+)
+def test_names_given_as_floats_are_refused_where_the_arithmetic_merges_them(values, dtype, message):
+    with pytest.raises(InputError, match=message):
+        as_floats(values).check_digits(dtype)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ((IDS % 256).astype(np.float32), "none"),
+        (4.0 * (IDS % 256), "none"),
+        ((IDS % 256).astype(np.uint8), "none"),
+        ((IDS % 256).astype(np.uint8), "mean_image"),
+        (IDS, "none"),
+        (IDS, "standard"),
+        (IDS.astype(np.float32), "standard"),
+        ((10 + RNG.normal(size=(200, 2))).astype(np.float32), "none"),
+    ],
+)
+def test_bfloat16_where_it_holds_all_that_differs(values, rule):
+    as_floats(values, rule).check_digits("bfloat16")
+
+
+def test_a_sweep_asks_by_the_arithmetic_of_the_run():
+    run = small_run(data=as_floats(IDS.astype(np.float32)), precision=Precision("bfloat16"))
+    with pytest.raises(InputError, match="where bfloat16 merges values"):
+        check_run(Request(run))
+    check_run(Request(dataclasses.replace(run, precision=Precision("float32"))))

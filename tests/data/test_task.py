@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from weightspace.code import Code
 from weightspace.data import Data, Digits, Task, from_arrays
 from weightspace.errors import InputError
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, SquaredError
@@ -37,6 +38,23 @@ def test_chosen_metrics_come_with_the_loss():
     assert set(measured) == {"loss", "accuracy", "confidence"}
     assert np.allclose(measured["confidence"], jax.nn.softmax(OUTPUTS).max(axis=1))
     assert set(task(confidence).measure(OUTPUTS, LABELS)) == {"loss", "confidence"}
+
+
+@pytest.mark.parametrize("how", ["function", "name", "keyword"])
+def test_a_metric_called_loss_is_refused(how, tmp_path, monkeypatch):
+    def loss(outputs, y):
+        return outputs.max(axis=1)
+
+    (tmp_path / "own_metrics.py").write_text("def loss(outputs, y):\n    return outputs.max(axis=1)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    metric = {
+        "function": loss,
+        "name": "own_metrics:loss",
+        "keyword": Code(confidence, name="mine:loss", version=1),
+    }[how]
+    with pytest.raises(InputError, match=r"called loss.*rename the function"):
+        task("accuracy", metric)
+    assert set(task("loss", confidence).measure(OUTPUTS, LABELS)) == {"loss", "confidence"}
 
 
 def test_metrics_by_qualified_name(tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import importlib.util
 import sys
 from pathlib import Path
 
-HEAD = """import contextlib, dataclasses, enum, functools, typing
+HEAD = """import abc, collections, contextlib, dataclasses, enum, functools, inspect, types, typing
 import jax, jax.numpy as jnp, numpy as np, equinox as eqx, flax.linen as nn
 from beartype import beartype
 from flax import nnx

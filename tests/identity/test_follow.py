@@ -140,3 +140,39 @@ def test_what_cannot_be_followed_is_refused_in_words(what, tmp_path):
 )
 def test_methods_that_nothing_calls_may_read_files(text, tmp_path):
     assert identity_digest(load(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import os\ndef f(x): return x * len(os.path.join('a', 'b'))",
+        "import os\ndef f(x, base='a'): return {os.path.basename(base): x, os.path.splitext(base)[0]: x}",
+        "import pathlib\nP = pathlib.Path('a')\n"
+        "def f(x): return {(P / 'b').name: x, str(pathlib.Path('c')): x}",
+        "def f(x): return x * np.random.default_rng(0).normal(size=3)",
+        "def f(x, seed=3): return x * np.random.RandomState(seed=seed).normal()",
+        "from numpy.random import default_rng\ndef f(x): return default_rng(5).normal()",
+        "f = functools.partial(np.random.default_rng, 0)",
+        "import random\ndef f(x): return random.Random(3).random() * x",
+        "def f(x): return np.random.Generator(np.random.PCG64(1)).normal() * x",
+        "def f(x, kind='relu'): return x if kind in {'relu', 'tanh'} else -x",
+        "def f(x, names=('a', 'b')): return [x * len(n) for n in sorted(set(names))]",
+        "def f(x): return [x * n for n in {1, 2, 3}]",
+        "def f(x, names=('a', 'b')):\n    seen = set()\n"
+        "    for n in names: seen.add(n)\n    return x * len(seen)",
+        "class f:\n    def __init__(self, n): self.n = n\n    def __hash__(self): return hash(self.n)\n"
+        "    def __eq__(self, o): return self.n == o.n\n    def __call__(self, x): return x",
+        "def f(x, act='gelu'): return getattr(jax.nn, act)(x)",
+        "class f(nnx.Module):\n    def __init__(self, rngs):\n        for i in range(2): "
+        "setattr(self, f'l{i}', nnx.Linear(2, 2, rngs=rngs))\n    def __call__(self, x):\n"
+        "        for i in range(2): x = getattr(self, f'l{i}')(x)\n        return x",
+        "import math, collections, itertools, datetime\nD = datetime.date(2020, 1, 1)\n"
+        "def f(x): return x * math.pi * D.year * len(collections.OrderedDict(a=1))",
+        "import logging\nlog = logging.getLogger('f')\ndef f(x):\n    print(x.shape)\n    return x",
+        "class f:\n    def save(self, p): open(p, 'w').write('x')\n"
+        "    def __call__(self, x): return getattr(self, 'scale', 1) * x",
+        "from sklearn.datasets import load_digits\ndef f(x): return load_digits().data[0] * x",
+    ],
+)
+def test_ordinary_code_is_no_reading_from_outside(text, tmp_path):
+    assert identity_digest(load(tmp_path, text))

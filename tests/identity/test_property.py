@@ -27,7 +27,7 @@ EXAMPLES = settings(
 LINKS = {name: text for name, _, text in blocks("links")}
 ELSEWHERE = {name: text for name, _, text in blocks("elsewhere")}
 OPERATIONS = ("{x} * {a} + {b}", "{x} + {a} * {b}", "np.maximum({x}, {a}) - {b}", "{x} * {a} * {b}")
-HEAD = "import dataclasses, functools\nimport numpy as np\n"
+HEAD = "import abc, collections, dataclasses, functools, typing\nimport numpy as np\n"
 NUMBERS = st.sampled_from([0.0, -0.0, 1.0, 2.0, -3.5, 1e-3, 7.0])
 
 

@@ -1,5 +1,7 @@
 """Networks as users write them, in each library: dense, batch normalisation, activation, dropout, dense."""
 
+import functools
+
 import equinox as eqx
 import flax.linen as nn
 import jax
@@ -190,6 +192,39 @@ def function_of_functions(outputs):
 
 def function_of_streams(shape, outputs):
     return lambda streams: NnxHead(shape, outputs, rngs=streams)
+
+
+PARTIAL_NNX = functools.partial(NnxHead, outputs=OUTPUTS, scale=2.0)
+PARTIAL_EQUINOX = functools.partial(EquinoxHead, (INPUTS,))
+PARTIAL_LINEN = functools.partial(LinenHead, OUTPUTS)
+
+
+def gives_a_partial(shape):
+    return functools.partial(NnxHead, shape, OUTPUTS)
+
+
+def nnx_of_rng(rng, outputs):
+    return nnx.Linear(INPUTS, outputs, rngs=rng)
+
+
+def equinox_of_rng(rng, outputs):
+    return eqx.nn.Linear(INPUTS, outputs, key=rng)
+
+
+def equinox_of_prng_key(prng_key):
+    return eqx.nn.make_with_state(EquinoxNet)(WIDTH, key=prng_key)
+
+
+def gives_a_function_of_rng(outputs):
+    return lambda rng: nnx.Linear(INPUTS, outputs, rngs=rng)
+
+
+def nnx_of_key(key):
+    return nnx.Linear(INPUTS, OUTPUTS, rngs=nnx.Rngs(key))
+
+
+def makes_streams(rng):
+    return nnx.Linear(INPUTS, OUTPUTS, rngs=nnx.Rngs(rng))
 
 
 def linen_class(shape):

@@ -15,6 +15,7 @@ from weightspace.errors import InputError
 from weightspace.measure.network import Network, Part
 from weightspace.measure.recalibrate import recalibrated
 from weightspace.models.adapters import from_equinox
+from weightspace.models.base import layout_of
 from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam
@@ -107,3 +108,56 @@ class Growing(eqx.Module):
 def test_a_state_of_another_shape_is_refused():
     with pytest.raises(InputError, match=r"state of shapes \(2,\) is set to one of shapes \(3,\)"):
         from_equinox(Growing).init(KEY, jnp.zeros((1, 8, 8, 1)))
+
+
+class OtherAxis(eqx.Module):
+    norm: eqx.nn.BatchNorm
+    out: eqx.nn.Linear
+
+    def __init__(self, *, key):
+        self.norm, self.out = eqx.nn.BatchNorm(3, "b", mode="batch"), eqx.nn.Linear(3, 2, key=key)
+
+    def __call__(self, x, state):
+        x, state = self.norm(x, state)
+        return self.out(x), state
+
+
+class OtherMean(eqx.Module):
+    out: eqx.nn.Linear
+
+    def __init__(self, *, key):
+        self.out = eqx.nn.Linear(3, 2, key=key)
+
+    def __call__(self, x):
+        return self.out(x - jax.lax.pmean(x, "devices"))
+
+
+@pytest.mark.parametrize(("network", "axis"), [(OtherAxis, "b"), (OtherMean, "devices")])
+def test_the_axis_of_the_examples_is_called_batch(network, axis):
+    with pytest.raises(InputError, match=f"called '{axis}', but .* called 'batch': give axis_name=\"batch\""):
+        layout_of(from_equinox(network), (3,), "float32")
+
+
+class StateOfOne(eqx.Module):
+    out: eqx.nn.Linear
+    mean: eqx.nn.StateIndex
+    inference: bool
+    over: bool = eqx.field(static=True)
+
+    def __init__(self, over, *, key):
+        self.out, self.mean = eqx.nn.Linear(3, 2, key=key), eqx.nn.StateIndex(jnp.zeros(3))
+        self.inference, self.over = False, over
+
+    def __call__(self, x, state):
+        if not self.inference:
+            mean = jax.lax.pmean(x, "batch") if self.over else x
+            state = state.set(self.mean, 0.5 * state.get(self.mean) + 0.5 * mean)
+        return self.out(x - state.get(self.mean)), state
+
+
+def test_a_state_is_one_for_the_batch():
+    with pytest.raises(
+        InputError, match=r"state to a value of one example.*jax.lax.pmean\(value, \"batch\"\)"
+    ):
+        layout_of(from_equinox(StateOfOne, over=False), (3,), "float32")
+    assert layout_of(from_equinox(StateOfOne, over=True), (3,), "float32").size == 8

@@ -16,7 +16,7 @@ from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
 from weightspace.models.adapters.inspection import _inspected
 from weightspace.models.base import example, layout_of
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 from weightspace.models.zoo import make
 from weightspace.probes import Snapshot
 from weightspace.recipes.base import Decay, Recipe

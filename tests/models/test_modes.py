@@ -85,10 +85,10 @@ class EquinoxField(eqx.Module):
 
 
 class EquinoxLeaf(EquinoxField):
-    test: bool = False
+    is_test: bool = False
 
     def __call__(self, x, key):
-        return self.out(self.drop(self.hidden(x), key=key, inference=self.test))
+        return self.out(self.drop(self.hidden(x), key=key, inference=self.is_test))
 
 
 class EquinoxNeeded(EquinoxField):
@@ -253,9 +253,134 @@ def test_names_of_flags(expected, names):
     assert {name: in_training(name) for name in names} == dict.fromkeys(names, expected)
 
 
-def test_only_yes_and_no_are_flags():
-    def call(x, train, test=0.2, training=5, inference=None, eval=False):  # noqa: A002
-        return x, train, test, training, inference, eval
+@pytest.mark.parametrize(
+    "name", ["stochastic", "predict", "test", "apply_dropout", "update_stats", "is_stochastic"]
+)
+def test_names_that_a_choice_may_have_are_flags_of_a_call_only(name):
+    assert in_training(name) is not None
+    assert in_training(name, held=True) is None
 
-    assert flags_of(call) == ("train", "inference", "eval")
+
+@pytest.mark.parametrize(
+    "name", ["training", "is_test", "deterministic", "use_running_average", "predict_mode"]
+)
+def test_names_that_mean_nothing_else_are_flags_of_fields_too(name):
+    assert in_training(name, held=True) is in_training(name) is not None
+
+
+def test_only_yes_and_no_are_flags():
+    def call(x, train, test=0.2, training=5, inference=None, eval=False, is_eval=1):  # noqa: A002
+        return x, train, test, training, inference, eval, is_eval
+
+    assert flags_of(call) == ("train", "inference", "eval", "is_eval")
     assert told(("train", "inference"), train=True) == {"train": True, "inference": False}
+
+
+def noise_init(key, x):
+    return {"w": jax.random.normal(key, (3, 20)), "v": jax.random.normal(key, (20, 2))}
+
+
+def dropped(h, key):
+    return jnp.where(jax.random.bernoulli(key, 1 - RATE, h.shape), h / (1 - RATE), 0)
+
+
+def by_select(p, x, train, key):
+    h = x @ p["w"]
+    return jnp.where(train, dropped(h, key), h) @ p["v"]
+
+
+def by_cond(p, x, deterministic, key):
+    return jax.lax.cond(deterministic, lambda h: h, lambda h: dropped(h, key), x @ p["w"]) @ p["v"]
+
+
+def by_factor(p, x, train, key):
+    h = x @ p["w"]
+    return (h + train * jax.random.normal(key, h.shape)) @ p["v"]
+
+
+class EquinoxSelect(eqx.Module):
+    out: eqx.nn.Linear
+    inference: bool
+
+    def __init__(self, *, key):
+        self.out, self.inference = eqx.nn.Linear(3, 20, key=key), False
+
+    def __call__(self, x, key):
+        h = self.out(x)
+        return jnp.where(self.inference, h, dropped(h, key))
+
+
+class LinenSelect(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        h = nn.Dense(20)(x)
+        return jnp.where(train, dropped(h, self.make_rng("dropout")), h)
+
+
+class NnxFactor(nnx.Module):
+    def __init__(self, rngs):
+        self.out, self.rngs = nnx.Linear(3, 2, rngs=rngs), rngs
+
+    def __call__(self, x, train):
+        h = self.out(x)
+        return h + train * jax.random.normal(self.rngs.noise(), h.shape)
+
+
+BY_VALUE = {
+    "select": lambda: from_function(noise_init, by_select),
+    "cond": lambda: from_function(noise_init, by_cond),
+    "factor": lambda: from_function(noise_init, by_factor),
+    "equinox": lambda: from_equinox(EquinoxSelect),
+    "linen": lambda: from_linen(LinenSelect),
+    "nnx": lambda: from_nnx(NnxFactor),
+}
+
+
+@pytest.mark.parametrize("make", BY_VALUE.values(), ids=BY_VALUE)
+def test_a_mode_told_by_value_is_followed(make):
+    test_dropout_acts_in_training_and_only_there(make)
+
+
+class LinenOwnNorm(nn.Module):
+    @nn.compact
+    def __call__(self, x, train):
+        running = self.variable("statistics", "mean", lambda: jnp.zeros(3))
+        mean = jnp.where(train, x.mean(0), running.value)
+        if not self.is_initializing():
+            running.value = jnp.where(train, 0.5 * running.value + 0.5 * mean, running.value)
+        return nn.Dense(2)(x - mean[None])
+
+
+def own_norm(p, x, state, train):
+    mean = jnp.where(train, x.mean(0), state["mean"])
+    after = jax.lax.cond(train, lambda: 0.5 * state["mean"] + 0.5 * mean, lambda: state["mean"])
+    return (x - mean[None]) @ p["w"], {"mean": after}
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: from_linen(LinenOwnNorm),
+        lambda: from_function(lambda *_: ({"w": jnp.ones((3, 2))}, {"mean": jnp.zeros(3)}), own_norm),
+    ],
+    ids=["linen", "function"],
+)
+def test_an_own_normalisation_by_value_is_followed(make):
+    model = make()
+    assert layout_of(model, (3,), "float32").size in (6, 8)
+    weights, state = model.init(KEY, X)
+    _, after = model.apply(weights, state, X, train=True, key=KEY)
+    (mean,) = jax.tree.leaves(after)
+    np.testing.assert_allclose(mean, 0.5 * np.mean(X, 0), rtol=1e-5)
+    (kept,) = jax.tree.leaves(model.apply(weights, after, X, train=False, key=KEY)[1])
+    assert np.array_equal(kept, mean)
+
+
+def by_probability(p, x, train, key):
+    h = x @ p["w"]
+    return h * jax.random.bernoulli(key, 1 - RATE * train, h.shape) @ p["v"]
+
+
+def test_where_it_cannot_be_followed_the_sentence_says_to_branch():
+    with pytest.raises(InputError, match=r"random at test time.*choose in Python, by `if train:`"):
+        layout_of(from_function(noise_init, by_probability), (3,), "float32")

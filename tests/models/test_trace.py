@@ -1,10 +1,12 @@
 """Reachability through every nested part of a computation, each against what is differentiated or known."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import pytest
 
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 
 
 @jax.custom_vjp
@@ -47,3 +49,24 @@ def test_gradients_of_own_rules_and_of_stopped_values_are_seen():
 
     closed = jax.make_jaxpr(lambda w, g: jax.vjp(function, w)[1](g))([1.0] * 5, 1.0)
     assert reached(closed, [False] * 5 + [True]) == [True, False, False, True, False]
+
+
+SWITCHED = {
+    "select": jnp.where,
+    "array": lambda on, x, y: jnp.where(jnp.full((), on), x, y),
+    "branch": lambda on, x, y: jax.lax.cond(on, lambda: x, lambda: y),
+    "numbered": lambda on, x, y: jax.lax.switch(int(on), [lambda: y, lambda: x]),
+    "factor": lambda on, x, y: y + float(on) * x,
+    "difference": lambda on, x, y: y + (1.0 - (not on)) * x,
+    "loop": lambda on, x, y: jax.lax.fori_loop(0, int(on), lambda _, c: c + x, y),
+    "while": lambda on, x, y: jax.lax.while_loop(lambda c: (c < x) & on, lambda c: c + y, y),
+    "both": lambda on, x, y: jnp.where((x > 0) & on, x, y),
+}
+
+
+@pytest.mark.parametrize("function", SWITCHED.values(), ids=SWITCHED)
+def test_what_a_constant_switches_off_is_not_reached(function):
+    for on in (True, False):
+        closed = jax.make_jaxpr(functools.partial(function, on))(1.0, 2.0)
+        assert reached(closed, [True, False]) == [on]
+    assert reached(closed, [True, False], constants=False) == [function is not SWITCHED["loop"]]

@@ -218,6 +218,27 @@ def test_a_folder_must_be_named():
         sweep(rows(0.1, (0,)), None)  # pyright: ignore[reportArgumentType]
 
 
+@pytest.mark.parametrize(
+    ("label", "watch"),
+    [
+        ("test_loss", None),
+        ("train_accuracy", None),
+        ("best_test_loss", Watch("end", (Evaluation(("test",), names=("best",)),))),
+    ],
+)
+def test_a_label_of_a_metric_s_name_is_refused(tmp_path, label, watch):
+    message = rf"a label cannot be called '{label}': .* call it '{label}_label'"
+    with pytest.raises(InputError, match=message):
+        sweep([Row({"a": 1}, small_run()), Row({label: 5}, small_run(seed=1), watch)], tmp_path)
+    assert not list((tmp_path).rglob("*.parquet"))
+
+
+def test_a_label_that_only_begins_like_a_metric_is_a_label(tmp_path):
+    asked = [Row({"test_size": 5}, small_run(), Watch("end", (Evaluation(("test",)),)))]
+    assert sweep(asked, tmp_path)["test_size"].tolist() == [5]
+    assert sql(tmp_path, "SELECT test_loss FROM runs").iloc[0, 0] == results(tmp_path)["test_loss"].iloc[0]
+
+
 @pytest.mark.parametrize("steps", [(10, 500), (0, 21), [21]])
 def test_steps_beyond_a_run_are_refused(tmp_path, steps):
     with pytest.raises(InputError, match=r"Watch.steps asks for step \d+ of a run of 20 steps"):

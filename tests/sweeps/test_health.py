@@ -330,6 +330,21 @@ class TestColumns:
         assert bad["test_loss"].notna().tolist() == [True, False, False, False, False]
         assert bad["test_accuracy"].notna().tolist() == [True, False, False, False, False]
 
+    @pytest.mark.parametrize(
+        ("scale", "lr", "step"), [(jnp.inf, 0.1, 0), (jnp.nan, 0.1, 0), (3e38, 0.1, 0), (1.0, 1e36, 1)]
+    )
+    def test_of_a_network_without_a_loss_has_no_accuracy_either(self, tmp_path, scale, lr, step):
+        def init(key, x):
+            return {"w": jax.random.normal(key, (4, 2))}
+
+        model = from_function(init, lambda p, x: (x @ p["w"]) * jnp.float32(scale) * jnp.float32(10))
+        status, error, row = told_one(run_of(model, classes(), Sgd(lr)), tmp_path, points="1it")
+        assert (status, error) == ("diverged", f"loss not finite at step {step}")
+        lines = history(tmp_path, "runs", wide=True).sort_values("step")
+        for metric in ("test_loss", "test_accuracy"):
+            assert np.isnan(row[metric])
+            assert lines[metric].notna().tolist() == [True] * step + [False] * (21 - step)
+
     def test_an_infinite_loss_of_a_sound_run_is_what_it_is(self, tmp_path):
         x, y = np.ones((N, 1), np.float32), np.ones(N, np.float32)
         task = Task(Data(from_arrays(x, y, x, 1e30 * y), normalise="none"), SquaredError())

@@ -1,5 +1,6 @@
 """Networks that differ are different runs, whatever makes the difference, and an edit trains anew."""
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from flax import nnx
 
 import weightspace as ws
 from weightspace.errors import InputError
+from weightspace.experiments.answered import answered
 from weightspace.recipes.custom import custom_loss
+from weightspace.store.base import Store
 
 X = np.random.default_rng(0).normal(size=(60, 4)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(int)
@@ -174,6 +177,51 @@ def test_a_metric_that_was_edited_is_measured_anew_and_the_rest_is_kept(tmp_path
     assert first["run"] == second["run"] == own["run"]
     assert first["test_margin"] == third["test_margin"] != second["test_margin"]
     assert named["test_accuracy"] == own["test_accuracy"] > 0
+
+
+def measured(metrics, seeds, watch=None, **labels):
+    task = ws.Task(ws.Data(ws.from_arrays(X, Y, X, Y)), ws.CrossEntropy(), metrics)
+    runs = [dataclasses.replace(run(ws.from_nnx(Net, width=3), task), seeds=ws.Seeds(s)) for s in seeds]
+    return [ws.Row({"seed": each.seeds.base} | labels, each, watch) for each in runs]
+
+
+@pytest.mark.parametrize("calls", ["one", "two"])
+def test_metrics_of_one_name_over_other_seeds_are_told_apart(calls, tmp_path):
+    rows = [measured((counted(limit),), seeds) for limit, seeds in ((0.1, (0, 1)), (0.5, (2, 3)))]
+    for asked in (rows[0] + rows[1],) if calls == "one" else rows:
+        table = ws.sweep(asked, tmp_path)
+    assert ("metric.margin" in table) == (calls == "one")
+    table = ws.results(tmp_path, "runs").sort_values("seed")
+    one, two = table["metric.margin"][:2].unique(), table["metric.margin"][2:].unique()
+    assert len(one) == len(two) == 1
+    assert one != two
+    (part,) = answered(Store(tmp_path), "runs")
+    assert part.summary["n"].tolist() == [2, 2]
+    means = sorted(table["test_margin"].iloc[part_].mean() for part_ in (slice(2), slice(2, 4)))
+    assert sorted(part.summary["test_margin"]) == pytest.approx(means)
+
+
+def accuracy(outputs, y):
+    return jnp.where(outputs[:, 0] > 5.0, 1.0, 0.0)
+
+
+def test_a_metric_that_takes_the_place_of_the_loss_s_own_is_told_apart(tmp_path):
+    asked = measured((), (0, 1)) + measured((accuracy,), (2, 3))
+    table = ws.sweep(asked, tmp_path)
+    assert table["metric.accuracy"].tolist()[:2] == ["of the loss"] * 2
+    assert table["metric.accuracy"].iloc[2] == table["metric.accuracy"].iloc[3] != "of the loss"
+    same = ws.sweep(measured((), (0, 1)) + measured(("accuracy",), (4,)), tmp_path)
+    assert "metric.accuracy" not in same
+
+
+def test_rows_of_other_labels_and_of_other_probes_are_told_apart_too(tmp_path):
+    asked = measured((counted(0.1),), (0,), a=1) + measured((counted(0.5),), (1,), a=2)
+    assert ws.sweep(asked, tmp_path / "labels")["metric.margin"].nunique() == 2
+    watches = [ws.Watch("end", (ws.Evaluation(("test",), statistics=s),)) for s in ("running", "batch")]
+    asked = [row for s, watch in enumerate(watches) for row in measured((), (s,), watch)]
+    table = ws.sweep(asked, tmp_path / "probes")
+    assert table["probe.test"].nunique() == 2
+    assert not [name for name in ws.sweep(asked[:1], tmp_path / "probes") if name.startswith("probe.")]
 
 
 def test_columns_of_one_name_and_other_statistics_are_told_apart(tmp_path):

@@ -1,6 +1,5 @@
 """A killed sweep goes on where it was, to the same bits; two processes share the work."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from tests.builders import small_run
+from tests.builders import small_run, users_environment
 from weightspace.probes import Evaluation, Snapshot
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
@@ -18,7 +17,6 @@ from weightspace.sweeps import execute, sweep
 from weightspace.tree import equal
 
 pytestmark = pytest.mark.optimised
-OPTIMISED = {"JAX_DISABLE_MOST_OPTIMIZATIONS": "0"}
 SCRIPT = """
 import sys
 import weightspace.sweeps.execute as execute
@@ -39,7 +37,7 @@ def rows(count):
 
 
 def launch(out, count):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=os.environ | OPTIMISED)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=users_environment())
 
 
 def wait_for(condition, seconds=120):

@@ -40,7 +40,7 @@ def answer(
     for figure in figures:
         console.print(f"figure  {figure}", soft_wrap=True, markup=False, highlight=False)
     console.print(f"page    {page}", soft_wrap=True, markup=False, highlight=False)
-    ends = [*mine.errors.items(), *mine.diverged.items()]
+    ends = [*mine.errors.items(), *mine.diverged.items(), *mine.without_value.items()]
     for error, runs in ends[:_ERRORS]:
         console.print(f"{len(runs)} × {shortly(error)}", style="red", markup=False)
     if len(ends) > _ERRORS:

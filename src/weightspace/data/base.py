@@ -14,7 +14,16 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from weightspace.data.content import Loaded, Split, examine
-from weightspace.data.digits import Decoded, Decoding, decoded, decoding, is_marked, is_whole, lost_columns
+from weightspace.data.digits import (
+    Decoded,
+    Decoding,
+    decoded,
+    decoding,
+    is_marked,
+    is_whole,
+    lost_columns,
+    merged_columns,
+)
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
 from weightspace.data.noise import noisy_labels
@@ -24,6 +33,8 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.spec import Spec, spec, static
 from weightspace.streams import Seeds, Stream, key
 
+_LOOKED_AT = 10_000_000
+"""Input values that are rounded on trial."""
 __all__ = ["Arrays", "Data", "Examples", "Loaded", "Partition", "Source", "Split"]
 
 
@@ -161,14 +172,16 @@ class Data(Examples):
         made = _decoded(self.source, self.rule) if found.wide else found
         return made.shift, made.scale
 
-    def check_digits(self, storage: str) -> None:
-        """Refuse runs in float32 on values that float32 merges.
+    def check_digits(self, dtype: str) -> None:
+        """Refuse runs in float32 or bfloat16 on values that it merges.
 
         Raises:
-          InputError: If rounding takes more than a hundredth of a column's deviation, root mean square.
+          InputError: If rounding takes more than a hundredth (bfloat16: a tenth) of a column's deviation,
+            root mean square, or makes different whole numbers equal.
         """
-        if storage == "float32":
-            _check_digits(self.source, self.rule)
+        if dtype != "float64":
+            for each in dict.fromkeys(("float32", dtype)):
+                _check_digits(self.source, self.rule, each)
 
     def partition(self, seeds: Seeds) -> Partition:
         """A run's rows of the training part, in compiled code."""
@@ -256,20 +269,32 @@ def _range(source: Source) -> tuple[int, int]:
 
 
 @functools.lru_cache(maxsize=16)
-def _check_digits(source: Source, rule: str) -> None:
-    loaded = source.loaded
-    wide = _decoding(source, rule).wide
-    x = _decoded(source, rule).train if wide else loaded.train.x
-    for what, values, advice in (
-        ("inputs", x, "use normalise='standard'"),
-        ("targets", loaded.train.y, "take their mean off and divide by their deviation"),
+def _check_digits(source: Source, rule: str, dtype: str) -> None:
+    x, y = _computed(source, rule, dtype), source.loaded.train.y
+    for what, values, find, advice in (
+        ("inputs", x, lost_columns, "use normalise='standard'"),
+        ("inputs", x, merged_columns, "give names as whole numbers, x.astype(int), and amounts normalised"),
+        ("targets", y, lost_columns, "take their mean off and divide by their deviation"),
     ):
-        if columns := lost_columns(values):
+        # Targets are compared with outputs in float32 at least.
+        if (what == "inputs" or dtype == "float32") and (columns := find(values, dtype)):
             where = f"column {columns[0]} of the " if values.ndim > 1 and values.shape[-1] > 1 else ""
             raise InputError(
-                f"{where}{what} of {source.name} reach {np.abs(values).max():g}, where float32 merges values "
-                f"that differ; {advice}, or train with precision float64"
+                f"{where}{what} of {source.name} reach {np.abs(values).max():g}, where {dtype} merges values "
+                f"that differ; {advice}, or train with precision "
+                f"{'float64' if dtype == 'float32' else 'float32'}"
             )
+
+
+def _computed(source: Source, rule: str, dtype: str) -> Any:
+    """Inputs as a model is to see them, before they are rounded to the type."""
+    x, found = source.loaded.train.x, _decoding(source, rule)
+    if found.wide:
+        return _decoded(source, rule).train
+    if rule == "none" or dtype == "float32":
+        return x
+    rows = x[:: max(1, x.size // _LOOKED_AT)]
+    return ((rows.astype(np.float64) - found.shift) * found.scale).astype(np.float32)
 
 
 @functools.lru_cache(maxsize=16)

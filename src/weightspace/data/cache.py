@@ -3,9 +3,9 @@
     CACHE/data/<digest>/  train_x.npy train_y.npy test_x.npy test_y.npy meta.json
     CACHE/data/origins/<key>.json  ->  digest
 
-An *origin* says where a set came from (files with their sizes and times, a repository of the hub); it only
-leads to a digest, so that one content reached by two ways is stored once, and a set can be loaded by its
-digest alone.
+An *origin* says where a set came from (files with their sizes, times and numbers in the file system, a
+repository of the hub); it only leads to a digest, so that one content reached by two ways is stored once, and
+a set can be loaded by its digest alone.
 
 A folder appears whole, by one rename, so two processes may decode the same set at once. What is read is
 checked against `meta.json`: the size and the CRC-32 of each file, once a process and file state, at about
@@ -35,7 +35,7 @@ from weightspace.platform import cache_folder
 FORMAT = 1
 _ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 _ABANDONED_AFTER = 24 * 3600
-_checked: dict[str, tuple[tuple[int, int, int], ...]] = {}
+_checked: dict[str, tuple[tuple[int, ...], ...]] = {}
 
 
 def folder() -> Path:
@@ -149,7 +149,10 @@ def _read_meta(home: Path, digest: str) -> dict[str, Any]:
 
 def _verify(home: Path, meta: dict[str, Any]) -> None:
     """Sizes and checksums; the latter once a process, unless a file has been touched since."""
-    states = tuple((at.st_size, at.st_mtime_ns, at.st_ino) for at in (file.stat() for file in _files(home)))
+    states = tuple(
+        (at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino)
+        for at in (file.stat() for file in _files(home))
+    )
     if [state[0] for state in states] != [meta["files"][file.name][0] for file in _files(home)]:
         raise ValueError(home)
     if _checked.get(str(home)) == states:

@@ -88,6 +88,8 @@ def assemble(
     first, second = _alike(parts)
     if classes is None and all(part.y.dtype == np.int32 and len(part.y) for part in parts):
         classes = _count_classes(name, np.unique(np.concatenate([np.unique(part.y) for part in parts])))
+        if test is not None:
+            check_classes_known(name, first.y, second.y)
     if full_scale is None and first.x.dtype == np.uint8:
         full_scale = IMAGE_SCALE
     examine(name, first, second, classes)
@@ -105,6 +107,31 @@ def _count_classes(name: str, found: np.ndarray) -> int:
             "regression give floats, y.astype(float)"
         )
     return high + 1
+
+
+def check_classes_known(name: str, train: Any, test: Any, advice: str = "") -> None:
+    """Refuse test labels that no training example has: as a rule one part is numbered otherwise.
+
+    Args:
+      name: What error messages call the set.
+      train: Class numbers of the training part.
+      test: Class numbers of the test part.
+      advice: What to do where it is meant.
+
+    Raises:
+      DataError: Says which classes, and how many examples they have.
+    """
+    known = np.unique(train)
+    found = np.unique(test)
+    strange = np.setdiff1d(found, known)
+    if strange.size:
+        which = ", ".join(map(str, strange[:6])) + (" …" if strange.size > 6 else "")
+        raise DataError(
+            f"{name}: the test part has classes that train has not: {which} "
+            f"({int(np.isin(test, strange).sum())} of {len(test)} examples); labels run from {known[0]} to "
+            f"{known[-1]} in the training part and from {found[0]} to {found[-1]} in the test part: number "
+            f"both alike{advice or f', or say classes={max(known[-1], found[-1]) + 1} if that is meant'}"
+        )
 
 
 def digest(train: Split, test: Split, classes: int | None, full_scale: float | None) -> str:

@@ -14,6 +14,7 @@ where it exceeds 1024 of them, or where float32 does not hold the scale.
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
 
 from weightspace.data.statistics import (
@@ -31,8 +32,12 @@ _FAR = 1024.0
 """Deviations from zero beyond which float32 inputs are centred on the host."""
 _HELD = (1e-30, 1e30)
 """Scales that float32 holds with room for its inputs."""
-_LOST = 0.01
-"""The share of a column's deviation that rounding to float32 may take."""
+_LOST = {"float32": 0.01, "bfloat16": 0.1}
+"""The share of a column's deviation that rounding may take."""
+_DIGITS = {"float32": 24, "bfloat16": 8}
+"""Binary digits of a type: it holds all whole numbers up to 2 to that power."""
+_FIRST = 1_000
+"""Rows by which columns of whole numbers are found."""
 
 
 class Decoding(NamedTuple):
@@ -151,17 +156,44 @@ def _difference(x: np.ndarray, pivot: np.ndarray) -> np.ndarray:
     return np.where(above, size, -size)
 
 
-def lost_columns(values: Any) -> list[int]:
-    """The columns (last axis; 0 for [n]) of which rounding to float32 takes more than a hundredth.
+def lost_columns(values: Any, dtype: str = "float32") -> list[int]:
+    """The columns (last axis; 0 for [n]) of which rounding takes more than a share, a hundredth for float32.
 
     Measured as the root mean square of the rounding, against the deviation.
+
+    Args:
+      values: As they are before they are rounded.
+      dtype: To which they are.
     """
-    if values.dtype == np.float32 or values.dtype.kind != "f":
+    if values.dtype.kind != "f" or values.dtype.name == dtype:
         return []
     columns = np.asarray(values, np.float64).reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        rounded = columns.astype(np.float32).astype(np.float64)
-        taken = np.sqrt(np.mean(np.square(columns - rounded), axis=0))
+        taken = np.sqrt(np.mean(np.square(columns - _rounded(columns, dtype)), axis=0))
     mean, found = moments(columns)
     varies = (found > constant_below(mean, columns.dtype)).reshape(-1)
-    return np.flatnonzero(varies & ~(taken <= _LOST * found.reshape(-1))).tolist()
+    return np.flatnonzero(varies & ~(taken <= _LOST[dtype] * found.reshape(-1))).tolist()
+
+
+def merged_columns(values: Any, dtype: str) -> list[int]:
+    """The columns of whole numbers of which rounding makes different ones equal: names that are merged."""
+    if values.dtype.kind != "f" or values.dtype.name == dtype:
+        return []
+    columns = values.reshape(-1, values.shape[-1] if values.ndim > 1 else 1)
+    found = []
+    for j in _whole(columns[:_FIRST]):
+        column = columns[:, j]
+        # Above all of these there are whole numbers that a type does not hold.
+        if np.abs(column).max() > 2 ** _DIGITS[dtype] and _whole(column[:, None]):
+            different = np.unique(column)
+            if len(np.unique(_rounded(different, dtype))) < len(different):
+                found.append(int(j))
+    return found
+
+
+def _whole(columns: np.ndarray) -> list[int]:
+    return np.flatnonzero((columns == np.floor(columns)).all(axis=0)).tolist()
+
+
+def _rounded(values: np.ndarray, dtype: str) -> np.ndarray:
+    return values.astype(jnp.dtype(dtype)).astype(np.float64)

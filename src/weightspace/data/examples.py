@@ -113,8 +113,8 @@ class Examples(Spec, abc.ABC):
         """The type of inputs as a model is handed them: that of the run, or `int32` for names (tokens)."""
         return "int32" if is_whole(self.arrays().train.x) else storage
 
-    def check_digits(self, storage: str) -> None:
-        """Refuse runs in `storage` that would merge values which differ."""
+    def check_digits(self, dtype: str) -> None:
+        """Refuse runs that compute in a type which would merge values that differ."""
 
     def decode(self, arrays: Arrays, x: Array | np.ndarray, dtype: Any) -> Num[Array, "..."]:
         """Raw inputs as floats, in compiled code; whole numbers other than uint8 are names and stay so.

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from weightspace.data.nested import check_nested, check_whole_kept, labels_of
 from weightspace.errors import DataError
 
 _KEPT = ("uint8", "float32", "float64")
@@ -55,15 +56,13 @@ def check_columns_agree(name: str, x: Any, x_test: Any) -> None:
     Raises:
       DataError: Says which.
     """
-    one, other = (getattr(each, "columns", None) for each in (x, x_test))
-    if hasattr(one, "equals") and hasattr(other, "equals"):
-        columns: Any = one
-        if not columns.equals(other):
-            first, second = (", ".join(map(str, each)) for each in (x.columns, x_test.columns))
-            raise DataError(
-                f"{name}: inputs have columns {first} in the training part and {second} in the test part; "
-                "give the same in the same order, x_test[x.columns]"
-            )
+    one, other = labels_of(x), labels_of(x_test)
+    if one is not None and other is not None and not one.equals(other):
+        first, second = (", ".join(map(str, each)) for each in (one, other))
+        raise DataError(
+            f"{name}: inputs have columns {first} in the training part and {second} in the test part; "
+            "give the same in the same order, x_test[x.columns]"
+        )
 
 
 def inputs(name: str, part: str, given: Any) -> np.ndarray:
@@ -151,13 +150,8 @@ def _whole(what: str, x: np.ndarray) -> np.ndarray:
 
 
 def _plain(what: str, given: Any, wanted: str) -> np.ndarray:
-    """An array of real numbers."""
-    masked = int(np.ma.count_masked(given)) if isinstance(given, np.ma.MaskedArray) else 0
-    if masked:
-        raise DataError(
-            f"{what} have {masked} masked of {given.size} values, which would be read as if they were not; "
-            "fill them (.filled(value)) or leave such examples out"
-        )
+    """An array of real numbers, in the digits that were given."""
+    check_nested(what, given)
     if hasattr(given, "toarray") and hasattr(given, "nnz"):
         raise DataError(f"{what} are sparse ({type(given).__name__}); give them dense, .toarray()")
     try:
@@ -172,6 +166,7 @@ def _plain(what: str, given: Any, wanted: str) -> np.ndarray:
         return array.astype(np.float32)
     if array.dtype.kind not in "buif":
         raise DataError(f"{what} must be {wanted}, but are {_shown(array)}; {_advice(array)}")
+    check_whole_kept(what, given, array)
     return array
 
 
@@ -192,8 +187,11 @@ def _shown(array: np.ndarray) -> str:
 
 def _advice(array: np.ndarray) -> str:
     kind = array.dtype.kind
+    large = "after taking an offset off whole numbers beyond 2^53, which floats merge"
     if array.dtype.names:
-        return "stack the fields as columns, numpy.lib.recfunctions.structured_to_unstructured(a)"
+        kinds = {array.dtype[name].kind for name in array.dtype.names}
+        advice = "stack the fields as columns, numpy.lib.recfunctions.structured_to_unstructured(a)"
+        return f"{advice}, {large}" if "f" in kinds and kinds & {"i", "u"} else advice
     if kind in "US" or (kind == "O" and array.size and all(isinstance(each, str) for each in array.flat)):
         return "number names from 0, np.unique(a, return_inverse=True)[1]; read numbers with .astype(float)"
     if kind == "c":
@@ -203,4 +201,6 @@ def _advice(array: np.ndarray) -> str:
     missing = sum(each is None or type(each).__name__ in ("NAType", "NaTType") for each in array.flat)
     if missing:
         return f"{missing} values are missing: fill them or leave such examples out, then .astype(float)"
+    if any(isinstance(each, int | np.integer) and abs(int(each)) > 2**53 for each in array.flat):
+        return f"convert them, .astype(float), {large}"
     return "convert them, .astype(float), where each is a number of its own"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import jax
@@ -14,7 +14,7 @@ from weightspace.data.examples import Examples
 from weightspace.data.forms import described
 from weightspace.errors import InputError, unknown
 from weightspace.named import resolve
-from weightspace.recipes.custom import check_per_example, example_shapes
+from weightspace.recipes.custom import CustomLoss, check_per_example, example_shapes
 from weightspace.recipes.losses import Loss
 from weightspace.recipes.metrics import Metric
 from weightspace.spec import Spec, spec, static
@@ -62,6 +62,11 @@ class Task(Spec):
         if not isinstance(self.loss, Loss):
             raise InputError(f"a task needs a Loss, not {described(self.loss)}; {_loss_advice(self.loss)}")
         columns = [metric_name(each) for each in self.metrics]
+        if any(isinstance(each, Code) and metric_name(each) == "loss" for each in self.metrics):
+            raise InputError(
+                "a metric of yours is called loss, as is the column of what is minimised; rename the "
+                "function, or give it as the loss if it is to be minimised: Task(data, custom_loss(function))"
+            )
         if len(set(columns)) < len(columns):
             raise InputError(f"metrics are {', '.join(columns)}, but each name may occur once")
 
@@ -78,7 +83,7 @@ class Task(Spec):
     def measure(self, outputs: Array, y: Array) -> dict[str, Float[Array, " batch"]]:
         """A value an example for each metric; their weighted means are the metrics. In compiled code.
 
-        All of them are NaN for an example whose outputs hold NaN: its class is not the first of them.
+        They are NaN for an example whose outputs are no numbers (`defined`): its class is not the first.
         """
         own = self.loss.metrics(outputs, y)
         chosen = {"loss": own["loss"]}
@@ -105,11 +110,12 @@ class Task(Spec):
             found |= summed[name].values(total, count) if name in summed else {name: total / count}
         return found
 
-    def check(self, outputs_shape: tuple[int, ...]) -> None:
+    def check(self, outputs_shape: tuple[int, ...], sizes: Iterable[int] = ()) -> None:
         """Refuse, before anything is traced, what does not fit together.
 
         Args:
           outputs_shape: The shape of a model's outputs for one example, without the batch.
+          sizes: Of the batches on which loss and metrics are computed; the user's are tried on such.
 
         Raises:
           DataError: If the data cannot be trained on.
@@ -117,19 +123,24 @@ class Task(Spec):
         """
         self.data.check()
         self.loss.check(self.data, outputs_shape)
-        known = self.known_metrics(outputs_shape)
-        if not type(self.loss).__module__.startswith("weightspace."):
-            for name in known:
-                check_per_example(
-                    OneMetric(self.loss, name), f"{self.loss.name}: {name}", self.data, outputs_shape
-                )
+        known, sizes = self.known_metrics(outputs_shape), tuple(sizes)
+        for what, function in self._of_users(known).items():
+            check_per_example(function, what, self.data, outputs_shape, sizes)
         for metric in self.metrics:
-            if isinstance(metric, Code):
-                check_per_example(metric, f"metric {metric_name(metric)}", self.data, outputs_shape)
-            elif isinstance(metric, Metric):
+            if isinstance(metric, Metric):
                 metric.check(self.data, outputs_shape)
-            elif metric not in known:
+            elif not isinstance(metric, Code) and metric not in known:
                 raise unknown(f"metric of {self.loss.name}", metric, known)
+
+    def _of_users(self, known: Iterable[str]) -> dict[str, Any]:
+        """The functions that are not ours, by what they are called."""
+        found: dict[str, Any] = {}
+        if isinstance(self.loss, CustomLoss):
+            found[f"loss {self.loss.name}"] = self.loss.code
+        elif not type(self.loss).__module__.startswith("weightspace."):
+            found |= {f"{self.loss.name}: {name}": OneMetric(self.loss, name) for name in known}
+        codes = [metric for metric in self.metrics if isinstance(metric, Code)]
+        return found | {f"metric {metric_name(metric)}": metric for metric in codes}
 
     def recorded(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
         """The names of all metrics."""
@@ -165,10 +176,18 @@ def _loss_advice(given: Any) -> str:
 
 
 def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Array, " batch"]]:
-    """Values an example, NaN where its outputs hold NaN."""
-    undefined = jnp.any(jnp.isnan(outputs.reshape(outputs.shape[0], -1)), axis=1)
+    """Values an example: NaN where its outputs hold NaN, or infinity of which the loss is not finite either.
+
+    That loss itself stays, as infinity where it is.
+    """
+    flat = outputs.reshape(outputs.shape[0], -1)
+    undefined = jnp.any(jnp.isnan(flat), axis=1)
+    broken = undefined
+    if "loss" in values:
+        broken |= ~jnp.isfinite(values["loss"]) & ~jnp.all(jnp.isfinite(flat), axis=1)
     return {
-        name: jnp.where(undefined, jnp.asarray(jnp.nan, value.dtype), value) for name, value in values.items()
+        name: jnp.where(undefined if name == "loss" else broken, jnp.asarray(jnp.nan, value.dtype), value)
+        for name, value in values.items()
     }
 
 

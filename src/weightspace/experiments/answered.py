@@ -76,8 +76,10 @@ class Answered:
             return self._made("summary", lambda: self.experiment.summary(self.measured), pd.DataFrame())
         asked = self.asked
         by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
-        apart = telling_apart(asked, settings_of(self.store)).columns
-        return over_seeds(self.measured, [*by, *map(str, apart)], list(self.experiment.metrics))
+        settings = settings_of(self.store)
+        apart = telling_apart(asked, settings).columns
+        metrics = dict.fromkeys((*self.experiment.metrics, *settings.marks.columns(asked["run"])))
+        return over_seeds(self.measured, [*by, *map(str, apart)], list(metrics))
 
     @property
     def asked(self) -> pd.DataFrame:
@@ -129,6 +131,11 @@ class Answered:
     def diverged(self) -> dict[str, list[str]]:
         """By what happened, the digests of the runs that diverged."""
         return self._reasons(("diverged",))
+
+    @property
+    def without_value(self) -> dict[str, list[str]]:
+        """By what is NaN of them and why, the digests of the runs that are sound but lack a metric."""
+        return {text: runs for text, runs in self._reasons(("ok",)).items() if text != "ok"}
 
     def _reasons(self, statuses: Sequence[str]) -> dict[str, list[str]]:
         records = self.store.records()

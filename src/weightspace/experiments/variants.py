@@ -32,7 +32,7 @@ def variants(part: "Answered") -> list["Answered"]:
     settings = settings_of(part.store)
     found = []
     for each in _by_code([part], settings):
-        apart = telling_apart(each.asked, settings)
+        apart = telling_apart(each.asked, settings, probes=False)
         found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})
     return found
 

@@ -1,28 +1,21 @@
 """A class as what it is made of: name, base classes, fields and attributes.
 
 Attributes are taken from the class itself, not from its text, so that values computed when it was made are
-seen.
+seen, whoever put them there; only what Python and the libraries put is left out (`libraries`).
 """
 
 import dataclasses
 import enum
 import functools
 import inspect
-import types
 from typing import TYPE_CHECKING, Any
 
-from weightspace.identity.homes import installed, qualified_name
-from weightspace.identity.source import innermost, names_in_class
+from weightspace.identity import libraries
+from weightspace.identity.homes import changeable, defined_by_package, installed, qualified_name
 
 if TYPE_CHECKING:
     from weightspace.identity.follow import Description, Follower
 
-_DATACLASS_MADE = {
-    "__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__setattr__",
-    "__delattr__", "__replace__", "__getstate__", "__setstate__",
-}  # fmt: skip
-_NAMEDTUPLE_MADE = {"_make", "_replace", "_asdict"}
-_KEPT_SPECIAL = {"__slots__"}
 HOOKS = ("setup",)
 """Methods that packages call without a base class that shows it."""
 
@@ -38,6 +31,7 @@ def define(follower: "Follower", cls: type) -> "Description":
         made,
         _fields(follower, cls),
         [[name, _attribute(follower, cls, name, value)] for name, value in _attributes(cls)],
+        *([list(cls.__members__)] if issubclass(cls, enum.Enum) else []),
     ]
 
 
@@ -46,20 +40,20 @@ def _attribute(follower: "Follower", cls: type, name: str, value: Any) -> "Descr
     # What a package's base class has under this name, the package calls.
     called = name.startswith("__") or any(installed(base) and hasattr(base, name) for base in cls.__mro__[1:])
     method = None if called else name
-    if isinstance(value, classmethod | staticmethod):
+    if type(value) in (classmethod, staticmethod):
         return [type(value).__name__, follower.describe(value.__func__, method=method)]
-    if isinstance(value, property):
+    if isinstance(value, property) and installed(type(value)):
         held = (value.fget, value.fset, value.fdel)
         return ["property", *(follower.describe(f, method=method) for f in held)]
-    if isinstance(value, functools.cached_property):
+    if type(value) is functools.cached_property:
         return ["cached_property", follower.describe(value.func, method=method)]
     return follower.describe(value, method=method)
 
 
 def _fields(follower: "Follower", cls: type) -> "Description":
     """Annotated names in order, and what a dataclass knows of them beyond their annotations."""
-    defined = names_in_class(cls)
-    annotated = [name for name in inspect.get_annotations(cls) if defined is None or name in defined]
+    linens = ("parent", "name") if libraries.of_linen(cls) else ()
+    annotated = [name for name in inspect.get_annotations(cls) if name not in linens]
     known = cls.__dict__.get("__dataclass_fields__", {})
     described = []
     for name, field in known.items():
@@ -67,52 +61,55 @@ def _fields(follower: "Follower", cls: type) -> "Description":
             continue
         missing = (field.default is dataclasses.MISSING, field.default_factory is dataclasses.MISSING)
         held = [None if missing[0] else field.default, None if missing[1] else field.default_factory]
-        described.append([name, field.init, field.kw_only, list(missing), *map(follower.describe, held)])
-    return [annotated, described]
+        by_name = None if field.kw_only is dataclasses.MISSING else field.kw_only
+        described.append([name, field.init, by_name, list(missing), *map(follower.describe, held)])
+        told = _told(follower, field)
+        if told:
+            described[-1].append(told)
+    return [annotated, described, *_compared(cls)]
+
+
+def _told(follower: "Follower", field: Any) -> list["Description"]:
+    """What a field says of itself that goes beyond a default: how it is converted, compared, kept."""
+    told: list[Any] = [] if field.compare else ["not compared"]
+    told += [] if field.repr else ["not shown"]
+    told += [] if field.hash is None else [["hashed", bool(field.hash)]]
+    kind = str(field._field_type)  # a ClassVar or an InitVar is no attribute of instances
+    told += [] if kind.endswith("_FIELD") else [kind]
+    metadata = sorted(field.metadata.items(), key=lambda item: str(item[0]))
+    return [*told, follower.items(metadata)] if metadata else told
+
+
+def _compared(cls: type) -> list["Description"]:
+    """How a dataclass compares its instances, where it does so otherwise than its base class."""
+    own, *above = [vars(base).get("__dataclass_params__") for base in cls.__mro__]
+    base = next(filter(None, above), None)
+    usual = (base.eq, base.order) if base else (True, False)
+    return [["compared", own.eq, own.order]] if own and (own.eq, own.order) != usual else []
 
 
 def _attributes(cls: type) -> list[tuple[str, Any]]:
-    defined = names_in_class(cls)
-    found = []
-    for name, value in sorted(vars(cls).items()):
-        if isinstance(value, types.MemberDescriptorType | types.GetSetDescriptorType):
-            continue
-        if _made_by_package(cls, name, value, defined):
-            continue
-        found.append((name, value))
-    return found
+    return [pair for pair in sorted(vars(cls).items()) if not libraries.of_class(cls, *pair)]
 
 
-def _made_by_package(cls: type, name: str, value: Any, defined: frozenset[str] | None) -> bool:
-    """Whether an attribute is machinery that Python or a package put there, not the user."""
-    if defined is not None and name in defined:
-        return name == "__doc__"
-    inner = innermost(value)
-    users = isinstance(inner, types.FunctionType) and not installed(inner)
-    if _of_a_dataclass(cls, name) or name == "_abc_impl":
-        return True
-    if name.startswith("__") and name.endswith("__"):
-        return name not in _KEPT_SPECIAL and not users and installed(type(inner))
-    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        return name in _NAMEDTUPLE_MADE or type(value).__name__ == "_tuplegetter"
-    if issubclass(cls, enum.Enum) and name.startswith("_") and not users:
-        return True
-    if users or defined is None:
-        return False
-    return name.startswith("_") or any(
-        installed(base) and (hasattr(base, name) or name in inspect.get_annotations(base))
-        for base in cls.__mro__[1:]
-    )
-
-
-def _of_a_dataclass(cls: type, name: str) -> bool:
-    """Whether a method is one that `dataclass` writes."""
-    if "__dataclass_fields__" not in vars(cls):
-        return False
-    return vars(cls)["__dataclass_params__"].init if name == "__init__" else name in _DATACLASS_MADE
+def named(follower: "Follower", cls: type) -> "Description":
+    """An installed class by its name, with the methods that the user put into it or its base classes."""
+    name = ["named", qualified_name(cls)]
+    patched = []
+    for base in cls.__mro__:
+        if installed(base) and changeable(base):
+            follower.witnesses.library(base)
+            patched += [
+                [qualified_name(base), name, _attribute(follower, base, name, value)]
+                for name, value in libraries.patches(base)
+            ]
+    return [*name, patched] if patched else name
 
 
 def instance_class(follower: "Follower", value: Any) -> "Description":
     """What an object's class is: a name where a package defines it."""
     cls = type(value)
-    return qualified_name(cls) if installed(cls) else follower.describe(cls)
+    if not defined_by_package(cls):
+        return follower.describe(cls)
+    described = named(follower, cls)
+    return described[1] if len(described) == 2 else described

@@ -21,8 +21,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.identity import classes, names, values
-from weightspace.identity.homes import importable, installed, qualified_name
+from weightspace.identity import classes, libraries, names, refusals, sets, values
+from weightspace.identity.calls import ANY
+from weightspace.identity.changes import Change, first_change
+from weightspace.identity.homes import defined_by_package, importable, installed, qualified_name
 from weightspace.identity.source import code_form
 from weightspace.identity.witnesses import Witnesses
 
@@ -44,12 +46,28 @@ def identity_digest(target: Any) -> str:
     while len(_KNOWN) >= _KEPT:
         _KNOWN.pop(next(iter(_KNOWN)))
     _KNOWN[id(target)] = (target, walk.witnesses, digest)
+    while len(_DOCUMENTS) >= _DOCUMENTS_KEPT:
+        _DOCUMENTS.pop(next(iter(_DOCUMENTS)))
+    _DOCUMENTS[digest] = walk.document
     return digest
 
 
-_KEPT = 512
+def what_changed(before: str, target: Any) -> Change | None:
+    """What is another in code than when its digest was `before`, if that is still known here.
+
+    Raises:
+      InputError: If part of it can no longer be followed.
+    """
+    document = _DOCUMENTS.get(before)
+    after = _DOCUMENTS.get(identity_digest(target))
+    return first_change(document, after) if document and after else None
+
+
+_KEPT, _DOCUMENTS_KEPT = 512, 64
 _KNOWN: dict[int, tuple[Any, Witnesses, str]] = {}
 """The last walks by the identity of what they began at (which they keep alive)."""
+_DOCUMENTS: dict[str, list[Any]] = {}
+"""What the last walks found, by its digest."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,12 +85,16 @@ class Follower:
         self.root = root
         self.definitions: list[Description] = []
         self._numbers: dict[int, int] = {}
+        self.document: list[Description] = []
         self._alive: list[Any] = []  # ids are unique among living objects only
         self._within = -1
         self._method: str | None = None
         self._edges: dict[int, list[_Edge]] = {-1: []}
         self._named: dict[int, set[str]] = {}
         self._refused: list[tuple[int, str]] = []
+        self._texts: list[str] = []
+        self._sets: set[str] = set()
+        self._through: dict[int, set[str]] = {}
         self.witnesses = Witnesses()
 
     def describe(self, value: Any, *, method: str | None = None) -> Description:
@@ -84,6 +106,8 @@ class Follower:
         """
         inline = values.plain(value)
         if inline is not None:
+            if type(value) is str and refusals.leads_outside((value,)):
+                self._texts.append(value)
             return inline
         if type(value) is tuple:
             return ["tuple", [self.describe(item, method=method) for item in value]]
@@ -110,13 +134,31 @@ class Follower:
         Raises:
           InputError: If something it reaches cannot be followed.
         """
-        document = [self.describe(value), self.definitions]
+        self.document = document = [self.describe(value), self.definitions]
+        words = self._words()
         self._raise_refusals()
+        if words:
+            document.append(words)
         text = json.dumps(document, separators=(",", ":"), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
+    def _words(self) -> list[Description]:
+        """Documentation, annotations and names of what was met, where code reads such words as data."""
+        read = set().union(*self._named.values())
+        found = []
+        for word, readers in libraries.WORDS.items():
+            if read & readers:
+                held = [(value, libraries.word(value, word)) for value in self._alive]
+                found += [
+                    [word, self._numbers[id(value)], self.describe(said)]
+                    for value, said in held if said is not None
+                ]  # fmt: skip
+        return found
+
     def items(self, given: Iterable[tuple[Any, Any]]) -> list[Description]:
         """Names and values in the order given."""
+        given = list(given)
+        self._sets |= {name for name, value in given if isinstance(name, str) and sets.is_unordered(value)}
         return [[self.describe(name), self.describe(value)] for name, value in given]
 
     def refuse(self, what: str, why: str) -> Description:
@@ -126,12 +168,21 @@ class Follower:
 
     def _raise_refusals(self) -> None:
         """Raise for the first thing that cannot be followed, but in methods that nothing names."""
-        reached = self._reached() if self._refused else set()
+        reached = self._reached() if self._refused or self._texts or self._sets else set()
+        for number in sorted(reached & self._through.keys()):
+            for name in sorted(self._through[number] & self._sets):
+                self._refused.append((number, f"a function {sets.said(f'the set in .{name}')}"))
+        if self._texts:
+            # Any of these texts may be what is looked up where a name is made while the code runs.
+            text = f"looks up a name that is made while it runs, and '{self._texts[0]}' is among its texts"
+            by_any = [number for number in reached if ANY in self._named.get(number, ())]
+            self._refused += [(number, f"a function {text}") for number in by_any]
         for within, sentence in self._refused:
             if within in reached:
                 raise InputError(
-                    f"{self.root} cannot be told apart from another version of itself: {sentence}; hand such "
-                    "a value over as a keyword argument, or give name= and version= (raised with each change)"
+                    f"{self.root} cannot be told apart from another version of itself: {sentence}; read "
+                    "such a value outside and hand it over as a keyword argument (an array, say), or give "
+                    "name= and version= (raised with each change)"
                 )
 
     def _reached(self) -> set[int]:
@@ -142,27 +193,26 @@ class Follower:
             for number in sorted(reached):
                 names |= self._named.get(number, set())
             for number in sorted(reached):
-                reached |= {e.to for e in self._edges[number] if e.method is None or e.method in names}
+                reached |= {
+                    e.to for e in self._edges[number] if e.method is None or e.method in names or ANY in names
+                }
             if before == (len(reached), len(names)):
                 return reached
 
     def _define(self, value: Any) -> Description:
+        if why := refusals.value_refusal(value):
+            return self.refuse(f"it holds {qualified_name(value)}, which", why)
         if isinstance(value, types.ModuleType):
             return self._module(value)
         if isinstance(value, types.MethodType):
             return ["method", self.describe(value.__func__), self.describe(value.__self__)]
         if isinstance(value, type):
-            if installed(value) and importable(value):
-                return ["named", qualified_name(value)]
+            if defined_by_package(value):
+                return classes.named(self, value)
             self.witnesses.attributes(value)
             return classes.define(self, value)
         if isinstance(value, functools.partial):
-            return [
-                "partial",
-                self.describe(value.func),
-                self.describe(value.args),
-                self.describe(value.keywords),
-            ]
+            return self._partial(value)
         if isinstance(value, types.FunctionType):
             return self._function(value)
         if callable(value) and installed(value) and importable(value):
@@ -179,6 +229,8 @@ class Follower:
             return self._packages_function(function)
         found = names.names_of(function, self.refuse)
         self._named[self._within] = found.attributes
+        self._through[self._within] = found.through
+        self._sets |= found.sets
         for space, name, value in found.read:
             self.witnesses.name(space, name, value)
         return [
@@ -186,9 +238,25 @@ class Follower:
             function.__name__,
             code_form(function.__code__),
             *self._held(function),
-            [[dotted, self.describe(value)] for dotted, value in found.values],
-            [self.describe(module) for module in found.modules],
+            [[dotted, self._of_name(value)] for dotted, value in found.values],
+            [],  # has stood here since the first digests
         ]
+
+    def _of_name(self, value: Any) -> Description:
+        """What a name in code leads to: there it was seen how it is used (`names`)."""
+        if refusals.value_refusal(value) and importable(value):
+            return ["named", qualified_name(value)]
+        return self.describe(value)
+
+    def _partial(self, value: functools.partial[Any]) -> Description:
+        """A function with bound arguments, which may change in place, as may its attributes."""
+        self.witnesses.changeable |= bool(vars(value))
+        own = type(value) is not functools.partial and not installed(type(value))
+        more = [self.describe(type(value))] if own else []
+        more += [self.items(sorted(vars(value).items()))] if vars(value) else []
+        seeded = refusals.is_seeded(value.func) and bool(value.args or value.keywords)
+        function = (self._of_name if seeded else self.describe)(value.func)
+        return ["partial", function, *map(self.describe, (value.args, value.keywords)), *more]
 
     def _packages_function(self, function: types.FunctionType) -> Description:
         """A function of a package by its name; one that it made, with what it holds."""
@@ -202,15 +270,15 @@ class Follower:
         return ["made", name, *self._held(function)]
 
     def _held(self, function: types.FunctionType) -> list[Description]:
-        """Default arguments, captured variables and public attributes."""
+        """Default arguments, captured variables and attributes."""
         cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
         captured = [(name, self.witnesses.cell(cell)) for name, cell in cells]
-        public = {k: v for k, v in vars(function).items() if k == "__wrapped__" or not k.startswith("_")}
+        attributes = [pair for pair in sorted(vars(function).items()) if pair[0] not in libraries.WRAPPERS]
         return [
             self.describe(function.__defaults__),
             self.items(sorted((function.__kwdefaults__ or {}).items())),
             self.items(captured),
-            self.items(sorted(public.items())),
+            self.items(attributes),
         ]
 
     def _module(self, module: types.ModuleType) -> Description:
@@ -218,5 +286,6 @@ class Follower:
         if installed(module):
             return ["module", module.__name__]
         self.witnesses.changeable = True
-        every = [(name, value) for name, value in sorted(vars(module).items()) if not name.startswith("__")]
+        left_out = libraries.PYTHONS_GLOBALS | libraries.WRAPPERS
+        every = [pair for pair in sorted(vars(module).items()) if pair[0] not in left_out]
         return ["module", module.__name__, self.items(every)]

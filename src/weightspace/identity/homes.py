@@ -1,7 +1,6 @@
 """Whose code something is: the user's, or an installed package's (the standard library among them)."""
 
 import functools
-import importlib
 import re
 import site
 import sys
@@ -34,13 +33,13 @@ def installed(target: Any) -> bool:
         return installed(target.__func__)
     if isinstance(target, types.FunctionType):
         file = target.__code__.co_filename
-        return _module_installed(target.__globals__) if _GENERATED.fullmatch(file) else _file_installed(file)
+        return space_installed(target.__globals__) if _GENERATED.fullmatch(file) else _file_installed(file)
     if isinstance(target, types.ModuleType):
-        return _module_installed(vars(target))
+        return space_installed(vars(target))
     if not isinstance(target, type) and not isinstance(getattr(target, "__qualname__", None), str):
         target = type(target)
     module = sys.modules.get(getattr(target, "__module__", None) or "builtins")
-    return module is not None and _module_installed(vars(module))
+    return module is not None and space_installed(vars(module))
 
 
 def importable(target: Any) -> bool:
@@ -49,22 +48,29 @@ def importable(target: Any) -> bool:
     found: Any = sys.modules.get(module)
     if not isinstance(getattr(target, "__qualname__", None), str) or found is None:
         return False
-    if not _module_installed(vars(found)):
+    if not space_installed(vars(found)):
         return False  # a package's wrapper carries the name of what it wraps
     for part in path.split("."):
         found = getattr(found, part, None)
     return found is target
 
 
-def imported(name: str, package: str | None, level: int) -> types.ModuleType | None:
-    """The module of an import statement within a function, or None where there is none."""
-    try:
-        return importlib.import_module("." * level + name, package if level else None)
-    except ImportError:
-        return None
+def changeable(cls: type) -> bool:
+    """Whether the attributes of a class can be set: it was made as a program runs, not with Python."""
+    return bool(cls.__flags__ & 1 << 9)  # CPython's Py_TPFLAGS_HEAPTYPE
 
 
-def _module_installed(namespace: dict[str, Any]) -> bool:
+def defined_by_package(cls: type) -> bool:
+    """Whether the name of a class says what it is.
+
+    A class made by `exec`, `make_dataclass` or `new_class` may carry the name of a module of Python's that
+    has no such class; a class that is part of the interpreter may have a name that leads nowhere.
+    """
+    return installed(cls) and (importable(cls) or not changeable(cls))
+
+
+def space_installed(namespace: dict[str, Any]) -> bool:
+    """Whether the globals of a module are those of an installed one."""
     name, file = str(namespace.get("__name__", "")), namespace.get("__file__")
     if name.split(".")[0] == _OURS:
         return True

@@ -11,7 +11,6 @@ import hashlib
 import linecache
 import sys
 import types
-from collections.abc import Iterator
 from typing import Any
 
 _SKIPPED = {"ctx", "type_comment", "kind", "type_params", "returns", "type_ignores"}
@@ -45,35 +44,9 @@ def _form(code: types.CodeType) -> str:
     return _hash(repr((type(node).__name__, kept, _normal(node.body))))
 
 
-def names_in_class(cls: type) -> frozenset[str] | None:
-    """The names that the body of a class defines, or None where its source is not found."""
-    module = sys.modules.get(cls.__module__)
-    files = [code.co_filename for code in _codes_of(cls)] or [getattr(module, "__file__", None) or ""]
-    for file in dict.fromkeys(files):
-        found = _classes(_text(file))
-        if cls.__qualname__ in found:
-            return found[cls.__qualname__]
-    return None
-
-
-def _codes_of(cls: type) -> Iterator[types.CodeType]:
-    for value in vars(cls).values():
-        code = getattr(innermost(value), "__code__", None)
-        if isinstance(code, types.CodeType):
-            yield code
-
-
-def innermost(value: Any) -> Any:
-    """The function under properties, class methods and wrappers."""
-    for _ in range(20):
-        for holder in ("__func__", "fget", "func", "__wrapped__", "method"):
-            inner = getattr(value, holder, None)
-            if callable(inner):
-                value = inner
-                break
-        else:
-            return value
-    return value
+def tree_of(code: types.CodeType) -> Any:
+    """The syntax tree of a function; None where its source is not found, or is no longer what runs."""
+    return _node(code)
 
 
 def _hash(text: str) -> str:
@@ -133,38 +106,6 @@ def _parsed(file: str, text: str) -> tuple[dict[int, list[Any]], dict[tuple[str,
         compiled.setdefault((code.co_qualname, code.co_firstlineno), []).append(code)
         pending += [item for item in code.co_consts if isinstance(item, types.CodeType)]
     return functions, compiled
-
-
-@functools.lru_cache(maxsize=256)
-def _classes(text: str) -> dict[str, frozenset[str]]:
-    """By qualified name, the names that the bodies of a source's classes define."""
-    found: dict[str, frozenset[str]] = {}
-
-    def walk(node: ast.AST, prefix: str) -> None:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ClassDef):
-                found[prefix + child.name] = frozenset(_defined(child.body))
-                walk(child, f"{prefix}{child.name}.")
-            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
-                walk(child, f"{prefix}{child.name}.<locals>.")
-            else:
-                walk(child, prefix)
-
-    try:
-        walk(ast.parse(text), "")
-    except (SyntaxError, ValueError):
-        return {}
-    return found
-
-
-def _defined(body: list[ast.stmt]) -> Iterator[str]:
-    for statement in body:
-        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield statement.name
-            continue
-        for node in ast.walk(statement):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                yield node.id
 
 
 def _plain(code: types.CodeType) -> Any:

@@ -22,7 +22,7 @@ from weightspace.data.order import content_order
 from weightspace.errors import InputError
 from weightspace.measure.evaluate import BATCH
 from weightspace.measure.network import Learner, Network, Part, forward
-from weightspace.models.trace import reached
+from weightspace.models.reach import reached
 from weightspace.streams import Stream, key
 
 EXAMPLES = 5_000

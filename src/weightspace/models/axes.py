@@ -9,7 +9,7 @@ import dataclasses
 import math
 from typing import Any, Literal
 
-Role = Literal["product", "scale", "shift", "lookup", "other"]
+Role = Literal["product", "scale", "shift", "lookup", "placed", "other"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +49,8 @@ class Meeting:
     """What a leaf does where it meets the data.
 
     Attributes:
-      role: `product` mixes inputs, `scale` multiplies them, `shift` is added, `lookup` gives rows.
+      role: `product` mixes inputs, `scale` multiplies them, `shift` is added, `lookup` gives rows,
+        `placed` stands beside the data or in its place, as a class token does.
       fan_axes: Of a product, the leaf's axes summed over.
       fan: Inputs of one output unit.
       out_axis: The leaf's axis of output units, or None where there are none or several.
@@ -64,14 +65,17 @@ class Meeting:
 
 
 NEW = ((), True)
+_PLACING = ("concatenate", "select_n", "pad", "dynamic_update_slice", "scatter")
 _SAME = {"rev", "copy", "convert_element_type", "stop_gradient", "reduce_precision"}
 
 
 def follow(equation: Any, place: int, axes: Axes) -> Axes:
     """Where the axes of a leaf lie in what an operation makes of its operand number `place`."""
     name, params = equation.primitive.name, equation.params
-    if axes.along is None or name == "gather" or name == "concatenate":
+    if axes.along is None or name == "concatenate":
         return axes.moved(None)
+    if name == "gather":
+        return _gathered(equation, place, axes)
     shape, made = equation.invars[place].aval.shape, equation.outvars[0].aval.shape
     if name == "transpose":
         return axes.moved(axes.along[axis] for axis in params["permutation"])
@@ -98,6 +102,18 @@ def follow(equation: Any, place: int, axes: Axes) -> Axes:
     return axes.moved(None)
 
 
+def _gathered(equation: Any, place: int, axes: Axes) -> Axes:
+    """One part of the leaf by its index, as a slice is; of several parts nothing is claimed."""
+    numbers = equation.params["dimension_numbers"]
+    gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
+    assert axes.along is not None
+    kept = [entry for axis, entry in enumerate(axes.along) if axis not in gone]
+    single = len(equation.outvars[0].aval.shape) == len(kept)
+    if place != 0 or numbers.operand_batching_dims or not single:
+        return axes.moved(None)
+    return axes.moved(kept, part="slice")
+
+
 def meeting(equation: Any, place: int, axes: Axes) -> Meeting:
     """What a leaf does in an operation on its operand number `place` and on the data."""
     name, params = equation.primitive.name, equation.params
@@ -111,6 +127,7 @@ def meeting(equation: Any, place: int, axes: Axes) -> Meeting:
     roles: dict[str, Role] = {
         **dict.fromkeys(("mul", "div"), "scale"),
         **dict.fromkeys(("add", "sub", "add_any"), "shift"),
+        **dict.fromkeys(_PLACING, "placed"),
         "gather": "lookup",
     }
     role = roles.get(name, "other") if name != "gather" or place == 0 else "other"

@@ -5,13 +5,13 @@ what they are; adapters make one of an NNX, Linen or Equinox module or of two pl
 """
 
 import abc
-import contextlib
 import functools
 from typing import Any
 
 import jax
 from jaxtyping import Array, Key
 
+from weightspace.errors import InputError
 from weightspace.models.layout import Kind, Layout, build_layout
 from weightspace.spec import Spec
 from weightspace.tree import Tree
@@ -75,7 +75,15 @@ class Model(Spec, abc.ABC):
 
 
 def example(shape: tuple[int, ...], dtype: Any = "float32") -> jax.ShapeDtypeStruct:
-    """The shape and type of a batch of one input, for `init` under `eval_shape` and for `layout`."""
+    """The shape and type of a batch of one input, for `init` under `eval_shape` and for `layout`.
+
+    Raises:
+      InputError: If an input has no entries.
+    """
+    if 0 in shape:
+        raise InputError(
+            f"inputs of shape {tuple(shape)} have no features: no axis of an example may be empty"
+        )
     return jax.ShapeDtypeStruct((1, *shape), dtype)
 
 
@@ -88,18 +96,34 @@ def layout_of(model: Model, shape: tuple[int, ...], dtype: str) -> Layout:
     with jax.enable_x64(dtype == "float64"):
         try:
             return model.layout(example(shape, dtype))
-        except (TypeError, ValueError, IndexError):
-            with contextlib.suppress(Exception):
+        except (TypeError, ValueError, IndexError) as error:
+            if _refused(error):
+                raise
+            try:
                 return model.layout(example(shape, "int32"))
+            except InputError as other:
+                if _refused(other):
+                    raise
+            except Exception:
+                raise error from None  # which says more
             raise
+
+
+def _refused(error: Exception) -> bool:
+    """Whether a model is refused for what it is, rather than that it cannot take such inputs."""
+    return isinstance(error, InputError) and error.__cause__ is None
 
 
 @functools.lru_cache(maxsize=256)
 def input_dtype_of(model: Model, shape: tuple[int, ...]) -> str:
     """`float32`, or `int32` for a model that takes whole numbers alone, where no data set says it."""
     for dtype in ("float32", "int32"):
-        with contextlib.suppress(TypeError, ValueError, IndexError):
+        try:
             output_shape_of(model, shape, dtype)
+        except (TypeError, ValueError, IndexError) as error:
+            if _refused(error):
+                break
+        else:
             return dtype
     return "float32"
 

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import jax
 
 from weightspace.errors import InputError, nearest
-from weightspace.models.axes import Meeting
 from weightspace.models.usage import Usage, usage
 from weightspace.tree import Tree, matches, path_string
 
@@ -180,16 +179,17 @@ def build_layout(
     leaves = []
     for position, path in enumerate(ranked):
         shape = tuple(named[path].shape)
-        kind_, fan_axes, out_axis, fan = _what(path, shape, convention(path, shape), used.met(path))
+        kind_, fan_axes, out_axis, fan = _what(path, shape, convention(path, shape), used)
         module = path.rpartition("/")[0]
         leaves.append(Leaf(path, shape, kind_, module, position, fan_axes, out_axis, fan=fan))
     return Layout(_mark_output(_mark_shift(leaves), used))
 
 
 def _what(
-    path: str, shape: tuple[int, ...], by_name: tuple[Kind, tuple[int, ...], int | None], met: list[Meeting]
+    path: str, shape: tuple[int, ...], by_name: tuple[Kind, tuple[int, ...], int | None], used: Usage
 ) -> tuple[Kind, tuple[int, ...], int | None, int | None]:
     """Kind, fan axes, output axis and fan-in: of the first product, else of what the name leaves open."""
+    met = used.met(path)
     for found in met:
         if found.role == "product":
             plain = math.prod(shape[axis] for axis in found.fan_axes)
@@ -198,11 +198,12 @@ def _what(
                 # Axes of length 1 that the computation drops, as in a convolution of one position.
                 return "kernel", fan_axes, found.out_axis, None
             return "kernel", found.fan_axes, found.out_axis, None if found.fan == plain else found.fan
-    name, roles = path.rpartition("/")[2], {found.role for found in met}
+    name, roles = path.rpartition("/")[2], {found.role for found in met} or used.roles(path)
+    roles = roles if roles == {"placed"} else roles - {"placed"}
     if name in CALLED or name == "kernel" or len(shape) == 0 or len(roles) != 1:
         return *by_name, None
     last = len(shape) - 1
-    kinds: dict[str, Kind] = {"scale": "scale", "shift": "bias", "lookup": "other"}
+    kinds: dict[str, Kind] = {"scale": "scale", "shift": "bias", "lookup": "other", "placed": "other"}
     (role,) = roles
     if role not in kinds or kinds[role] == by_name[0]:
         return *by_name, None

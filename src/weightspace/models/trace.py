@@ -2,7 +2,8 @@
 
 A question is a `Walker`: what a value is, what an equation makes of the values it takes, and how two values
 of one place are joined. The walk itself enters calls, loops and branches. Layouts ask how leaves are used
-(`usage`), adapters which arrays a gradient reaches, re-estimated statistics what the data reach.
+(`usage`), adapters which arrays a gradient reaches and whether examples stay apart (`reach`, `rows`),
+re-estimated statistics what the data reach.
 """
 
 import abc
@@ -22,10 +23,12 @@ class Walker(abc.ABC, Generic[V]):
     """
 
     trial = False
+    picks = False
+    """Whether `picked` may say which way a computation goes."""
 
     @abc.abstractmethod
-    def constant(self) -> V:
-        """What a literal or a constant is."""
+    def constant(self, value: Any = None) -> V:
+        """What a literal or a constant is; `value` is it, where it is known."""
 
     @abc.abstractmethod
     def join(self, a: V, b: V) -> V:
@@ -43,16 +46,22 @@ class Walker(abc.ABC, Generic[V]):
         """What the rows of a loop's results are together."""
         return value
 
+    def picked(self, which: V) -> int | None:
+        """The branch that is taken whatever is marked, where that is known."""
+        return None
+
     def again(self, body: Any, outside: list[V], carry: list[V], made: list[V]) -> None:
         """A loop has been gone through; `made` is its carry after it."""
 
-    def walk(self, jaxpr: Any, values: Sequence[V]) -> list[V]:
+    def walk(self, jaxpr: Any, values: Sequence[V], consts: Sequence[Any] = ()) -> list[V]:
         """What the results of a computation are, given what it takes."""
         known: dict[Any, V] = dict(zip(jaxpr.invars, values, strict=True))
+        known.update(zip(jaxpr.constvars, map(self.constant, consts), strict=False))
 
         def read(atom: Any) -> V:
-            plain = isinstance(atom, jex_core.Literal) or atom not in known
-            return self.constant() if plain else known[atom]
+            if isinstance(atom, jex_core.Literal):
+                return self.constant(atom.val)
+            return known[atom] if atom in known else self.constant()
 
         for equation in jaxpr.eqns:
             results = self._through(equation, [read(atom) for atom in equation.invars])
@@ -71,6 +80,8 @@ class Walker(abc.ABC, Generic[V]):
     def _scan(self, params: Any, values: list[V]) -> list[V]:
         body, consts, carries = params["jaxpr"].jaxpr, params["num_consts"], params["num_carry"]
         outside, start = values[:consts], values[consts : consts + carries]
+        if params["length"] == 0:
+            return [*start, *(self.constant() for _ in params["jaxpr"].out_avals[carries:])]
         rows = [self.row(value) for value in values[consts + carries :]]
         carry = self._settled(lambda carry: self.walk(body, [*outside, *carry, *rows])[:carries], start)
         made = self.walk(body, [*outside, *carry, *rows])
@@ -82,6 +93,9 @@ class Walker(abc.ABC, Generic[V]):
         test, body = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr
         tests, consts = params["cond_nconsts"], params["body_nconsts"]
         outside, start = values[tests : tests + consts], values[tests + consts :]
+
+        if self.picks and self.picked(self.walk(test, [*values[:tests], *start])[0]) == 0:
+            return start
 
         def once(carry: list[V]) -> list[V]:
             (goes_on,) = self.walk(test, [*values[:tests], *carry])
@@ -95,6 +109,9 @@ class Walker(abc.ABC, Generic[V]):
 
     def _cond(self, params: Any, values: list[V]) -> list[V]:
         which, *operands = values
+        picked = self.picked(which)
+        if picked is not None:
+            return self.walk(params["branches"][picked].jaxpr, operands)
         branches = [self.walk(branch.jaxpr, operands) for branch in params["branches"]]
         found = branches[0]
         for other in branches[1:]:
@@ -112,31 +129,6 @@ class Walker(abc.ABC, Generic[V]):
             carry = made
         self.trial = before
         return carry
-
-
-class _Reach(Walker[bool]):
-    """Whether a value may depend on what is marked."""
-
-    def constant(self) -> bool:
-        return False
-
-    def join(self, a: bool, b: bool) -> bool:
-        return a or b
-
-    def equation(self, equation: Any, values: list[bool]) -> list[bool]:
-        return [any(values)] * len(equation.outvars)
-
-
-def reached(closed: Any, marked: Sequence[bool]) -> list[bool]:
-    """For each result of a traced computation, whether it may depend on a marked argument.
-
-    Nothing is computed; loops, branches and calls are entered.
-
-    Args:
-      closed: What `jax.make_jaxpr` gives.
-      marked: One entry for each array of the arguments.
-    """
-    return _Reach().walk(closed.jaxpr, list(marked))
 
 
 def _single_subcomputation(equation: Any) -> Any | None:

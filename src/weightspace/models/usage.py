@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.extend.core
 
-from weightspace.models.axes import Axes, Meeting, follow, meeting
+from weightspace.models.axes import Axes, Meeting, Role, follow, meeting
 from weightspace.models.trace import Walker
 from weightspace.tree import Tree, path_string
 
@@ -56,18 +56,21 @@ class Usage:
         """The meetings of a leaf of which all is known: whole, or a layer at a time."""
         own = [(number, use) for number, use in enumerate(self.uses) if use.leaf == leaf]
         apart = [(number, use) for number, use in own if use.met.part == "slice"]
-        # Parts that are used one after the other are layers; of parts used beside each other the results
-        # may be summed, as in a convolution by shifts.
-        chained = len(apart) > 1 and all(
-            later.behind >> number & 1 for (number, _), (_, later) in itertools.pairwise(apart)
-        )
+        # Parts that are used one after the other are layers, and so is one that a loop uses again on its own
+        # results; of parts used beside each other the results may be summed, as in a convolution by shifts.
+        chained = all(later.behind >> number & 1 for (number, _), (_, later) in itertools.pairwise(apart))
+        layers = chained and (len(apart) > 1 or any(number in self.loops for number, _ in apart))
 
         def clear(number: int, use: Use) -> bool:
             if use.met.part == "slice":
-                return chained
+                return layers and not (use.met.role == "product" and not use.met.fan_axes)
             return use.met.part == "whole" or number in self.loops or number not in self.sums
 
         return [use.met for number, use in own if clear(number, use)]
+
+    def roles(self, leaf: str) -> set[Role]:
+        """What a leaf does wherever it meets the data, whole or in part."""
+        return {use.met.role for use in self.uses if use.leaf == leaf}
 
     def last(self, kernels: Collection[str]) -> set[str]:
         """The leaves of which a use is behind the outputs without going through a later use of a kernel."""
@@ -132,7 +135,7 @@ class _Uses(Walker[_Value]):
         self._known: dict[tuple[int, int, str], int] = {}
         self._held: list[Any] = []
 
-    def constant(self) -> _Value:
+    def constant(self, value: Any = None) -> _Value:
         return _DATA if self._bare else _NOTHING
 
     def join(self, a: _Value, b: _Value) -> _Value:

@@ -179,6 +179,11 @@ class Probe(Spec, abc.ABC):
         """What the names of those columns begin with whose numbers depend on the probe's options."""
         return ()
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What the names of those columns begin with that are NaN where there is nothing to measure."""
+        return ()
+
     def check(self, run: Training, layout: Layout) -> None:
         """Raise `InputError` where the run cannot give what the probe needs; says what that is."""
 

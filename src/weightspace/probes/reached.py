@@ -49,6 +49,11 @@ class Reached(ChosenMoment):
                 f"{', '.join(run.task.recorded(shape))}"
             )
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """All but the step, which tells whether the level was reached."""
+        return (f"{self.label}_",)
+
     def init(self, at: At) -> Carry:
         """Not reached."""
         return jnp.asarray(-1, jnp.int32), self.now(at)

@@ -1,7 +1,7 @@
 """A user's own loss, and the check that a user's function gives each example one number of its own."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -11,16 +11,17 @@ from jaxtyping import Array
 
 from weightspace.code import Code
 from weightspace.errors import InputError
+from weightspace.models.mixing import rows_apart
 from weightspace.named import resolve
 from weightspace.recipes.losses import Loss, PerExample, most_likely
-from weightspace.recipes.mixing import cached_mixes, rows_apart
+from weightspace.recipes.mixing import cached_depends, cached_mixes
 from weightspace.recipes.targets import Targets
 from weightspace.spec import spec, static
 
 _TARGETS = 8
-"""Targets that a function is tried on, at the most."""
+"""Targets of each sort that a function is tried on, at the most."""
 _LOOKED_AT = 2_000
-"""Targets of which those are chosen."""
+"""Targets of which those that are spread are chosen."""
 
 
 @spec
@@ -65,7 +66,11 @@ def example_shapes(data: Targets, outputs_shape: tuple[int, ...]) -> tuple[Any, 
 
 
 def check_per_example(
-    function: Callable[..., Any], what: str, data: Targets, outputs_shape: tuple[int, ...]
+    function: Callable[..., Any],
+    what: str,
+    data: Targets,
+    outputs_shape: tuple[int, ...],
+    sizes: Iterable[int] = (),
 ) -> None:
     """Raise unless a user's function gives one float an example, and that of this example alone.
 
@@ -74,6 +79,7 @@ def check_per_example(
       what: What it is called.
       data: Whose targets it takes.
       outputs_shape: The shape of a model's outputs for one example.
+      sizes: Of batches that it is given, beside the few rows on which it is tried.
 
     Raises:
       InputError: If it fails, gives something else, or mixes examples (`mixing.mixes`).
@@ -93,7 +99,8 @@ def check_per_example(
             f"{outputs.shape[0]} it gives {given}"
         )
     y = _targets(data, targets.dtype)
-    mixed = cached_mixes(function, outputs_shape, y.tobytes(), y.dtype.str, y.shape[1:])
+    known = (function, outputs_shape, y.tobytes(), y.dtype.str, y.shape[1:])
+    mixed = cached_mixes(*known) or cached_depends(*known, tuple(sorted(set(sizes))))
     if mixed:
         raise InputError(f"{what} mixes examples: {mixed}; {_advice(function, outputs, targets)}")
 
@@ -123,16 +130,31 @@ def _broadcasts(function: Callable[..., Any], outputs: Any, targets: Any) -> boo
 
 
 def _targets(data: Targets, dtype: Any) -> np.ndarray:
-    """A few targets of the data's own kind that differ from each other."""
-    if data.classes is not None:
-        return np.unique(np.minimum(np.arange(_TARGETS), data.classes - 1)).astype(dtype)
+    """Targets of the data's own kind: some that are spread over all, the extreme and the rarest ones."""
     y = np.asarray(data.arrays().train.y)
-    step = max(1, len(y) // _LOOKED_AT)
-    found = np.unique(y[::step], axis=0)
+    if data.classes is not None:
+        found, counts = np.unique(y, return_counts=True)
+        rarest = found[np.argsort(counts, kind="stable")[:_TARGETS]]
+        chosen = [*range(min(data.classes, 2 * _TARGETS)), data.classes - 1, *rarest]
+        return np.unique(np.asarray(chosen)).astype(dtype)
+    found = np.unique(y[:: max(1, len(y) // _LOOKED_AT)], axis=0)
     if len(found) < 2:
         # Constant, or not yet drawn.
         found = found + np.linspace(0, 1, _TARGETS).reshape(-1, *[1] * (y.ndim - 1))
-    return found[np.linspace(0, len(found) - 1, _TARGETS).astype(int)].astype(dtype)
+    spread = found[np.linspace(0, len(found) - 1, _TARGETS).astype(int)]
+    return np.concatenate([spread, *(_special(y, column) for column in range(_columns(y)))]).astype(dtype)
+
+
+def _columns(y: np.ndarray) -> int:
+    return min(_TARGETS, 1 if y.ndim == 1 else y.shape[1])
+
+
+def _special(y: np.ndarray, column: int) -> np.ndarray:
+    """The rows that hold the extremes of a column, its rarest value and its most frequent one."""
+    values = y if y.ndim == 1 else y[:, column]
+    found, first, counts = np.unique(values, return_index=True, return_counts=True)
+    chosen = [0, len(found) - 1, int(counts.argmin()), int(counts.argmax())]
+    return y[first[chosen]]
 
 
 def custom_loss(

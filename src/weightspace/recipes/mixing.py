@@ -1,7 +1,7 @@
 """Whether a function of a batch gives each example a number of its own: f(outputs, y)[i] of row i alone.
 
-Four batteries, on a few rows, with outputs of several sizes and signs and with targets of the data's own
-kind:
+Five batteries, with outputs of several sizes and signs and with targets of the data's own kind. Four are on a
+few rows:
 
 - each row's outputs, then its target, are changed: no other row's value may move;
 - each row's outputs are made NaN: no other row's value may become NaN, which also finds what a threshold
@@ -9,27 +9,32 @@ kind:
 - the Jacobian ∂f_i/∂outputs_j must be zero for i ≠ j;
 - rows are taken in reverse, and some twice: values must go with their rows, whatever the size of the batch.
 
+The fifth (`depends_on_size`) is on batches as large as those of a run: each row's value must be the one that
+it has among a few. It finds what begins at some size, as the hardest 16 of a batch, or a factor of length.
+
+What no trial shows, for it takes a target or a size that was not tried, shows in the program (`paths`).
+
 The number of rows differs from every other axis, so that nothing fits by chance. Values are compared to 1e-5
 of the largest: compiled code rounds by place.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from weightspace.models.mixing import rows_apart, same, with_row
+from weightspace.recipes.paths import path_between
+
 Function = Callable[[Any, Any], Any]
-_RTOL = 1e-5
-_ROWS = 5
-
-
-def rows_apart(*shapes: tuple[int, ...], least: int = _ROWS) -> int:
-    """The least number of rows, not below `least`, that is no axis of an output or a target."""
-    taken = {length for shape in shapes for length in shape}
-    return next(count for count in range(least, least + len(taken) + 1) if count not in taken)
+_GROUPS = 8
+"""Groups of targets that are tried, at the most."""
+_LARGEST = 1 << 22
+"""Outputs of a batch that is tried."""
 
 
 def mixes(function: Function, shape: tuple[int, ...], y: np.ndarray) -> str | None:
@@ -41,17 +46,62 @@ def mixes(function: Function, shape: tuple[int, ...], y: np.ndarray) -> str | No
       y: Targets [n, ...] of the right kind, n ≥ 2, as different from each other as may be.
     """
     rows = rows_apart(shape, y.shape[1:])
-    targets = np.stack([y[i % len(y)] for i in range(rows)])
-    trial = _Trial(function, targets)
-    for outputs in _outputs((rows, *shape)):
-        if found := trial.of(outputs):
-            return found
+    trial = _Trial(function, rows)
+    for number, outputs in enumerate(_outputs((rows, *shape))):
+        # Each group of targets is spread over all of them.
+        for group in range(max(1, -(-len(y) // rows))) if number == 0 else (number,):
+            if group < _GROUPS and (found := trial.of(outputs, *_taken(y, rows, group))):
+                return found
+    batch = (
+        jax.ShapeDtypeStruct((rows, *inner), t) for inner, t in ((shape, jnp.float32), (y.shape[1:], y.dtype))
+    )
+    path = path_between(function, *batch)
+    return None if path is None else f"the value of one example is computed from others too, by {path}"
+
+
+def _taken(y: np.ndarray, rows: int, group: int) -> tuple[np.ndarray, np.ndarray]:
+    """Targets of a batch, and for each row another one."""
+    step = max(1, len(y) // rows)
+    here = [y[(i * step + group) % len(y)] for i in range(rows)]
+    others = []
+    for j, own in enumerate(here):
+        turned = np.roll(y, -(j * step + 2 * group + 1), axis=0)
+        others.append(next((other for other in turned if not np.array_equal(other, own)), own))
+    return np.stack(here), np.stack(others)
+
+
+def depends_on_size(
+    function: Function, shape: tuple[int, ...], y: np.ndarray, sizes: Iterable[int]
+) -> str | None:
+    """Whether a row has another value in a large batch than among a few, in words; None if it has not.
+
+    Args:
+      function: `(outputs, y) -> [batch]`.
+      shape: Of the outputs of one example.
+      y: Targets [n, ...] of the right kind; a batch takes them in turn.
+      sizes: Of the batches; those of more than some millions of outputs are left out.
+    """
+    rows = rows_apart(shape, y.shape[1:])
+    fit = sorted({size for size in sizes if size > 0 and size * math.prod(shape) <= _LARGEST})
+    if not fit:
+        return None
+    count = -(-fit[-1] // rows) * rows
+    rng = np.random.default_rng(0)
+    outputs = rng.normal(size=(count, *shape)) * rng.choice([0.3, 1.0, 5.0], size=(count, *[1] * len(shape)))
+    outputs, targets = outputs.astype(np.float32), y[np.arange(count) % len(y)]
+    few = _stacked(function, outputs.reshape(-1, rows, *shape), targets.reshape(-1, rows, *y.shape[1:]))
+    for size in fit:
+        many = _stacked(function, outputs[None, :size], targets[None, :size])
+        if not same(many[0], few.reshape(-1)[:size]):
+            return f"the value of an example is another in a batch of {size} than in one of {rows}"
     return None
 
 
-def _another(y: np.ndarray, row: int) -> Any:
-    different = [other for other in y if not np.array_equal(other, y[row])]
-    return different[row % len(different)] if different else y[row]
+def _stacked(function: Function, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values [batches, rows] for a stack of batches."""
+    mapped = jax.jit(lambda outputs, y: jax.lax.map(lambda pair: function(*pair), (outputs, y)))
+    with jax.debug_nans(False):
+        return np.asarray(mapped(jnp.asarray(outputs), jnp.asarray(y)))
 
 
 def _outputs(shape: tuple[int, ...]) -> list[np.ndarray]:
@@ -63,29 +113,29 @@ def _outputs(shape: tuple[int, ...]) -> list[np.ndarray]:
 
 
 class _Trial:
-    """A function on batches of one shape, compiled once, with its targets."""
+    """A function on batches of one shape, compiled once."""
 
-    def __init__(self, function: Function, y: np.ndarray):
-        self.y, self.rows = y, len(y)
-        self.others = np.stack([_another(y, j) for j in range(self.rows)])
+    def __init__(self, function: Function, rows: int):
+        self.rows = rows
         self._map = jax.jit(lambda outputs, y: jax.lax.map(lambda pair: function(*pair), (outputs, y)))
         self._slopes = jax.jit(jax.jacrev(function))
 
-    def of(self, outputs: np.ndarray) -> str | None:
-        """What is wrong, on these outputs."""
+    def of(self, outputs: np.ndarray, y: np.ndarray, others: np.ndarray) -> str | None:
+        """What is wrong, on these outputs and targets."""
+        self.y, self.others = y, others
         order = np.arange(self.rows)[::-1]
         variants = list(self._variants(outputs))
         batches = [(outputs, self.y), (outputs[order], self.y[order]), *((x, y) for _, _, x, y in variants)]
         values, turned, *found = self._values(*map(np.stack, zip(*batches, strict=True)))
         for (what, j, _, _), changed in zip(variants, found, strict=True):
-            if not _equal(np.delete(changed, j), np.delete(values, j)):
+            if not same(np.delete(changed, j), np.delete(values, j)):
                 return f"the value of one example changes with the {what} of another"
-        if not _equal(turned, values[order]):
+        if not same(turned, values[order]):
             return "the value of an example changes with its place in the batch"
         if self._has_slopes(outputs):
             return "the value of one example has a gradient by the outputs of another"
         more = np.arange(rows_apart(outputs.shape[1:], self.y.shape[1:], least=self.rows + 1)) % self.rows
-        if not _equal(self._values(outputs[None, more], self.y[None, more])[0], values[more]):
+        if not same(self._values(outputs[None, more], self.y[None, more])[0], values[more]):
             return "the value of an example changes with the number of examples"
         return None
 
@@ -98,9 +148,9 @@ class _Trial:
             )
             large = np.sign(row) * np.float32(100)
             for changed in (near, far, large, -large, np.full_like(row, np.nan)):
-                yield "outputs", j, _with_row(outputs, j, changed), self.y
+                yield "outputs", j, with_row(outputs, j, changed), self.y
             if not np.array_equal(self.others[j], self.y[j]):
-                yield "targets", j, outputs, _with_row(self.y, j, self.others[j])
+                yield "targets", j, outputs, with_row(self.y, j, self.others[j])
 
     def _values(self, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Values [batches, rows] for a stack of batches."""
@@ -119,22 +169,22 @@ class _Trial:
         return bool((apart[np.isfinite(apart)] > 0).any())
 
 
-def _with_row(batch: np.ndarray, row: int, value: Any) -> np.ndarray:
-    changed = batch.copy()
-    changed[row] = value
-    return changed
-
-
-def _equal(one: np.ndarray, other: np.ndarray) -> bool:
-    with np.errstate(invalid="ignore"):
-        finite = np.abs(other[np.isfinite(other)])
-        atol = _RTOL * float(finite.max(initial=0.0))
-        return bool(np.allclose(one, other, rtol=_RTOL, atol=atol, equal_nan=True))
-
-
 @functools.lru_cache(maxsize=256)
 def cached_mixes(
     function: Any, shape: tuple[int, ...], y: bytes, dtype: str, inner: tuple[int, ...]
 ) -> str | None:
     """`mixes`, once for a function, a shape of outputs and targets, whatever else a sweep changes."""
     return mixes(function, shape, np.frombuffer(y, dtype).reshape(-1, *inner))
+
+
+@functools.lru_cache(maxsize=256)
+def cached_depends(
+    function: Any,
+    shape: tuple[int, ...],
+    y: bytes,
+    dtype: str,
+    inner: tuple[int, ...],
+    sizes: tuple[int, ...],
+) -> str | None:
+    """`depends_on_size`, once likewise."""
+    return depends_on_size(function, shape, np.frombuffer(y, dtype).reshape(-1, *inner), sizes)

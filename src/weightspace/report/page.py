@@ -126,14 +126,14 @@ def _part(part: Answered, key: str) -> PartView:
     figures = [_figure(panel, f"{key}f{i}") for i, panel in enumerate(part.panels)]
     runs = part.table.drop_duplicates("run")
     counts = [(str(name), int(count)) for name, count in runs["status"].value_counts().items()]
-    seconds = runs["seconds"].dropna()
+    seconds, reasons = runs["seconds"].dropna(), (part.errors, part.diverged, part.without_value)
     return PartView(
         key=key,
         title=_title(part),
         settings=_settings(part.experiment),
         counts=counts,
         seconds=f"{seconds.sum():,.1f} s over {len(seconds)} runs" if len(seconds) else "",
-        errors=[(shortly(e), len(runs)) for e, runs in (*part.errors.items(), *part.diverged.items())],
+        errors=[(shortly(error), len(runs)) for ends in reasons for error, runs in ends.items()],
         figures=figures,
         tables=_tables(part),
     )

@@ -35,7 +35,9 @@ def results(out: "str | Path | Store", experiment: str | None = None) -> pd.Data
     """One row for each set of labels that was asked: what it is, how it went, labels, metrics.
 
     Where rows that agree in all labels but the seed were asked in other settings, a column for each of these
-    settings tells them apart; it is called by the setting's path, such as `recipe.optimiser.lr`.
+    settings tells them apart; it is called by the setting's path, such as `recipe.optimiser.lr`. Where
+    columns of one name are of several metrics of the user's, or of several probes, columns such as
+    `metric.margin` and `probe.test` say which, with the digest of each.
 
     Args:
       out: A results folder.
@@ -72,7 +74,7 @@ def table_of(store: Store, asked: pd.DataFrame) -> pd.DataFrame:
     labels = [name for name in asked.columns if name not in leading]
     runs = _scalars(store, frozenset(asked["run"]))
     runs = runs.rename(columns=_apart(runs.columns, labels))
-    apart = telling_apart(asked, settings_of(store))
+    apart = telling_apart(asked, settings_of(store), whole=True)
     taken = {*leading, *labels, *runs.columns}
     apart = apart.rename(columns={name: f"{name}_setting" for name in apart.columns if name in taken})
     table = pd.merge(asked.join(apart), runs, how="left", left_on="run", right_on="digest", sort=False)

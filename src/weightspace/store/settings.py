@@ -18,6 +18,7 @@ import pandas as pd
 
 from weightspace.store.asked import column
 from weightspace.store.base import Store
+from weightspace.store.marks import Marks
 from weightspace.store.schema import DamagedError, read_parquet
 
 SEED = "seed"
@@ -34,9 +35,11 @@ class Settings:
 
     Args:
       spec: Gives a node's canonical JSON.
+      marks: By what they were measured.
     """
 
-    def __init__(self, spec: Spec):
+    def __init__(self, spec: Spec, marks: Marks | None = None):
+        self.marks = marks or Marks(lambda _: None)
         self.spec = functools.cache(spec)
         self._values = functools.cache(lambda digest: json.loads(self.spec(digest) or "null"))
         self._signatures: dict[str, str] = {}
@@ -128,7 +131,7 @@ def settings_of(store: Store) -> Settings:
             known.update(zip(*specs_in(record.file).values(), strict=True))
         return known.get(digest)
 
-    return Settings(spec)
+    return Settings(spec, Marks(records.get))
 
 
 def specs_in(file: Path) -> dict[str, list[str]]:
@@ -182,25 +185,33 @@ def _code(value: Any) -> dict[str, Any]:
     return {name: each for name, each in found.items() if isinstance(each, str | int)}
 
 
-def telling_apart(asked: pd.DataFrame, settings: Settings) -> pd.DataFrame:
-    """Columns of the settings that no label tells: rows that agree in all labels but the seed differ in them.
+def telling_apart(
+    asked: pd.DataFrame, settings: Settings, *, probes: bool = True, whole: bool = False
+) -> pd.DataFrame:
+    """Columns of what no label tells: rows that agree in all labels but the seed differ in it.
 
     Args:
       asked: Columns `experiment`, `run` and the labels.
       settings: Of the runs.
+      probes: Whether it counts that other probes measured them; other metrics always do.
+      whole: Whether metrics are told apart in all rows, not only where rows agree in their labels.
 
     Returns:
       A column for each such setting, named by its path, with a value for each row; none where a seed is all
-      that rows of equal labels differ in.
+      that rows of equal labels differ in. Likewise `metric.<name>` and `probe.<name>` where columns of one
+      name were measured by several of the user's metrics, or by several probes, with the digest of each.
     """
     labels = [name for name in asked.columns if name != "run"]
-    paths: dict[str, None] = {}
+    paths, marks = dict[str, None](), dict[str, None]()
     for names, seeds in (([name for name in labels if name != SEED], False), (labels, True)):
         for runs in _cells(asked, names):
             paths |= dict.fromkeys(settings.differing(runs, seeds=seeds))
-    return pd.DataFrame(
-        {path: plain([settings.value(run, path) for run in asked["run"]]) for path in paths}, asked.index
-    )
+            marks |= dict.fromkeys(settings.marks.differing(runs, probes=probes))
+    if whole:
+        marks |= dict.fromkeys(settings.marks.differing(asked["run"], probes=False))
+    columns = {path: plain([settings.value(run, path) for run in asked["run"]]) for path in paths}
+    columns |= {name: plain([settings.marks.value(run, name) for run in asked["run"]]) for name in marks}
+    return pd.DataFrame(columns, asked.index)
 
 
 def _cells(asked: pd.DataFrame, names: Sequence[str]) -> Iterator[list[str]]:

@@ -29,7 +29,16 @@ from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import Engine, Job
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
-from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+from weightspace.sweeps.requests import (
+    DONE,
+    Request,
+    check_labels_apart,
+    check_run,
+    missing,
+    ready,
+    request_for,
+    satisfied,
+)
 from weightspace.sweeps.rows import row_of
 
 
@@ -65,6 +74,7 @@ def sweep(
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
     compiler.guard()
+    platform.check_settings()
     workers, store = engine_named(engine), Store(check_folder(out))
     machine = {"device": device_name(), "backend": backend()} | platform.settings()
     record = collect(command or []) | machine
@@ -75,7 +85,8 @@ def sweep(
         store.close_provenance(provenance, seconds=seconds, exit_status=status)
 
     try:
-        table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
+        with platform.draws():
+            table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
     except BaseException:
         # What went wrong first is the better news, even if the end cannot be noted.
         with contextlib.suppress(StoreError):
@@ -128,6 +139,7 @@ class Driver:
             while True:
                 self._check(rows)
                 asked += rows
+                check_labels_apart(asked)
                 # Before anything is computed: a long sweep can be looked at while it goes on.
                 self._note(experiment, asked)
                 self.answer(rows)

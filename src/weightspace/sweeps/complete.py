@@ -50,6 +50,7 @@ def carry_over(store: Store, row: RunRow, history: dict[str, list[Any]]) -> tupl
     }
     kept = dataclasses.replace(
         row,
+        error=row.error or (old.error if any(map(math.isnan, scalars.values())) else None),
         outputs=tuple(sorted({*row.outputs, *old.outputs})),
         probes=tuple(sorted({*row.probes, *still_true(old.probes, row.probes, changed=changed)})),
         scalars={**scalars, **row.scalars},

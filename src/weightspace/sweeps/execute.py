@@ -248,15 +248,17 @@ class _Training:
         return self.block.put(carry)
 
     def _results(self, outputs: Any, bad_steps: np.ndarray) -> Results:
-        losses = {place: loss_trouble(int(step)) for place, step in enumerate(bad_steps) if step >= 0}
+        began = {place: int(step) for place, step in enumerate(bad_steps) if step >= 0}
+        errors = {place: loss_trouble(step) for place, step in began.items()} | self.troubles
+        lost = {place: step for place, step in began.items() if errors[place] == loss_trouble(step)}
         flags = dict(reading_plan(self.requests[0]))
         read = [
             Reading(step, record, frozenset().union(*itertools.compress(self.block.names, flags[step])))
             for step, record in self.read
         ]
         return block_results(
-            self.requests, read, outputs, losses | self.troubles, self.worker.provenance,
-            seconds=self.seconds / len(self.requests), steps=self.t,
+            self.requests, read, outputs, errors, self.worker.provenance,
+            seconds=self.seconds / len(self.requests), steps=self.t, lost=lost,
         )  # fmt: skip
 
 

@@ -5,10 +5,12 @@ points at a run names the probe that makes it.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from weightspace.code import codes_in
 from weightspace.errors import InputError
+from weightspace.measure.evaluate import BATCH
 from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, outputs_in
@@ -22,6 +24,10 @@ from weightspace.training.step import layout_of_run
 
 DONE = ("ok", "diverged")
 """Statuses of nodes that need not be computed again; failed and blocked ones are tried by the next sweep."""
+
+
+DEFAULT_WATCH = Watch("1ep", (Evaluation(("train", "test")),))
+"""What is recorded of a row that does not say."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,8 +78,37 @@ def request_of(row: Row) -> Request:
         return Request(row.node)
     # First of all: how many examples there are to train on may make no sense.
     row.node.task.data.check()
-    watch = row.watch or Watch("1ep", (Evaluation(("train", "test")),))
+    watch = row.watch or DEFAULT_WATCH
     return Request(row.node, tuple(watch.probes), readings_of(row.node, watch))
+
+
+def check_labels_apart(rows: Sequence[Row]) -> None:
+    """Refuse labels that are called like a metric of a run that is asked for, before anything is trained.
+
+    Raises:
+      InputError: If a table would have two columns of one name.
+    """
+    labels = dict.fromkeys(name for row in rows for name in row.labels)
+    seen: set[Any] = set()
+    for row in rows:
+        if not isinstance(row.node, Run):
+            continue
+        task, watch = row.node.task, row.watch or DEFAULT_WATCH
+        if (key := (id(task), id(watch))) in seen:
+            continue
+        seen.add(key)
+        prefixes = [f"{name}_" for probe in watch.probes for name in probe.columns]
+        alike = [name for name in labels for prefix in prefixes if str(name).startswith(prefix)]
+        if not alike:
+            continue
+        dtype = task.data.input_dtype(row.node.precision.storage)
+        metrics = task.recorded(output_shape_of(row.node.model, tuple(task.data.shape), dtype))
+        columns = {prefix + metric for prefix in prefixes for metric in metrics}
+        if clash := [name for name in alike if name in columns]:
+            raise InputError(
+                f"a label cannot be called '{clash[0]}': the table has a column of that name, a metric of "
+                f"the runs asked for; call it '{clash[0]}_label', say"
+            )
 
 
 def request_for(outputs: Iterable[Output]) -> dict[str, Request]:
@@ -150,6 +185,12 @@ def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
     return tuple(sorted({0, total, *watch.steps}))
 
 
+def batch_sizes(run: Run) -> tuple[int, ...]:
+    """The sizes of the batches on which a run's loss and metrics are computed."""
+    parts = (run.task.data.size, run.task.data.validation, len(run.task.data.arrays().test.y))
+    return (run.recipe.batch // run.recipe.samples, *(min(size, BATCH) for size in parts if size))
+
+
 def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
@@ -158,8 +199,9 @@ def check_run(request: Request) -> None:
         code.check_unchanged()
     check_apart(run, request.probes, ())
     data, storage = run.task.data, run.precision.storage
-    data.check_digits(storage)
-    run.task.check(output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage)))
+    data.check_digits(run.precision.dtype)
+    shape = output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage))
+    run.task.check(shape, batch_sizes(run))
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.check(run.space.coordinates(layout))

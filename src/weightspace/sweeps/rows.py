@@ -5,6 +5,7 @@ NaN, and its history says what it was before.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
 from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
+from weightspace.sweeps.trouble import undefined
 from weightspace.training.step import layout_of_run
 
 
@@ -113,6 +115,7 @@ def block_results(
     *,
     seconds: float,
     steps: int,
+    lost: Mapping[int, int] | None = None,
 ) -> Results:
     """What a block of runs leaves behind.
 
@@ -124,6 +127,8 @@ def block_results(
       provenance: The id of its circumstances.
       seconds: Of each run.
       steps: Of each run.
+      lost: For runs whose loss was not finite, by place in the block, the first step at which it was not:
+        a reading there is of a network that has no loss.
     """
     results = Results()
     names = sorted({name for reading in readings for name in reading.record})
@@ -132,26 +137,35 @@ def block_results(
         run = request.node
         assert isinstance(run, Run)
         last: dict[str, float] = {}
+        end = (lost or {}).get(place, math.inf)
         for reading in readings:
             if reading.step not in request.readings:
                 continue
             columns["digest"].append(run.digest)
             columns["step"].append(reading.step)
             for name in names:
-                value = float(reading.record[name][place])
+                value = float(reading.record[name][place]) if reading.step < end else float("nan")
                 columns[name].append(value)
                 if name in reading.asked:
                     last[name] = value
         kept = _outputs(request, outputs, place)
         for key, value in kept.items():
             results.arrays |= to_tensors(run.digest, key, value)
-        error = errors.get(place)
+        status = "diverged" if place in errors else "ok"
+        error = errors.get(place) or _undefined(request, last)
         results.rows.append(
-            row_of(run, "ok" if error is None else "diverged", provenance, error=error, seconds=seconds,
+            row_of(run, status, provenance, error=error, seconds=seconds,
                    steps=steps, request=request, outputs=sorted(kept), metrics=last)
         )  # fmt: skip
     results.history = columns
     return results
+
+
+def _undefined(request: Request, last: Mapping[str, float]) -> str | None:
+    """Why metrics of a run that is finite are NaN; None where none is."""
+    expected = tuple(start for probe in request.probes for start in probe.missing)
+    names = [name for name, value in last.items() if math.isnan(value) and not name.startswith(expected)]
+    return undefined(names) if names else None
 
 
 def _outputs(request: Request, outputs: Any, place: int) -> dict[str, Any]:

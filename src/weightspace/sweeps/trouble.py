@@ -36,6 +36,14 @@ def loss_trouble(step: int) -> str:
     return f"loss not finite at step {step}"
 
 
+def undefined(names: list[str]) -> str:
+    """The sentence for metrics that are NaN at the end, though all that training carries is finite."""
+    return (
+        f"{_listed(sorted(names))} {'is' if len(names) == 1 else 'are'} NaN at the end: outputs, or what is "
+        "computed of them, are no numbers for some examples, though the network is finite"
+    )
+
+
 @dataclasses.dataclass
 class Search:
     """Finds where runs of a block broke.

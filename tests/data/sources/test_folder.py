@@ -1,3 +1,6 @@
+import os
+import shutil
+
 import numpy as np
 import pytest
 
@@ -66,6 +69,59 @@ def test_a_changed_file_is_seen(tmp_path):
     before = Folder(str(tmp_path / "mine")).loaded.digest
     (tmp_path / "mine" / "train" / "0" / "000.png").write_bytes(encode(pictures(1, (4, 3, 1), seed=9)[0]))
     assert Folder(str(tmp_path / "mine")).loaded.digest != before
+
+
+def _in_place(old, new):
+    old.write_bytes(new)
+
+
+def _put_there(old, new):
+    (old.parent / "new").write_bytes(new)
+    (old.parent / "new").rename(old)
+
+
+@pytest.mark.parametrize("replace", [_in_place, _put_there])
+@pytest.mark.parametrize("write", [as_npz, as_parquet, as_images])
+def test_another_file_of_the_same_size_and_time_is_seen(tmp_path, write, replace):
+    """As `cp -p`, `rsync -a` and archives of fixed times leave it."""
+    write(tmp_path / "mine")
+    file = next(
+        f
+        for f in sorted((tmp_path / "mine").rglob("*"))
+        if f.is_file() and "test" not in str(f.relative_to(tmp_path))
+    )
+    before, state, old = Folder(str(tmp_path / "mine")).loaded.digest, file.stat(), file.read_bytes()
+    replace(file, _other_of_that_size(file, old))
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (state.st_size, state.st_mtime_ns)
+    assert Folder(str(tmp_path / "mine")).loaded.digest != before
+
+
+def _other_of_that_size(file, old):
+    """Another file of the same kind and size."""
+    scratch = file.with_name("scratch")
+    scratch.mkdir()
+    for seed in range(100):
+        other = scratch / file.name
+        if file.suffix == ".npz":
+            parts = {"y_train": Y, "x_test": TEST, "y_test": TEST_Y.astype(np.uint8)}
+            np.savez(other, x_train=pictures(12, (4, 3), seed + 5), **parts)
+        elif file.suffix == ".parquet":
+            write_parquet(other, X, np.random.default_rng(seed).permutation(Y))
+        else:
+            other.write_bytes(encode(pictures(1, (4, 3, 1), seed + 5)[0]))
+        new = other.read_bytes()
+        if len(new) == len(old) and new != old:
+            shutil.rmtree(scratch)
+            return new
+    raise AssertionError("no other file has this size")
+
+
+def test_an_empty_folder_of_a_class_that_comes_later_is_seen(tmp_path):
+    as_images(tmp_path / "mine")
+    assert Folder(str(tmp_path / "mine")).loaded.classes == 3
+    (tmp_path / "mine" / "train" / "3").mkdir()
+    assert Folder(str(tmp_path / "mine")).loaded.classes == 4
 
 
 def test_class_folders_are_ordered_as_numbers_or_names(tmp_path):

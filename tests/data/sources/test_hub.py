@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 
 import numpy as np
@@ -44,6 +45,22 @@ def test_a_repository_is_loaded_by_datasets(hub_folder, no_data, own_cache, monk
     # What was decoded once is found again without the library.
     monkeypatch.setitem(sys.modules, "datasets", None)
     assert Hub(str(home)).loaded.digest == source.loaded.digest
+
+
+def test_a_copy_of_a_repository_that_changes_is_read_anew(
+    hub_folder, no_data, own_cache, monkeypatch, tmp_path
+):
+    import datasets
+
+    home, train, test = hub_folder
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "hf")
+    before = Hub(str(home)).loaded.digest
+    file = home / "test-00000-of-00001.parquet"
+    state = file.stat()
+    write_parquet(file, test[0], test[1][::-1])
+    os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert Hub(str(home)).loaded.digest != before
+    assert Hub(str(home)) == from_arrays(*train, test[0], test[1][::-1])
 
 
 def test_columns_and_splits_as_on_the_hub(tmp_path, monkeypatch):
@@ -182,3 +199,14 @@ def test_spoilt_parquet_and_several_sets(tmp_path):
         write_parquet(tmp_path / name / "train.parquet", IMAGES, LABELS)
     with pytest.raises(DataError, match="holds several sets"):
         split_files(tmp_path)
+
+
+def test_labels_of_the_test_part_alone_are_refused(tmp_path):
+    """Whether the table names its classes or not: that a name is known makes no examples of it."""
+    features = {"label": {"names": list("abcdefghij"), "_type": "ClassLabel"}}
+    for metadata in (None, {"huggingface": json.dumps({"info": {"features": features}})}):
+        home = tmp_path / str(metadata is None)
+        write_parquet(home / "train.parquet", IMAGES, np.arange(12) % 4, metadata=metadata)
+        write_parquet(home / "test.parquet", IMAGES, np.arange(12) % 4 + 1, metadata=metadata)
+        with pytest.raises(DataError, match=r"has classes that train has not: 4 \(3 of 12 examples\)"):
+            _ = Folder(str(home)).loaded

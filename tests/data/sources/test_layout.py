@@ -1,5 +1,6 @@
 """Faults 22 and 25: nothing in a folder is left out without a word; the hub's layouts are read."""
 
+import json
 import os
 
 import numpy as np
@@ -173,6 +174,12 @@ LAYOUTS = {
     ),
     "parts as folders": ("train/0000.parquet", "test/0000.parquet"),
     "prefixed": ("mnist-train.parquet", "mnist-test.parquet"),
+    "capitals": ("default/Train/0000.parquet", "default/Test/0000.parquet"),
+    "capital files": ("Train-00000-of-00001.parquet", "mnist-TEST.parquet"),
+    "cached by the hub": (
+        "snapshots/0a1b2c/data/train-00000-of-00001.parquet",
+        "snapshots/0a1b2c/data/test-00000-of-00001.parquet",
+    ),
     "both": ("train/train.parquet", "test/test-0.parquet"),
 }
 
@@ -181,6 +188,14 @@ LAYOUTS = {
 def test_layouts_of_the_hub(tmp_path, name):
     for place, rows in zip(LAYOUTS[name], (slice(0, 16), slice(16, 24)), strict=True):
         write_parquet(tmp_path / place, IMAGES[rows], np.arange(24)[rows] % 3)
+    if name == "converted":
+        for part in ("train", "test"):  # what the hub's conversion puts there for its search
+            (tmp_path / "default" / part / "index.duckdb").write_bytes(b"DUCK")
+    if name == "cached by the hub":
+        (tmp_path / "refs").mkdir()
+        (tmp_path / "refs" / "main").write_text("0a1b2c\n")
+        (tmp_path / "blobs").mkdir()
+        (tmp_path / "blobs" / "77aa").write_bytes(b"what the snapshot's links lead to")
     labels = np.arange(24) % 3
     assert Folder(str(tmp_path)) == from_arrays(IMAGES[:16], labels[:16], IMAGES[16:], labels[16:])
 
@@ -240,7 +255,67 @@ def test_parts_beside_the_usual_ones(tmp_path):
 
 def test_a_missing_part_names_the_files(tmp_path):
     write_parquet(tmp_path / "default" / "train" / "0000.parquet", IMAGES[:4], [0, 1, 0, 1])
-    with pytest.raises(DataError, match=r"but has train \(of 1 files: 0000.parquet\)"):
+    with pytest.raises(DataError, match=r"but has train \(of 1 files: default/train/0000.parquet\)"):
+        Folder(str(tmp_path)).load()
+
+
+def test_parts_of_other_names_are_said(tmp_path):
+    for part in ("Training", "Testing"):
+        write_parquet(tmp_path / "default" / part / "0000.parquet", IMAGES[:4], [0, 1, 0, 1])
+    message = r"but has Testing, Training \(of 2 files: default/Testing/0000.parquet, default/Training/0000"
+    with pytest.raises(DataError, match=message):
+        Folder(str(tmp_path)).load()
+
+
+def test_of_several_snapshots_of_the_hub_main_is_meant(tmp_path):
+    for snapshot, shift in (("aa", 0), ("bb", 8)):
+        for part, start in (("train", 0), ("test", 4)):
+            rows = slice(start + shift, start + shift + 4)
+            write_parquet(tmp_path / "snapshots" / snapshot / f"{part}.parquet", IMAGES[rows], [0, 1, 0, 1])
+    (tmp_path / "blobs").mkdir()
+    with pytest.raises(DataError, match=r"2 snapshots, none of them called main; name one, as .*/aa"):
+        Folder(str(tmp_path)).load()
+    (tmp_path / "refs").mkdir()
+    for snapshot, shift in (("bb", 8), ("aa", 0)):
+        (tmp_path / "refs" / "main").write_text(snapshot)
+        assert np.array_equal(Folder(str(tmp_path)).loaded.train.x, IMAGES[shift : shift + 4])
+
+
+def named(names):
+    features = {"image": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}
+    return {"huggingface": json.dumps({"info": {"features": features}})}
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "labels"),
+    [
+        (["b", "a"], ["a", "b"], [1, 1, 0]),
+        (["c", "a", "b"], ["a", "b", "c"], [1, 1, 2]),
+        (["a", "b", "c"], ["b", "a"], [1, 1, 0]),
+        (["a", "b"], None, [0, 0, 1]),
+    ],
+)
+def test_classes_are_those_of_their_names(tmp_path, train, test, labels):
+    write_parquet(tmp_path / "train.parquet", IMAGES[:4], [0, 1, 0, 1], metadata=named(train))
+    metadata = None if test is None else named(test)
+    write_parquet(tmp_path / "test.parquet", IMAGES[4:7], [0, 0, 1], metadata=metadata)
+    loaded = Folder(str(tmp_path)).loaded
+    assert loaded.classes == len(train)
+    assert loaded.test.y.tolist() == labels
+    assert loaded.train.y.tolist() == [0, 1, 0, 1]
+
+
+def test_classes_that_no_name_tells_are_refused(tmp_path):
+    write_parquet(tmp_path / "train.parquet", IMAGES[:4], [0, 1, 0, 1], metadata=named(["cat", "dog"]))
+    write_parquet(tmp_path / "test.parquet", IMAGES[:4], [0, 1, 0, 1], metadata=named(["cat", "hound"]))
+    with pytest.raises(DataError, match=r"names that its training part has not: hound; there they are cat"):
+        Folder(str(tmp_path)).load()
+    write_parquet(tmp_path / "test.parquet", IMAGES[:4], [0, 1, 2, 1], metadata=named(["dog", "cat"]))
+    with pytest.raises(DataError, match=r"labels from 0 to 2 in its test part, but names for 2 classes"):
+        Folder(str(tmp_path)).load()
+    (tmp_path / "train.parquet").rename(tmp_path / "train-0.parquet")
+    write_parquet(tmp_path / "train-1.parquet", IMAGES[:4], [0, 1, 0, 1], metadata=named(["dog", "cat"]))
+    with pytest.raises(DataError, match=r"train-1.parquet describes its columns otherwise than"):
         Folder(str(tmp_path)).load()
 
 

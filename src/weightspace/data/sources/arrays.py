@@ -6,6 +6,7 @@ from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
 from weightspace.errors import DataError, InputError, check_number
+from weightspace.fields import coerce
 from weightspace.spec import spec, static
 
 
@@ -73,6 +74,8 @@ def from_arrays(
     if (x_test is None) != (y_test is None):
         raise InputError("x_test and y_test go together: give both or neither")
     test = None if x_test is None else (x_test, y_test)
+    full_scale = coerce("full_scale", full_scale, float | None)
+    classes = coerce("classes", classes, int | None)
     check_number("full_scale", full_scale, above=0)
     check_number("classes", classes, least=1)
     loaded = assemble(name, (x, y), test, classes=classes, full_scale=full_scale)

@@ -19,12 +19,12 @@ from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
 from weightspace.data.sources.images import decode_images, in_chunks
-from weightspace.data.sources.layout import Layout, is_junk, survey, warn_of_unused
+from weightspace.data.sources.layout import Layout, is_junk, states, survey, warn_of_unused
 from weightspace.data.sources.splits import Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
 
-READER = 2
+READER = 3
 """Raised when files are read otherwise than before, so that no cached set of older reading is met."""
 
 
@@ -76,21 +76,20 @@ def cached_folder(
       DataError: If it holds no data set, or more than would be read.
     """
     layout = survey(path)
-    if not known:
+    if not known and layout.test is not None:
         warn_of_unused(name, layout)
     origin = _origin(path, layout) | {key: value for key, value in how.items() if value is not None}
     return cache.cached(name, origin, lambda: _read(name, layout, columns))
 
 
 def _origin(path: Path, layout: Layout) -> dict[str, Any]:
-    """What tells whether a folder has changed: its files with their sizes and times."""
-    base = path if path.is_dir() else path.parent
-    states = [(file.relative_to(base).as_posix(), file.stat()) for file in layout.files]
-    return {
-        "folder": str(path),
-        "files": [[name, state.st_size, state.st_mtime_ns] for name, state in states],
-        "reader": READER,
-    }
+    """What tells whether a folder has changed: its files with their sizes, times and numbers."""
+    base = layout.home if path.is_dir() else path.parent
+    found = {"folder": str(path), "files": states(base, layout.files), "reader": READER}
+    if layout.kind == "images":
+        # An empty folder is a class too.
+        found["classes"] = [_class_folders(base / part) for part in sorted(layout.parts)]
+    return found
 
 
 def _read(name: str, layout: Layout, columns: Columns) -> Loaded:
@@ -101,6 +100,8 @@ def _read(name: str, layout: Layout, columns: Columns) -> Loaded:
     from weightspace.data.sources.tables import parquet_table, read_tables
 
     used = {part: files for part, files in layout.parts.items() if part not in layout.unused}
+    if "train" not in used or layout.test is None:
+        used = layout.parts  # what there is, for the error
     return read_tables(name, {part: parquet_table(files) for part, files in used.items()}, columns)
 
 

@@ -9,12 +9,13 @@ import socket
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 from weightspace.data import cache, limits
 from weightspace.data.base import Loaded, Source
 from weightspace.data.sources.catalogue import CARDS
 from weightspace.data.sources.folder import cached_folder
-from weightspace.data.sources.layout import tell_unused
+from weightspace.data.sources.layout import states, tell_unused, walk
 from weightspace.data.sources.splits import TEST_NAMES, Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
@@ -83,7 +84,10 @@ class Hub(Source):
             # A known set is read by its card, which the same folder without a name is not.
             how = {"as": self.dataset, "config": self._config} | self._named
             return cached_folder(self.name, folder, self._columns(), how, known=self.dataset in CARDS)
-        remote = {"hub": self.repository, "config": self._config} | self._named
+        remote: dict[str, Any] = {"hub": self.repository, "config": self._config} | self._named
+        if (copy := Path(self.repository)).is_dir():
+            # A copy of a repository on disk may change; what the hub once gave under a name is kept.
+            remote["files"] = states(copy, list(walk(copy)))
         return cache.cached(self.name, remote, self._from_hub)
 
     @property
@@ -122,7 +126,9 @@ class Hub(Source):
         try:
             builder = datasets.load_dataset_builder(self.repository, self._config)
             limits.check_bytes(self.name, builder.info.dataset_size or 0)
-            builder.download_and_prepare()
+            # Of a copy on disk the library looks at sizes and times alone, and would give what it has kept.
+            local = Path(self.repository).is_dir()
+            builder.download_and_prepare(download_mode="force_redownload" if local else None)
             there = builder.info.splits or {}
             test = next((split for split in TEST_NAMES if split in there), "")
             wanted = [split for split in ("train", test) if split in there]

@@ -2,8 +2,9 @@
 
 Skipped without a word are hidden files and folders (`.DS_Store`, `.git`), `Thumbs.db`, `desktop.ini`,
 `__MACOSX`, and papers: README, LICENSE, CITATION, `*.md`, `*.py`, `*.bib`, `*.cff`, `dataset_info.json` and
-its like. Parts that are there but not read (a validation part beside a test part) are warned of, with their
-size.
+its like, and the `index.duckdb` that the hub's conversion puts beside its Parquet files. Of a folder of the
+hub's own cache (`refs`, `blobs`, `snapshots`) the snapshot that is meant is read. Parts that are there but
+not read (a validation part beside a test part) are warned of, with their size.
 """
 
 import os
@@ -12,7 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from weightspace.data.sources.kinds import advice, check_readable
 from weightspace.data.sources.splits import TEST_NAMES, split_files
@@ -23,7 +24,7 @@ LAYOUTS = "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ wi
 _JUNK = ("thumbs.db", "desktop.ini", "__macosx")
 _PAPER = re.compile(
     r"(readme|licen[cs]e|citation|notice|copying)(\..*)?|.*\.(md|rst|py|bib|cff)"
-    r"|(dataset_infos?|dataset_dict|state)\.json",
+    r"|(dataset_infos?|dataset_dict|state)\.json|(partial-)?index\.duckdb",
     re.IGNORECASE,
 )
 _NAMED = 3
@@ -71,6 +72,7 @@ def survey(path: Path) -> Layout:
     if path.is_file():
         check_readable(path)
         return Layout("npz", path, {"": [path]}, [path])
+    path = _of_hub_cache(path)
     files = list(walk(path))
     kinds = {
         "parquet": [file for file in files if file.suffix.lower() == ".parquet"],
@@ -97,6 +99,26 @@ def survey(path: Path) -> Layout:
     if found[0] == "npz":
         return Layout("npz", path, {"": kinds["npz"]}, files)
     return Layout("images", path, _image_parts(path, kinds["images"]), files)
+
+
+def _of_hub_cache(path: Path) -> Path:
+    """The snapshot of a folder of the hub's cache, `datasets--owner--name`; any other folder as it is.
+
+    Raises:
+      DataError: If there are several and none is called main.
+    """
+    home = path / "snapshots"
+    if not home.is_dir() or not any((path / each).is_dir() for each in ("refs", "blobs")):
+        return path
+    there = sorted(each.name for each in home.iterdir() if each.is_dir())
+    main = path / "refs" / "main"
+    meant = main.read_text().strip() if main.is_file() else ""
+    if meant not in there and len(there) != 1:
+        raise DataError(
+            f"{path} is a folder of the hub's cache with {len(there)} snapshots, none of them called main; "
+            f"name one, as {home / (there or ['…'])[0]}"
+        )
+    return home / (meant if meant in there else there[0])
 
 
 def warn_of_unused(name: str, layout: Layout) -> None:
@@ -126,6 +148,16 @@ def walk(folder: Path) -> Iterator[Path]:
         yield from (
             Path(home) / each for each in sorted(files) if not (is_junk(each) or _PAPER.fullmatch(each))
         )
+
+
+def states(base: Path, files: Sequence[Path]) -> list[list[Any]]:
+    """What tells whether files are as they were: name, size, both times and number in the file system.
+
+    A copy that keeps the time (`cp -p`, `rsync -a`, an archive of fixed times) changes the second time, which
+    nobody sets, or the number.
+    """
+    found = [(file.relative_to(base).as_posix(), file.stat()) for file in files]
+    return [[name, at.st_size, at.st_mtime_ns, at.st_ctime_ns, at.st_ino] for name, at in found]
 
 
 def is_junk(name: str) -> bool:

@@ -107,11 +107,12 @@ def _piece(folder: Path, file: Path) -> Piece:
     number = int(found["number"]) if found else 0
     total = int(shard["total"]) if shard else None
     part = name if shard else None
-    if ending := _ENDING.fullmatch(name):
+    if ending := _ENDING.fullmatch(name.lower()):
         part = ending["part"]
-    if above and (above[-1] in _KNOWN or above[-1].startswith(_PARTIAL) or (counted and not name)):
+    if above and (above[-1].lower() in _KNOWN or above[-1].startswith(_PARTIAL) or (counted and not name)):
         # The folder tells; names within it may say the same.
-        part = above.pop()
+        folder_ = above.pop()
+        part = folder_.lower() if folder_.lower() in _KNOWN else folder_
     return Piece(file, "/".join(above), part, number, total)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from weightspace.data.content import Loaded, assemble
+from weightspace.data.content import Loaded, assemble, check_classes_known
 from weightspace.data.sources.images import CHUNK, Encoded, decode_images
 from weightspace.data.sources.splits import TEST_NAMES, Columns
 from weightspace.errors import DataError
@@ -48,8 +48,13 @@ def parquet_table(files: Sequence[Path]) -> Table:
     for file, each in zip(files, opened, strict=True):
         if each.schema_arrow.names != opened[0].schema_arrow.names:
             raise DataError(f"{file} has other columns than {files[0]}; files of one part must have the same")
+        if _features(each.schema_arrow) != _features(opened[0].schema_arrow):
+            raise DataError(
+                f"{file} describes its columns otherwise than {files[0]} (names of classes, or their order); "
+                "files of one part must say the same"
+            )
     rows = sum(file.metadata.num_rows for file in opened)
-    return Table(opened[0].schema_arrow, rows, batches, tuple(file.name for file in files))
+    return Table(opened[0].schema_arrow, rows, batches, tuple("/".join(file.parts[-3:]) for file in files))
 
 
 def datasets_table(split: Any) -> Table:
@@ -80,9 +85,34 @@ def read_tables(name: str, splits: Mapping[str, Table], columns: Columns) -> Loa
             f"{name} needs a train and a test part, but has {', '.join(sorted(splits)) or 'neither'}"
             f"{_files_of(splits)}"
         )
+    names = [_class_names(splits[split].schema, columns) for split in ("train", test)]
     parts = [_read(name, splits[split], columns) for split in ("train", test)]
-    classes = columns.classes or _named_classes(splits["train"].schema, columns)
+    parts[1] = (parts[1][0], _renumbered(name, parts[1][1], names[1], names[0]))
+    classes = columns.classes or (len(names[0]) if names[0] else None)
+    if classes is not None and all(np.issubdtype(labels.dtype, np.integer) for _, labels in parts):
+        # As for folders of classes: that a name is known does not make it one that was learnt.
+        check_classes_known(name, parts[0][1], parts[1][1], ", or leave such examples out")
     return assemble(name, parts[0], parts[1], classes=classes)
+
+
+def _renumbered(
+    name: str, labels: np.ndarray, own: Sequence[str] | None, meant: Sequence[str] | None
+) -> np.ndarray:
+    """Labels of the test part by the training part's names of the classes."""
+    if not own or not meant or list(own) == list(meant):
+        return labels
+    if lost := sorted(set(own) - set(meant)):
+        raise DataError(
+            f"{name} calls {len(lost)} classes of its test part by names that its training part has not: "
+            f"{', '.join(map(str, lost[:4]))}; there they are {', '.join(map(str, meant[:10]))}; write both "
+            "parts with one list of names"
+        )
+    if labels.min(initial=0) < 0 or labels.max(initial=0) >= len(own):
+        raise DataError(
+            f"{name} has labels from {labels.min()} to {labels.max()} in its test part, but names for "
+            f"{len(own)} classes; write a name for each"
+        )
+    return np.asarray([meant.index(each) for each in own])[labels.astype(np.int64)]
 
 
 def _files_of(splits: Mapping[str, Table]) -> str:
@@ -147,12 +177,18 @@ def _encoded(name: str, column: pa.Array) -> list[Encoded]:
     return found
 
 
-def _named_classes(schema: pa.Schema, columns: Columns) -> int | None:
-    """The number of class names in the metadata that the `datasets` library writes."""
+def _features(schema: pa.Schema) -> Any:
+    """What the `datasets` library says of the columns; None where it says nothing."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        label = next(candidate for candidate in columns.label if candidate in features)
-        names = features[label].get("names")
-    except (KeyError, ValueError, TypeError, StopIteration, AttributeError):
+        return json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, ValueError, TypeError):
         return None
-    return len(names) if names else None
+
+
+def _class_names(schema: pa.Schema, columns: Columns) -> list[str] | None:
+    """The names of the classes in the metadata that the `datasets` library writes, in the order of labels."""
+    try:
+        label = next(candidate for candidate in columns.label if candidate in schema.names)
+        return _features(schema)[label].get("names") or None
+    except (KeyError, TypeError, StopIteration, AttributeError):
+        return None

@@ -14,6 +14,7 @@ from jaxtyping import Array
 from weightspace import tree
 from weightspace.code import Code
 from weightspace.errors import InputError, nearest
+from weightspace.models.adapters.keys import check_keys, keys_of
 from weightspace.models.adapters.modes import flags_of, parameters, spoken
 from weightspace.models.layout import Kind
 
@@ -47,9 +48,20 @@ def frozen_overrides(overrides: Mapping[str, Mapping[str, Any]] | None) -> Overr
 
 @contextlib.contextmanager
 def library_rules() -> Iterator[None]:
-    """Promotion as libraries expect it: their layers mix types and ranks, ours do not."""
-    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        yield
+    """Promotion as libraries expect it: their layers mix types and ranks, ours do not.
+
+    Raises:
+      InputError: If a dict has keys that cannot be sorted, such as 1 beside "1".
+    """
+    try:
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            yield
+    except ValueError as error:
+        if "sorting pytree dictionary keys" not in str(error):
+            raise
+        raise InputError(
+            "the keys of a dict of arrays are of several types, such as 1 and '1'; let all of them be text"
+        ) from error
 
 
 def prepared(weights: Any, state: Any, x: Array) -> tuple[Any, Array]:
@@ -155,10 +167,15 @@ class Signature:
         return {name: value for name, value in offered.items() if name in self.names}
 
 
-def check_flags(code: Code) -> None:
-    """Raise if an argument fixes whether the network trains, or could only be told by a word."""
+def check_flags(code: Code, *, held: bool = True) -> None:
+    """Raise if an argument fixes whether the network trains, or could only be told by a word.
+
+    Args:
+      code: A factory, or (not `held`) the network's call itself.
+      held: Whether a module holds its arguments.
+    """
     who = code.identity["code"]
-    for name in flags_of(code.call):
+    for name in flags_of(code.call, held=held):
         if isinstance(code.arguments.get(name), bool):
             raise InputError(
                 f"'{name}' of {who} says whether the network trains and is set for training and for test; "
@@ -181,16 +198,19 @@ def check_call(call: Callable[..., Any], given: tuple[str, ...], who: str, place
 
     Args:
       call: The unbound method.
-      given: What is given by name.
+      given: What is given by name, beside random keys.
       who: The network.
       places: How many are given by place: the network itself, the inputs, and what more there may be.
     """
     check_spoken(call, who)
-    missing = [name for name in Signature.of(call).required[places:] if name not in given]
+    check_keys(call, {}, who)
+    known = (*given, *keys_of(call))
+    missing = [name for name in Signature.of(call).required[places:] if name not in known]
     if missing:
         raise InputError(
-            f"the call of {who} needs '{missing[0]}', but is given the inputs and flags such as `train` "
-            f"only; give '{missing[0]}' a default"
+            f"the call of {who} needs '{missing[0]}', but is given the inputs, flags such as `train` and "
+            f"random keys such as `key` only; if '{missing[0]}' says whether it trains, call it `train`, if "
+            "it takes a random key, call it `key`, else give it a default"
         )
 
 
@@ -203,6 +223,8 @@ def check_arguments(code: Code, *, supplied: tuple[str, ...] = ()) -> None:
     """
     who, signature = code.identity["code"], Signature.of(code.call)
     for name in code.arguments:
+        if name in supplied:
+            raise InputError(f"'{name}' of {who} is given anew for each run or step; leave it out")
         if not signature.takes(name):
             guess = nearest(name, signature.names)
             hint = (
@@ -213,7 +235,10 @@ def check_arguments(code: Code, *, supplied: tuple[str, ...] = ()) -> None:
             raise InputError(f"{who} takes no argument '{name}'{hint}")
     missing = [n for n in signature.required if n not in code.arguments and n not in supplied]
     if missing:
-        raise InputError(f"{who} needs the argument '{missing[0]}'; give it by keyword to the adapter")
+        raise InputError(
+            f"{who} needs the argument '{missing[0]}'; give it by keyword to the adapter (a random key of a "
+            "call is called `key`, what says whether it trains `train`)"
+        )
 
 
 def library_of(value: Any) -> str | None:
@@ -270,4 +295,6 @@ def check_library(value: Any, wanted: str, who: str) -> None:
         )
     fitting = _LIBRARIES[found][1]
     advice = f"use {fitting}" if fitting else "only JAX models can be trained here"
+    if fitting == "from_nnx":
+        advice += ", and let a factory for the command line take nnx.Rngs as `rngs`"
     raise InputError(f"{who} gives a module of {found}, but {adapter} takes one of {wanted}; {advice}")

@@ -33,8 +33,9 @@ from weightspace.models.adapters.common import (
     library_rules,
     taking,
 )
-from weightspace.models.adapters.equinox_parts import modules, parts
+from weightspace.models.adapters.equinox_parts import held_flags, parts
 from weightspace.models.adapters.inspection import listening
+from weightspace.models.adapters.keys import keys_for
 from weightspace.models.adapters.modes import flags_of, in_training, told
 from weightspace.models.adapters.record import LOCK, FlagWatch, Recorder
 from weightspace.models.adapters.user import UserModel
@@ -72,7 +73,7 @@ class FromEquinox(UserModel):
             _check_coarse(module, x.dtype)
         watch = FlagWatch(dict(parts(module)), train=train) if listening() else None
         with library_rules():
-            outputs, own, _ = _over_batch(module, own, x, key, flags, watch)
+            outputs, own, _ = _over_batch(module, own, x, key, flags, watch, train=train)
         return checked_outputs(outputs, x, self.name), skeleton.named_state(jax.tree.leaves(own))
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
@@ -85,7 +86,8 @@ class FromEquinox(UserModel):
         module, flags = _in_mode(module, train=False)
         key = jax.random.key(0, impl="threefry2x32")
         with library_rules():
-            _, _, found = _over_batch(module, own, x, key, flags, _PartsRecorder(dict(parts(module))))
+            recorder = _PartsRecorder(dict(parts(module)))
+            _, _, found = _over_batch(module, own, x, key, flags, recorder, train=False)
         return found
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
@@ -142,13 +144,13 @@ def _build(code: Code, key: Key[Array, ""]) -> tuple[Any, Any]:
 
 def _in_mode(module: Any, *, train: bool) -> tuple[Any, dict[str, bool]]:
     """A module whose flags, the library's and those under users' names, say the mode; those of its call."""
-    module = eqx.nn.inference_mode(module, value=not train)
-    for part in modules(module):
-        for field in dataclasses.fields(part):
-            training = in_training(field.name)
-            if training is not None and isinstance(getattr(part, field.name, None), bool):
-                # The parts were made anew by the line above, so none of a user's is changed.
-                object.__setattr__(part, field.name, training is train)
+    try:
+        module = eqx.nn.inference_mode(module, value=not train)
+    except TypeError:  # The library's function sets no static field `inference`.
+        module = jax.tree.map(lambda leaf: leaf, module)
+    for part, name in held_flags(module):
+        # The parts were made anew above, so none of a user's is changed.
+        object.__setattr__(part, name, in_training(name, held=True) is train)
     return module, told(flags_of(type(module).__call__), train=train)
 
 
@@ -163,16 +165,22 @@ def _check_coarse(module: Any, dtype: Any) -> None:
 
 
 def _over_batch(
-    module: Any, state: Any, x: Array, key: Key[Array, ""], flags: dict[str, bool], recorder: Recorder | None
+    module: Any,
+    state: Any,
+    x: Array,
+    key: Key[Array, ""],
+    flags: dict[str, bool],
+    recorder: Recorder | None,
+    *,
+    train: bool,
 ) -> tuple[Array, Any, dict[str, Array]]:
     """Outputs, the state after the batch, and what a recorder has found."""
-    signature = Signature.of(type(module).__call__)
-    stateful = _takes_state(module, state)
-    keyword = signature.given(key=None)
+    call, stateful = type(module).__call__, _takes_state(module, state)
+    knows = bool(flags or held_flags(module))
     order: list[str] = []
 
     def one(x: Array, key: Key[Array, ""]) -> tuple[Array, Any, dict[str, Array]]:
-        given = {**dict.fromkeys(keyword, key), **flags}
+        given = {**keys_for(call, key, train=train, told=knows), **flags}
         with recorder or contextlib.nullcontext(), _plain_state():
             made = module(x, state, **given) if stateful else (module(x, **given), state)
         found = recorder.found if recorder else {}
@@ -180,8 +188,31 @@ def _over_batch(
         return *made, found
 
     keys = jax.random.split(key, x.shape[0])
-    outputs, state, found = jax.vmap(one, out_axes=(0, None, 0), axis_name=BATCH)(x, keys)
+    with _of_the_batch(type(module).__name__, stateful=stateful):
+        outputs, state, found = jax.vmap(one, out_axes=(0, None, 0), axis_name=BATCH)(x, keys)
     return outputs, state, {path: found[path] for path in order}
+
+
+@contextlib.contextmanager
+def _of_the_batch(who: str, *, stateful: bool) -> Iterator[None]:
+    """Errors about the axis of the batch, which is ours, say what it is called and what goes over it."""
+    try:
+        yield
+    except NameError as error:
+        if "unbound axis name" not in str(error):
+            raise
+        name = str(error).partition("unbound axis name:")[2].strip().split(".")[0]
+        raise InputError(
+            f"{who} goes over an axis called '{name}', but the axis of the examples is called "
+            f"'{BATCH}': give axis_name=\"{BATCH}\""
+        ) from None
+    except ValueError as error:
+        if not stateful or "out_axes" not in str(error):
+            raise
+        raise InputError(
+            f"{who} sets a state to a value of one example, but a state is one for the whole batch: set "
+            f'it to jax.lax.pmean(value, "{BATCH}")'
+        ) from None
 
 
 def _takes_state(module: Any, state: Any) -> bool:
@@ -269,7 +300,7 @@ def _skeleton(model: FromEquinox) -> _Skeleton:
     leaves = jax.tree_util.tree_leaves_with_path(module)
     skeleton = _Skeleton(
         tuple(leaf for _, leaf in leaves),
-        tuple(tree.path_string(path) for path, _ in leaves),
+        tree.check_distinct([tree.path_string(path) for path, _ in leaves]),
         jax.tree.structure(module),
         tuple(jax.tree.leaves(state)),
         jax.tree.structure(state),
@@ -279,5 +310,5 @@ def _skeleton(model: FromEquinox) -> _Skeleton:
         raise InputError(f"{model.name} has no weights: no floating arrays")
     call: Any = type(module).__call__
     places = 3 if _takes_state(module, state) else 2
-    check_call(call, ("key", "state", *flags_of(call)), type(module).__name__, places)
+    check_call(call, ("state", *flags_of(call)), type(module).__name__, places)
     return skeleton

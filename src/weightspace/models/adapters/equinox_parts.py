@@ -6,6 +6,8 @@ from typing import Any
 
 import equinox as eqx
 
+from weightspace.models.adapters.modes import in_training, is_yes_or_no
+
 
 def children(value: Any) -> list[tuple[Any, Any]]:
     """What a value holds, by name or place."""
@@ -29,3 +31,13 @@ def modules(value: Any) -> Iterator[Any]:
         yield value
     for _, child in children(value):
         yield from modules(child)
+
+
+def held_flags(module: Any) -> list[tuple[Any, str]]:
+    """The flags that a module and its parts hold, each with the part that holds it."""
+    return [
+        (part, field.name)
+        for part in modules(module)
+        for field in dataclasses.fields(part)
+        if in_training(field.name, held=True) is not None and is_yes_or_no(getattr(part, field.name, None))
+    ]

@@ -1,7 +1,7 @@
 """Plain functions: `init` and `apply` over a pytree of arrays of any structure.
 
-`apply` is given what its signature names: a flag such as `train`, `key`, and `state`; with `state`, `init`
-gives weights and state and `apply` gives outputs and state.
+`apply` is given what its signature names: a flag such as `train`, a random key as `key` or `rng`, and
+`state`; with `state`, `init` gives weights and state and `apply` gives outputs and state.
 """
 
 import dataclasses
@@ -26,7 +26,10 @@ from weightspace.models.adapters.common import (
     library_of,
     library_rules,
 )
+from weightspace.models.adapters.inspection import listening
+from weightspace.models.adapters.keys import check_keys, keys_for, keys_of
 from weightspace.models.adapters.modes import flags_of, told
+from weightspace.models.adapters.trial import consulted
 from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec, static
@@ -52,21 +55,23 @@ class FromFunction(UserModel):
         """What the user's `init` gives, under string keys."""
         with library_rules():
             weights, state = _split(self, self.start(key, x))
-        state = _named(state) if jax.tree.leaves(state) else {}
+            state = _named(state) if jax.tree.leaves(state) else {}
+            weights = _named(weights)
         if self.place in state:
             raise InputError(
                 f"the state of {self.name} has a part '{self.place}', where arrays without a gradient stand; "
                 "give it another name"
             )
-        return _named(weights), state
+        return weights, state
 
     def run(
         self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
     ) -> tuple[Array, State]:
         """What the user's `apply` gives."""
         structure, call = _structure(self, x), self.code.call
-        flags = told(flags_of(call), train=train)
-        offered = flags | Signature.of(call).given(key=key, state=structure.state(state))
+        offered = _offered(call, structure.state(state), train=train, key=key)
+        if listening():
+            offered |= consulted("", call, (None, x), offered)
         with library_rules():
             made = self.code(structure.weights(arrays), x, **offered)
         outputs, after = _split(self, made)
@@ -78,13 +83,21 @@ class FromFunction(UserModel):
             return {}
         structure, call = _structure(self, x), self.activations.call
         arrays, own, inputs = self.joined(weights, state, x)
-        offered = told(flags_of(call), train=False) | Signature.of(call).given(state=structure.state(own))
+        key = jax.random.key(0, impl="threefry2x32")
+        offered = _offered(call, structure.state(own), train=False, key=key)
         with library_rules():
             return self.activations(structure.weights(arrays), inputs, **offered)
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
         """Outputs come last; arrays with two or more axes are kernels, with one, biases."""
         return convention(path, shape)
+
+
+def _offered(call: Any, state: Any, *, train: bool, key: Key[Array, ""]) -> dict[str, Any]:
+    """What a user's function is given by name."""
+    flags = told(flags_of(call), train=train)
+    keys = keys_for(call, key, train=train, told=bool(flags))
+    return flags | keys | Signature.of(call).given(state=state)
 
 
 def from_function(
@@ -100,8 +113,8 @@ def from_function(
 
     Args:
       init: `init(key, x) -> weights`, or `-> (weights, state)` if `apply` takes `state`.
-      apply: `apply(weights, x) -> outputs`; it may also take `train`, `key` and `state` by keyword, and gives
-        `(outputs, state)` if it takes `state`.
+      apply: `apply(weights, x) -> outputs`; it may also take `train`, `key` (or `rng`) and `state` by
+        keyword, and gives `(outputs, state)` if it takes `state`.
       intermediates: `intermediates(weights, x) -> {name: array}`, the activations in forward order.
       name: With `version`, the identity of the model in the place of the functions' names and source.
       version: To be raised whenever the model's numbers change.
@@ -139,8 +152,12 @@ def _code(call: Any, what: str, arguments: dict[str, Any], name: str | None, ver
         name=None if name is None else f"{name}.{what}",
         version=version,
     )
-    check_flags(code)
-    check_arguments(code, supplied=(*signature.required[:2], *flags_of(call), "key", "state"))
+    if what == "init":
+        check_arguments(code, supplied=signature.required[:2])
+        return code
+    check_flags(code, held=False)
+    check_keys(call, code.arguments, code.identity["code"])
+    check_arguments(code, supplied=(*signature.required[:2], *flags_of(call), *keys_of(call), "state"))
     return code
 
 
@@ -160,7 +177,7 @@ def _stateful(model: FromFunction) -> bool:
 
 def _named(arrays: Any) -> dict[str, Any]:
     """Any pytree as a nested dict with string keys."""
-    flat = tree.flat_dict(arrays)
+    flat = dict(zip(tree.check_distinct(tree.paths(arrays)), jax.tree.leaves(arrays), strict=True))
     if "" in flat:
         raise InputError("weights must be a dict, list or other tree of arrays, not a lone array")
     return tree.nested_dict(flat)

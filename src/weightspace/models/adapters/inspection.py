@@ -18,9 +18,14 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.modes import in_training, yes_or_no
-from weightspace.models.trace import reached
+from weightspace.models.adapters.trial import Option, surveying
+from weightspace.models.adapters.untold import untold
+from weightspace.models.mixing import network_mixes, rows_apart
+from weightspace.models.reach import reached
+from weightspace.models.rows import apart
 
 BATCH = 2
+_BRANCH = "and let it choose in Python, by `if train:`, where a product or a probability of it does not tell"
 
 
 class _Complaints(threading.local):
@@ -69,17 +74,22 @@ def _inspected(model: Any, shape: tuple[int, ...], dtype: str) -> frozenset[str]
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     if jnp.issubdtype(x.dtype, jnp.complexfloating):
         raise InputError(f"inputs are {dtype}; give their real and imaginary part as two channels")
+    when = ""
     try:
         weights, state, twins = _drawn(model, key, x)
         fixed = {path for path, leaf in weights.items() if not jnp.issubdtype(leaf.dtype, jnp.floating)}
+        when = " in training"
         still = _unmoved(model, weights, fixed, state, key, x)
-        _check_test(model, weights, state, key, x)
+        when = " at test time"
+        with surveying(model.code) as options:
+            _check_test(model, weights, state, key, x)
+        _check_untold(model, options, (weights, state, key, x))
     except InputError:
         raise
     except Exception as error:
         reason = " ".join(str(error).strip().split("\n")[0].split())
         raise InputError(
-            f"{model.name} cannot take examples of shape {shape} and type {dtype}: "
+            f"{model.name} cannot take examples of shape {shape} and type {dtype}{when}: "
             f"{type(error).__name__}: {reason}"
         ) from error
     buffers = frozenset(fixed | still)
@@ -111,8 +121,16 @@ def _drawn(model: Any, key: Any, x: Any) -> tuple[dict[str, Any], Any, list[tupl
         return weights, state
 
     with _listening() as complaints:
-        weights, state = jax.eval_shape(draw, key, x)
+        closed, (weights, state) = jax.make_jaxpr(draw, return_shape=True)(key, x)
     _refuse(model, complaints)
+    paths = [tree.path_string(path) for path, _ in jax.tree_util.tree_leaves_with_path((weights, state))]
+    for path, hit in zip(paths, reached(closed, [False, True]), strict=True):
+        if hit:
+            raise InputError(
+                f"{model.name} makes '{path.partition('/')[2]}' from the values of its inputs, but is drawn "
+                "before it sees data, for zeros of their shape: give the statistics of the data as an "
+                "argument of the factory, or normalise in Data"
+            )
     return tree.flat_dict(weights), state, twins
 
 
@@ -151,17 +169,12 @@ def _unmoved(model: Any, weights: dict[str, Any], fixed: set[str], state: Any, k
             return pull(jnp.broadcast_to(one, made.shape).astype(made.dtype))[0]
 
     given = (moving, resting, state, key, x, jax.ShapeDtypeStruct((), "float32"))
-    try:
-        with _listening() as complaints:
-            closed = jax.make_jaxpr(pulled)(*given)
-    except InputError:
-        raise
-    except Exception:
-        # A network that cannot be run in training fails as a run, whose record says why.
-        return set()
+    with _listening() as complaints:
+        closed = jax.make_jaxpr(pulled)(*given)
     _refuse(model, complaints)
     marked = [False] * (len(jax.tree.leaves(given)) - 1) + [True]
-    touched = reached(closed, marked)
+    # What a factor of zero switches off is a weight all the same: factors may be given by the user.
+    touched = reached(closed, marked, constants=False)
     return {path for path, hit in zip(sorted(moving), touched, strict=True) if not hit}
 
 
@@ -176,7 +189,9 @@ def _check_outputs(model: Any, made: Any) -> None:
 
 
 def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: Any) -> None:
-    """Raise if outputs at test time are random, or a state follows the test data."""
+    """Raise if outputs at test time are random, a state follows the test data, or examples mix."""
+    rows = rows_apart(x.shape[1:], *(leaf.shape for leaf in jax.tree.leaves((weights, state))))
+    x = jax.ShapeDtypeStruct((rows, *x.shape[1:]), x.dtype)
 
     def test(weights: Any, state: Any, key: Any, x: Any) -> Any:
         return model.run(tree.nested_dict(weights), state, x, train=False, key=key)
@@ -186,24 +201,53 @@ def _check_test(model: Any, weights: dict[str, Any], state: Any, key: Any, x: An
         closed, (_, after) = jax.make_jaxpr(test, return_shape=True)(*given)
     _refuse(model, complaints)
     by_key, by_data = (
-        reached(closed, [at == place for at, part in enumerate(given) for _ in jax.tree.leaves(part)])
-        for place in (2, 3)
+        [at == place for at, part in enumerate(given) for _ in jax.tree.leaves(part)] for place in (2, 3)
     )
-    if by_key[0]:
+    if reached(closed, by_key)[0]:
         raise InputError(
             f"the outputs of {model.name} are random at test time (a dropout that is not switched off?): "
-            f"{_advice(model)}"
+            f"{_advice(model)}; {_BRANCH}"
         )
     followed = [
         tree.path_string(path)
-        for (path, leaf), hit in zip(jax.tree_util.tree_leaves_with_path(after), by_data[1:], strict=True)
+        for (path, leaf), hit in zip(
+            jax.tree_util.tree_leaves_with_path(after), reached(closed, by_data)[1:], strict=True
+        )
         if hit and jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
     if followed:
         raise InputError(
             f"{model.name} changes its state '{followed[0]}' by the data at test time (a normalisation that "
-            f"goes by the batch?): {_advice(model)}"
+            f"goes by the batch?): {_advice(model)}; {_BRANCH}"
         )
+    if not apart(closed, by_data):
+        _check_apart(model, weights, x)
+
+
+def _check_apart(model: Any, weights: dict[str, Any], x: Any) -> None:
+    """Raise if, by numbers, the outputs for one example depend on the others at test time."""
+    floating = {path: leaf for path, leaf in weights.items() if jnp.issubdtype(leaf.dtype, jnp.floating)}
+
+    def network(floating: Any, key: Any, batches: Any) -> Any:
+        arrays, state = model.draw(key, jnp.zeros(x.shape, x.dtype))
+        arrays = tree.nested_dict(tree.flat_dict(arrays) | floating)
+        return jax.lax.map(lambda x: model.run(arrays, state, x, train=False, key=key)[0], batches)
+
+    how = network_mixes(network, floating, x.shape, x.dtype)
+    if how:
+        raise InputError(
+            f"the outputs of {model.name} for one example change {how} at test time (a normalisation or an "
+            "attention that goes by the batch, axes of a reshape in the wrong order?): its test numbers "
+            f"would depend on how the data are cut into batches. Keep the examples apart, the first axis; to "
+            f"normalise by the batch in training alone, {_advice(model)}, and keep running averages"
+        )
+
+
+def _check_untold(model: Any, options: dict[Any, Option], given: Any) -> None:
+    with _listening():
+        found = untold(model, options.values(), given)
+    if found:
+        raise InputError(f"{model.name}: {found}")
 
 
 def _refuse(model: Any, complaints: list[tuple[str, bool]]) -> None:

@@ -7,6 +7,7 @@ Whether a module trains is told by the flag that its `__call__` or, as a field, 
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -32,8 +33,10 @@ from weightspace.models.adapters.common import (
     library_rules,
 )
 from weightspace.models.adapters.inspection import complain, listening
-from weightspace.models.adapters.modes import flags_of, in_training, told
+from weightspace.models.adapters.keys import keys_for, keys_of
+from weightspace.models.adapters.modes import flags_of, in_training, is_yes_or_no, told
 from weightspace.models.adapters.record import LOCK, complain_of_flags, fields_of
+from weightspace.models.adapters.trial import consulted
 from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.spec import spec
@@ -63,17 +66,27 @@ class FromLinen(UserModel):
         return made.clone(**told(_flags(made), train=train)) if _flags(made) else made
 
     def draw(self, key: Key[Array, ""], x: Any) -> tuple[Tree, State]:
-        """The collection `params`, and all others but those that are only looked at."""
-        module = self.module()
-        rngs = {"params": key, "dropout": named(key, "dropout")}
-        with library_rules(), _sowing():
-            variables = nn.unbox(module.init(rngs, x, **_mode(module, train=False)))
+        """The collection `params`, and all others but those that are only looked at.
+
+        As made at test time, with what is made in training alone.
+        """
+        with _sowing():
+            variables = self._made(key, x, train=False)
+            if _grows(self, tuple(x.shape), str(x.dtype)):
+                variables = _joined(variables, self._made(key, x, train=True))
         if not jax.tree.leaves(variables.get("params", {})):
             raise InputError(f"{self.name} has no weights: its collection 'params' is empty")
         named_arrays = {
             name: _renamed(part, "/", JOINT) for name, part in variables.items() if name != PASSING
         }
         return named_arrays.pop("params"), named_arrays
+
+    def _made(self, key: Key[Array, ""], x: Any, *, train: bool) -> Any:
+        """All variables, of nested dicts, in one mode."""
+        module = self.module(train=train)
+        rngs = {"params": key, "dropout": named(key, "dropout")}
+        with library_rules():
+            return nn.unbox(module.init(rngs, x, **_offered(module, key, train=train)))
 
     def run(
         self, arrays: Tree, state: State, x: Array, *, train: bool, key: Key[Array, ""]
@@ -87,7 +100,7 @@ class FromLinen(UserModel):
                 x,
                 rngs=rngs,
                 mutable=list(state),
-                **_mode(module, train=train),
+                **_offered(module, key, train=train),
             )
         after = {name: _renamed(after[name], "/", JOINT) if name in after else state[name] for name in state}
         return checked_outputs(outputs, x, self.name), after
@@ -109,7 +122,7 @@ class FromLinen(UserModel):
                 x,
                 capture_intermediates=True,
                 mutable=[*state, PASSING],
-                **_mode(module, train=False),
+                **_offered(module, jax.random.key(0, impl="threefry2x32"), train=False),
             )
         values = _outputs_of_calls(captured[PASSING])
         return {path: values[path] for path in _numbered(order) if path in values}
@@ -154,6 +167,34 @@ def from_linen(
     return model
 
 
+@functools.lru_cache(maxsize=256)
+def _grows(model: FromLinen, shape: tuple[int, ...], dtype: str) -> bool:
+    """Whether a module makes arrays in training that it does not make at test time."""
+    found: list[set[str]] = []
+
+    def made(key: Key[Array, ""], x: Any) -> None:
+        for train in (False, True):
+            arrays = {
+                name: part for name, part in model._made(key, x, train=train).items() if name != PASSING
+            }
+            found.append(set(tree.flat_dict(arrays)))
+
+    jax.eval_shape(
+        made,
+        jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32")),
+        jax.ShapeDtypeStruct(shape, dtype),
+    )
+    test, train = found
+    return bool(train - test)
+
+
+def _joined(made: Any, more: Any) -> Any:
+    """Nested dicts, with what only the second has."""
+    if not isinstance(made, Mapping) or not isinstance(more, Mapping):
+        return made
+    return {**more, **{key: _joined(part, more.get(key)) for key, part in made.items()}}
+
+
 def _constant(module: nn.Module) -> Callable[[], nn.Module]:
     return lambda: module
 
@@ -172,22 +213,36 @@ def _changed_fields(module: nn.Module) -> dict[str, Any]:
 def _flags_of_factory(call: Callable[..., Any]) -> tuple[str, ...]:
     """The flags that a factory is given; fields of a class that have defaults are set afterwards."""
     required = Signature.of(call).required
-    return tuple(name for name in flags_of(call) if name in required or not inspect.isclass(call))
+    flags = flags_of(call, held=True)
+    return tuple(name for name in flags if name in required or not inspect.isclass(call))
 
 
 def _flags(module: nn.Module) -> tuple[str, ...]:
     """The fields of a module that are flags and are given by nothing else."""
     call = flags_of(type(module).__call__)
     fields = [f.name for f in dataclasses.fields(module) if f.init and f.name not in ("parent", "name")]
-    flags = [name for name in fields if in_training(name) is not None and name not in call]
-    return tuple(name for name in flags if isinstance(getattr(module, name), bool | None))
+    flags = [name for name in fields if in_training(name, held=True) is not None and name not in call]
+    values = {name: getattr(module, name) for name in flags}
+    return tuple(name for name, value in values.items() if value is None or is_yes_or_no(value))
 
 
 def _mode(module: nn.Module, *, train: bool) -> dict[str, bool]:
     call = type(module).__call__
     flags = flags_of(call)
     check_call(call, flags, type(module).__name__)
+    if "rngs" in keys_of(call):
+        raise InputError(
+            f"the call of {type(module).__name__} takes 'rngs', which Linen's own `apply` takes away; call a "
+            "random key `key`"
+        )
     return told(flags, train=train)
+
+
+def _offered(module: nn.Module, key: Key[Array, ""], *, train: bool) -> dict[str, Any]:
+    """What the call is given by name: flags, and random keys."""
+    flags = _mode(module, train=train)
+    called, own = type(module).__call__, named(key, "call")
+    return flags | keys_for(called, own, train=train, told=bool(flags or _flags(module)))
 
 
 @contextlib.contextmanager
@@ -201,6 +256,7 @@ def _watched(*, train: bool) -> Iterator[None]:
         module = context.module
         if context.method_name == "__call__":
             path = "/".join(module.path)
+            kwargs = kwargs | consulted(path, module, args, kwargs, fields_of(module))
             complain_of_flags(path, module, fields_of(module), args, kwargs, train=train)
         return call(*args, **kwargs)
 

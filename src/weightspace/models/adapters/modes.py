@@ -3,18 +3,29 @@
 A flag is a yes/no argument or field whose name says what it is: a word for training (`train`, `is_training`,
 `train_mode`) or for test (`deterministic`, `inference`, `is_eval`, `use_running_average`). What is found so
 is set; a flag that still has the wrong value while the network runs is reported, so that it can be refused.
+Some words say it in a call only: a field `stochastic` or `predict` may as well be a choice made with the
+network, and is left as it is. Arguments of other names are tried out (`untold`).
 """
 
+import enum
+import functools
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
+
+import numpy as np
 
 _TRAINING = {"train", "training", "learning", "stochastic"}
 _TEST = {
     *("deterministic", "inference", "infer", "eval", "evaluation", "evaluate", "evaluating"),
     *("test", "testing", "val", "validation", "validating", "predict", "prediction", "predicting"),
 }  # fmt: skip
+_CHOICES = {
+    *("learning", "stochastic", "test", "val", "validation", "predict", "prediction", "infer", "evaluate"),
+}  # fmt: skip
+"""Words that name a choice where a module holds them, unless another word says that a mode is meant."""
+_SURE = {"is", "in", "at", "mode", "flag", "phase", "time", "now", "currently"}
 _FILLING = {"is", "in", "at", "do", "for", "on", "mode", "flag", "phase", "time", "now", "currently", "model"}
 _WHOLE = {
     **dict.fromkeys(("use running average", "use running averages", "use running stats"), False),
@@ -27,28 +38,48 @@ _RATES = ("rate", "p", "dropout_rate")
 _LIBRARIES = {"flax", "equinox"}
 
 
-def in_training(name: str) -> bool | None:
+def in_training(name: str, *, held: bool = False) -> bool | None:
     """The value in training of a flag of this name; None if the name is no flag's.
 
     >>> in_training("isTraining"), in_training("eval_mode"), in_training("train_steps")
     (True, False, None)
+    >>> in_training("stochastic"), in_training("stochastic", held=True)
+    (True, None)
+
+    Args:
+      name: Of an argument or a field.
+      held: Whether a module or a factory holds it: names that a hyperparameter may have are then no flags'.
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|_+|-", " ", name).lower().split()
-    if " ".join(spaced) in _WHOLE:
-        return _WHOLE[" ".join(spaced)]
+    spaced = words_of(name)
+    whole = _WHOLE.get(" ".join(spaced))
+    if whole is not None:
+        return None if held and "running" not in spaced else whole
     words = set(spaced) - _FILLING
     if len(words) != 1:
         return None
     (word,) = words
+    if held and word in _CHOICES and (word == "stochastic" or not _SURE.intersection(spaced)):
+        return None
     return True if word in _TRAINING else False if word in _TEST else None
 
 
-def flags_of(call: Callable[..., Any]) -> tuple[str, ...]:
-    """The flags among the parameters of a function or class."""
+def words_of(name: str) -> list[str]:
+    """The words of a name, in lower case."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])|_+|-", " ", name).lower().split()
+
+
+def is_yes_or_no(value: Any) -> bool:
+    """Whether a value is yes or no, also written as 1 or 0."""
+    return isinstance(value, bool | np.bool_) or (type(value) is int and value in (0, 1))
+
+
+def flags_of(call: Callable[..., Any], *, held: bool = False) -> tuple[str, ...]:
+    """The flags among the parameters of a function, or (`held`) of a class or another factory."""
     return tuple(
         p.name
         for p in parameters(call)
-        if in_training(p.name) is not None and (p.default is p.empty or isinstance(p.default, bool | None))
+        if in_training(p.name, held=held) is not None
+        and (p.default is p.empty or p.default is None or is_yes_or_no(p.default))
     )
 
 
@@ -58,9 +89,10 @@ def told(names: tuple[str, ...], *, train: bool) -> dict[str, bool]:
 
 
 def spoken(call: Callable[..., Any]) -> str | None:
-    """A parameter that tells the mode by a word, such as `mode="train"`, or None."""
+    """A parameter that tells the mode by a word, such as `mode="train"` or `mode=Mode.EVAL`, or None."""
     for p in parameters(call):
-        if isinstance(p.default, str) and in_training(p.default) is not None:
+        word = p.default.name if isinstance(p.default, enum.Enum) else p.default
+        if isinstance(word, str) and in_training(word) is not None:
             return p.name
     return None
 
@@ -86,14 +118,20 @@ def misled(
       kwargs: Of the call.
       train: Whether the call is one of training.
     """
-    given = {**{name: value for name, value in fields.items() if value is not None}}
-    given |= {name: value for name, value in _bound(module, args, kwargs).items() if value is not None}
-    if type(module).__module__.partition(".")[0] in _LIBRARIES and not _acts(module, given):
+    own = {name: value for name, value in fields.items() if value is not None}
+    told = {name: value for name, value in _bound(module, args, kwargs).items() if value is not None}
+    given = own | told
+    if of_library(module) and not _acts(module, given):
         return
     for name, value in given.items():
-        wanted = in_training(name)
-        if wanted is not None and isinstance(value, bool) and value != (wanted is train):
+        wanted = in_training(name, held=name not in told)
+        if wanted is not None and is_yes_or_no(value) and value != (wanted is train):
             yield f"{path}.{name}" if path else name
+
+
+def of_library(module: Any) -> bool:
+    """Whether a module is a layer that a library itself defines."""
+    return type(module).__module__.partition(".")[0] in _LIBRARIES
 
 
 def _acts(layer: Any, given: Mapping[str, Any]) -> bool:
@@ -112,8 +150,15 @@ def _bound(module: Any, args: Any, kwargs: Any) -> dict[str, Any]:
 
 
 def parameters(call: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a function, a class or an instance that can be called, but for `self`."""
+    """The parameters of a function, a class or an instance that can be called, but for `self`.
+
+    Those that a `functools.partial` has bound by place are left out.
+    """
+    bound = call.args if isinstance(call, functools.partial) else ()
+    keywords = call.keywords if isinstance(call, functools.partial) else {}
+    inner: Any = call.func if isinstance(call, functools.partial) else call
     # A library's metaclass may hide the parameters of its classes.
-    hidden = inspect.isclass(call) and call.__init__ is not object.__init__
-    found = list(inspect.signature(call.__init__ if hidden else call).parameters.values())
-    return found[1:] if hidden else found
+    if not inspect.isclass(inner) or inner.__init__ is object.__init__:
+        return list(inspect.signature(call).parameters.values())
+    opened = functools.partial(inner.__init__, None, *bound, **keywords)
+    return list(inspect.signature(opened).parameters.values())

@@ -32,8 +32,14 @@ from weightspace.models.adapters.common import (
     taking,
 )
 from weightspace.models.adapters.inspection import complain, listening
-from weightspace.models.adapters.modes import flags_of, told
-from weightspace.models.adapters.nnx_graph import Graph, NnxPath, flat_arrays, graph_of, name_of
+from weightspace.models.adapters.nnx_graph import (
+    Graph,
+    NnxPath,
+    arguments_of_call,
+    flat_arrays,
+    graph_of,
+    name_of,
+)
 from weightspace.models.adapters.record import FlagWatch, Recorder
 from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import Model, State, Weights
@@ -92,8 +98,8 @@ def ran(
 ) -> tuple[Array, dict[NnxPath, Any]]:
     """Outputs of a module, and all its arrays after the call."""
     module: Any = graph_of(model).merge(weights, state, key, train=train)
-    flags = told(flags_of(type(module).__call__), train=train)
     with library_rules():
+        flags = arguments_of_call(module, key, train=train)
         if not listening():
             outputs = module(x, **flags)
         else:
@@ -108,7 +114,7 @@ def recorded(model: NnxModel, weights: Weights, state: State, x: Array) -> dict[
     key = jax.random.key(0, impl="threefry2x32")
     module: Any = graph_of(model).merge(weights, state, key, train=False)
     with Recorder(_parts(module)) as recorder, library_rules():
-        module(x, **told(flags_of(type(module).__call__), train=False))
+        module(x, **arguments_of_call(module, key, train=False))
     return recorder.found
 
 

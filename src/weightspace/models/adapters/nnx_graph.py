@@ -13,7 +13,8 @@ from jaxtyping import Array, Key
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.common import check_call, library_rules
-from weightspace.models.adapters.modes import flags_of, in_training
+from weightspace.models.adapters.keys import keys_for
+from weightspace.models.adapters.modes import flags_of, in_training, is_yes_or_no, told
 from weightspace.models.adapters.user import UserModel
 from weightspace.models.base import State, Weights
 from weightspace.streams import named
@@ -71,6 +72,12 @@ def graph_of(model: Any) -> Graph:
             f"{model.name} holds a variable that is no array and no number; make it a plain attribute: "
             f"{str(error).partition(', which')[0]}"
         ) from error
+    except ValueError as error:
+        if "Invalid rng value: Rngs" not in str(error):
+            raise
+        raise InputError(
+            f"{model.name} makes nnx.Rngs of what it is given, which is nnx.Rngs already; pass it on as it is"
+        ) from error
     if isinstance(model, UserModel):
         call: Any = type(module).__call__
         check_call(call, flags_of(call), type(module).__name__)
@@ -87,18 +94,36 @@ def graph_of(model: Any) -> Graph:
             kinds["weights"].append(path)
         else:
             kinds["state"].append(path)
+    tree.check_distinct(name_of(path) for path, _ in nnx.to_flat_state(arrays))
     if not kinds["weights"]:
         raise InputError(f"{model.name} has no weights: no nnx.Param with floating entries")
     return Graph(train, test, **{kind: tuple(found) for kind, found in kinds.items()})
 
 
 def _set_mode(module: nnx.Module, *, train: bool) -> None:
-    """The library's own flags, and those that users' modules hold under names of theirs."""
+    """The library's own flags, and those that users' modules hold under names that mean nothing else."""
     module.train() if train else module.eval()
-    for _, part in nnx.iter_modules(module):
-        for name, value in list(vars(part).items()):
-            if isinstance(value, bool) and in_training(name) is not None:
-                setattr(part, name, in_training(name) is train)
+    for part, name in held_flags(module):
+        setattr(part, name, in_training(name, held=True) is train)
+
+
+def held_flags(module: nnx.Module) -> list[tuple[Any, str]]:
+    """The flags that a module and its parts hold, each with the part that holds it."""
+    return [
+        (part, name)
+        for _, part in nnx.iter_modules(module)
+        for name, value in vars(part).items()
+        if is_yes_or_no(value) and in_training(name, held=True) is not None
+    ]
+
+
+def arguments_of_call(module: nnx.Module, key: Key[Array, ""], *, train: bool) -> dict[str, Any]:
+    """What a module's call is given by name: flags, keys, and streams of random numbers as `rngs`."""
+    call: Any = type(module).__call__
+    flags = told(flags_of(call), train=train)
+    knows = bool(flags or held_flags(module))
+    keys = keys_for(call, named(key, "call"), train=train, told=knows)
+    return flags | {name: nnx.Rngs(own) if name.endswith("rngs") else own for name, own in keys.items()}
 
 
 def flat_arrays(module: nnx.Module) -> dict[NnxPath, Any]:

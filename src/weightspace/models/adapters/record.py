@@ -12,6 +12,7 @@ from jaxtyping import Array
 
 from weightspace.models.adapters.inspection import complain
 from weightspace.models.adapters.modes import misled
+from weightspace.models.adapters.trial import consulted
 
 LOCK = threading.RLock()
 
@@ -57,6 +58,7 @@ class Recorder:
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
             if id(module) in self._active or id(module) not in self._paths:
                 return original(module, *args, **kwargs)
+            kwargs = self.given(self._paths[id(module)], module, args, kwargs)
             self._active.append(id(module))
             try:
                 outputs = original(module, *args, **kwargs)
@@ -70,6 +72,10 @@ class Recorder:
             return outputs
 
         return call
+
+    def given(self, path: str, module: Any, args: Any, kwargs: Any) -> Any:
+        """What a module that is called shall be given by keyword."""
+        return kwargs
 
     def note(self, path: str, module: Any, given: tuple[Any, Any], outputs: Any) -> None:
         """A module has been called with arguments, and has given its outputs."""
@@ -93,6 +99,10 @@ class FlagWatch(Recorder):
     def __init__(self, modules: Mapping[str, Any], *, train: bool):
         super().__init__(modules)
         self._train = train
+
+    def given(self, path: str, module: Any, args: Any, kwargs: Any) -> Any:
+        """Options of the module may be on trial."""
+        return kwargs | consulted(path, module, args, kwargs, fields_of(module))
 
     def note(self, path: str, module: Any, given: tuple[Any, Any], outputs: Any) -> None:
         """Compare the flags of the module and of its call with the mode."""

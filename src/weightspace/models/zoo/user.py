@@ -1,13 +1,17 @@
 """A user's own network, named by `package.module:factory`: what it is, is found out, then it is adapted."""
 
 import ast
+import contextlib
+import functools
 import inspect
+import sys
 from typing import Any
 
 import jax
 
 from weightspace.errors import InputError
-from weightspace.models.adapters.common import CHAIN, Signature, library_of
+from weightspace.models.adapters.common import CHAIN, Signature, library_of, library_rules
+from weightspace.models.adapters.keys import is_key
 from weightspace.models.base import Model, example
 
 _ADAPTERS = {"Flax NNX": "from_nnx", "Flax Linen": "from_linen", "Equinox": "from_equinox"}
@@ -66,18 +70,46 @@ def _adapted(target: Any, name: str, offered: dict[str, Any], arguments: dict[st
         return target
     if _is_pair(target):
         return _of_pair(target, arguments)
-    library = library_of(target)
-    if library is not None and not inspect.isclass(target):
+    made_by = _opened(target)
+    library = library_of(made_by)
+    if library is not None and not inspect.isclass(made_by):
         return _by_adapter(library, target, name, arguments)
     if not callable(target):
         raise InputError(f"'{name}' is {type(target).__name__}, but must be a function, a class or a model")
     signature = Signature.of(target)
     arguments = signature.given(**offered) | arguments
-    if library is None:
-        library = next((lib for keyword, lib in _KEYWORDS.items() if keyword in signature.names), None)
+    library = library or _named_by(signature) or _drawing(target, signature, arguments)
     if library is not None:
         return _by_adapter(library, target, name, arguments)
     return _of_result(target, name, signature, arguments)
+
+
+def _opened(target: Any) -> Any:
+    """What a `functools.partial` binds arguments of."""
+    return target.func if isinstance(target, functools.partial) else target
+
+
+def _named_by(signature: Signature) -> str | None:
+    """The library whose name an argument of a factory has for what weights are drawn from."""
+    return next((lib for keyword, lib in _KEYWORDS.items() if keyword in signature.names), None)
+
+
+def _drawing(target: Any, signature: Signature, arguments: dict[str, Any]) -> str | None:
+    """The library of a factory whose one open argument takes what weights are drawn from, by any name."""
+    left = [other for other in signature.required if other not in arguments]
+    if len(left) != 1 or not is_key(left[0]):
+        return None
+    key = jax.random.key(0, impl="threefry2x32")
+    for library, module, value in (
+        ("Equinox", "equinox", lambda: key),
+        ("Flax NNX", "flax.nnx", lambda: sys.modules["flax.nnx"].Rngs(key)),
+    ):
+        if module in sys.modules:
+            with contextlib.suppress(Exception), library_rules():
+                made = target(**arguments, **{left[0]: value()})
+                if library_of(made[0] if isinstance(made, tuple) else made) == library:
+                    return library
+    return None
 
 
 def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str, Any]) -> Model:
@@ -85,7 +117,10 @@ def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str
     untaken = [key for key in arguments if not signature.takes(key)]
     if missing or untaken:
         problem = f"needs '{missing[0]}'" if missing else f"takes no '{untaken[0]}'"
-        raise InputError(f"'{name}' {problem}; a factory may take shape, outputs, rngs or key, and options")
+        advice = "; call a jax key `key` (Equinox), nnx.Rngs `rngs`" if missing and is_key(missing[0]) else ""
+        raise InputError(
+            f"'{name}' {problem}; a factory may take shape, outputs, rngs or key, and options{advice}"
+        )
     made = target(**arguments)
     if isinstance(made, Model):
         return made
@@ -113,7 +148,7 @@ def _library_behind(made: Any) -> str | None:
         if library is not None or not callable(made):
             return library
         signature = Signature.of(made)
-        named = next((lib for keyword, lib in _KEYWORDS.items() if keyword in signature.names), None)
+        named = _named_by(signature) or _drawing(made, signature, {})
         if named is not None or signature.required:
             return named
         made = made()
