@@ -66,7 +66,7 @@ def recalibrated(
     places = batches.statistics(leaves)
     if not places:
         return network.state
-    whole, rest = batches.whole(0), batches.rest
+    whole = batches.whole(0)
     leaves = _counters_ahead(leaves, batches.after(leaves, whole))
     olds = [leaves[i] for i in places]
 
@@ -81,28 +81,37 @@ def recalibrated(
         """Of one batch."""
         return [made / (1 - keep) for made, keep in zip(after(starts, rows), keeps, strict=True)]
 
-    first = statistics(whole)
-
-    def moments(rows: Int[Array, " k"]) -> list[tuple[Array, Array]]:
-        """Sums over examples of what differs from the first batch, and of its square."""
-        differ = [new - old for new, old in zip(statistics(rows), first, strict=True)]
-        return [(len(rows) * each, len(rows) * each * each) for each in differ]
-
-    def add(number: Int[Array, ""], total: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
-        return jax.tree.map(jnp.add, total, moments(batches.whole(number)))
-
-    zeros = [(jnp.zeros_like(old), jnp.zeros_like(old)) for old in olds]
-    total = jax.lax.fori_loop(jnp.int32(1), jnp.int32(batches.count), add, zeros)
-    if len(rest):
-        total = jax.tree.map(jnp.add, total, moments(rest))
-    shifts = [(one / batches.examples, square / batches.examples) for one, square in total]
-    means = [old + shift for old, (shift, _) in zip(first, shifts, strict=True)]
+    means, spread = _moments(batches, statistics)
     if pooled:
-        spread = [square - shift * shift for shift, square in shifts]
         for mean, variance in _pairs(network.state, places):
             means[variance] = means[variance] + jnp.maximum(spread[mean], 0)
     found = [jnp.where(fit, new, old) for fit, new, old in zip(fits, means, olds, strict=True)]
     return jax.tree.unflatten(structure, _put(leaves, places, found))
+
+
+def _moments(
+    batches: "_Batches", statistics: Callable[[Int[Array, " k"]], list[Array]]
+) -> tuple[list[Array], list[Array]]:
+    """Mean and variance of each statistic over batches, which count by their examples.
+
+    Differences from the first batch are summed, as those of nearly equal squares would lose all digits.
+    """
+    first, rest = statistics(batches.whole(0)), batches.rest
+
+    def sums(rows: Int[Array, " k"]) -> list[tuple[Array, Array]]:
+        differ = [new - old for new, old in zip(statistics(rows), first, strict=True)]
+        return [(len(rows) * each, len(rows) * each * each) for each in differ]
+
+    def add(number: Int[Array, ""], total: list[tuple[Array, Array]]) -> list[tuple[Array, Array]]:
+        return jax.tree.map(jnp.add, total, sums(batches.whole(number)))
+
+    zeros = [(jnp.zeros_like(each), jnp.zeros_like(each)) for each in first]
+    total = jax.lax.fori_loop(jnp.int32(1), jnp.int32(batches.count), add, zeros)
+    if len(rest):
+        total = jax.tree.map(jnp.add, total, sums(rest))
+    shifts = [(one / batches.examples, square / batches.examples) for one, square in total]
+    means = [each + shift for each, (shift, _) in zip(first, shifts, strict=True)]
+    return means, [square - shift * shift for shift, square in shifts]
 
 
 def _ordered(part: Part) -> Part:
