@@ -25,8 +25,6 @@ from weightspace.sweeps.cohorts import probe_groups
 from weightspace.sweeps.requests import request_of, total_steps
 from weightspace.tree import equal, ravel
 
-pytestmark = pytest.mark.optimised
-
 
 @dataclasses.dataclass
 class Asked:
