@@ -9,6 +9,7 @@ import pytest
 
 from tests.builders import small_run
 from weightspace.data import make_data
+from weightspace.data.task import Task
 from weightspace.derived.at_init import MasksAtInit
 from weightspace.derived.barrier import Barrier
 from weightspace.derived.measured import Measured
@@ -16,6 +17,7 @@ from weightspace.errors import InputError
 from weightspace.measure.host import measure, stacked
 from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.probes import Best, Evaluation, Snapshot
+from weightspace.recipes.metrics import CalibrationError
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
@@ -150,3 +152,19 @@ def test_the_weights_kept_at_the_best_moment_are_measured_alike(tmp_path):
     store = Store(tmp_path)
     assert line["best_test_loss"] == pytest.approx(line["test_loss"], rel=1e-6) or line["best_step"] == 0
     assert store.record(run.digest).status == "ok"
+
+
+def test_a_new_metric_costs_an_evaluation_and_no_training(tmp_path):
+    run, _ = subject()
+    watch = Watch("end", (Evaluation(("test",)), Snapshot("end")))
+    (first,) = sweep([Row({}, run, watch)], tmp_path).to_dict("records")
+    before = Store(tmp_path).record(run.digest)
+    task = Task(run.task.data, run.task.loss, ("accuracy", CalibrationError()))
+    value = Measured(run.model, task, run.network(), run.seeds, ("test",))
+    plain = Measured(run.model, run.task, run.network(), run.seeds, ("test",))
+    assert value.digest != plain.digest
+    (line,) = sweep([Row({"what": "calibration"}, value)], tmp_path).to_dict("records")
+    assert line["status"] == "ok"
+    assert 0 < line["test_ece"] < 1
+    assert line["test_accuracy"] == near(first["test_accuracy"])
+    assert Store(tmp_path).record(run.digest) == before
