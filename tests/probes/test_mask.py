@@ -12,12 +12,17 @@ from weightspace.errors import InputError
 from weightspace.models.adapters import from_equinox
 from weightspace.models.base import layout_of
 from weightspace.probes import Evaluation
+from weightspace.probes.density import Density
 from weightspace.probes.mask import LearnedMask, MaskEvaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Momentum
 from weightspace.run import Row, Watch
+from weightspace.spaces.affine import Affine
+from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.compose import Compose
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
+from weightspace.spaces.masked import Masked
 from weightspace.spaces.supermask import Supermask
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
@@ -126,3 +131,30 @@ def test_one_sample_has_no_spread():
         MaskEvaluation(1)
     with pytest.raises(InputError, match="unknown split 'tests'"):
         MaskEvaluation(splits=("tests",))
+
+
+def test_masks_inside_a_subspace_have_a_density_and_are_kept():
+    """A ticket, and a supermask's scores, in a random subspace: the mask is that of the outer space."""
+    run = small_run()
+    weights = run.model.init(jax.random.key(0, impl="threefry2x32"), jnp.zeros((1, 8, 8, 1)))[0]
+    mask = jax.tree.map(lambda w: np.arange(w.size).reshape(w.shape) % 4 > 0, weights)
+    layout = layout_of(run.model, (8, 8, 1), "float32")
+    probes = (Density(layers=False), LearnedMask())
+    ticket = masked(Compose(Masked(mask), Affine(Gaussian(8))))
+    (found,) = outputs_of(ticket, probes[1:], [0, 3])
+    assert tree.equal(found["mask"], mask)
+    _, records, _ = train([ticket], probes, stretches=[0, 3])
+    kernels = [tree.flat_dict(mask)[path] for path in layout.paths("kernel")]
+    expected = sum(m.sum() for m in kernels) / sum(m.size for m in kernels)
+    np.testing.assert_allclose(records["density"], expected, rtol=1e-6)
+    scores = masked(Compose(Supermask(1.0), Affine(Gaussian(8))))
+    _, records, _ = train([scores], (Density(layers=False), MaskEvaluation(2, ("test",))), stretches=[0, 3])
+    assert np.isfinite(records["sampled_test_loss"][-1]).all()
+    assert (np.abs(records["expected_density"][0] - 1 / (1 + np.exp(-1.0))) < 0.05).all()
+
+
+def test_a_mask_on_coordinates_is_no_mask_of_the_weights():
+    run = masked(Compose(Affine(Gaussian(8)), Masked({"": np.arange(8) > 3}, start={"": jnp.zeros(8)})))
+    assert not run.space.masked
+    with pytest.raises(InputError, match="needs a space with masks"):
+        Density().check(run, layout_of(run.model, (8, 8, 1), "float32"))

@@ -328,7 +328,7 @@ def test_the_penalty_is_the_squared_distance_from_the_target_weighted_by_entries
 def test_samples_have_the_expected_density_on_average():
     space, theta = Supermask(), numbers(8)
     fixed, _ = begin(space)
-    expected = space.expected_density(theta)
+    expected = space.expected_density(fixed, theta)
     found = [space.sampled_density(fixed, theta, space.point(fixed, theta, f"sample{i}")) for i in range(300)]
     assert list(expected) == list(found[0]) == list(KERNELS)
     for path, share in expected.items():

@@ -1,7 +1,6 @@
 """Density: how much of the network a mask keeps, in all and layer by layer."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import jax.numpy as jnp
 
@@ -20,8 +19,7 @@ class Density(Probe):
     They are of the mask at each named point of the space, whose name goes before the column. Where the mask
     is random, `expected_density` and `expected_density_<layer>` are means of the probabilities.
 
-    A space must have `mask_at(fixed, theta, point)`, booleans in the structure of the weights; one whose mask
-    is random also has `expected_density(theta)`, a number for each kernel, by path.
+    The space's weights must be masked (`Space.mask_at`), by itself or within another space.
 
     Attributes:
       names: Points of the space; "" is its default.
@@ -33,7 +31,7 @@ class Density(Probe):
 
     def check(self, run: Training, layout: Layout) -> None:
         """The space has masks, and the model has kernels."""
-        if not hasattr(run.space, "mask_at"):
+        if not run.space.masked:
             raise InputError(
                 f"the probe 'density' needs a space with masks, such as Supermask or EdgePopup, but the run "
                 f"trains in '{run.space.name}'"
@@ -43,14 +41,14 @@ class Density(Probe):
 
     def read(self, carry: Carry, at: At) -> tuple[dict[str, Scalar], Carry]:
         """The shares now."""
-        space: Any = at.run.space
+        space = at.run.space
         record: dict[str, Scalar] = {}
         for name in self.names:
             mask = flat_dict(space.mask_at(at.fixed, at.theta, space.point(at.fixed, at.theta, name)))
             shares = {leaf.path: jnp.mean(mask[leaf.path], dtype=jnp.float32) for leaf in _kernels(at.layout)}
             record |= self._columns(f"{name}_density" if name else "density", shares, at.layout)
-        if hasattr(space, "expected_density"):
-            record |= self._columns("expected_density", space.expected_density(at.theta), at.layout)
+        if expected := space.expected_density(at.fixed, at.theta):
+            record |= self._columns("expected_density", expected, at.layout)
         return record, carry
 
     def _columns(self, label: str, shares: Mapping[str, Scalar], layout: Layout) -> dict[str, Scalar]:

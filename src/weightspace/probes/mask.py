@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.measure.network import SPLITS, Network
@@ -18,7 +19,7 @@ SAMPLES = 10
 
 
 def _check_masks(probe: str, run: Training) -> None:
-    if not hasattr(run.space, "mask_at"):
+    if not run.space.masked:
         raise InputError(
             f"the probe '{probe}' needs a space with masks, such as Supermask or EdgePopup, but the run "
             f"trains in '{run.space.name}'"
@@ -51,7 +52,7 @@ class LearnedMask(Probe):
 
     def finish(self, carry: Carry, at: At) -> dict[str, Any]:
         """The mask there."""
-        space: Any = at.run.space
+        space = at.run.space
         mask = space.mask_at(at.fixed, at.theta, space.point(at.fixed, at.theta, self.name))
         found = {"mask": mask}
         first = min((leaf for leaf in at.layout if leaf.kind == "kernel"), key=lambda leaf: leaf.order)
@@ -96,8 +97,7 @@ class MaskEvaluation(Probe):
     def check(self, run: Training, layout: Layout) -> None:
         """The space has masks, and random ones where samples are asked for."""
         _check_masks("mask evaluation", run)
-        fixed = not hasattr(run.space, "expected_density") or getattr(run.space, "rounding", False)
-        if self.samples and fixed:
+        if self.samples and not run.space.random_masks:
             raise InputError(
                 f"samples is {self.samples}, but the masks of '{run.space.name}' are not random; give 0"
             )
@@ -117,7 +117,7 @@ class MaskEvaluation(Probe):
             record[f"sampled_sd_{name}"] = jnp.std(values, ddof=1)
         return record
 
-    def _at(self, at: At, network: Network, *, many: bool) -> dict[str, Scalar]:
+    def _at(self, at: At, network: Network, *, many: bool) -> dict[str, Array]:
         return {
             f"{split}_{metric}": value
             for split in self.splits

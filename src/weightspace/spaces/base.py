@@ -81,6 +81,28 @@ class Space(Spec, abc.ABC):
         """Which coordinates may move: a tree of booleans, or None for all of them."""
         return None
 
+    @property
+    def masked(self) -> bool:
+        """Whether its weights are masked: a space that defines `mask_at` has masks."""
+        return type(self).mask_at is not Space.mask_at
+
+    @property
+    def random_masks(self) -> bool:
+        """Whether the mask is drawn anew at each point."""
+        return False
+
+    def mask_at(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """The mask at a point: booleans in the structure of the weights, True is kept.
+
+        Raises:
+          InputError: If the space has no masks.
+        """
+        raise InputError(f"the space '{self.name}' has no masks; Masked, Supermask and EdgePopup have")
+
+    def expected_density(self, fixed: Fixed, theta: Coordinates) -> dict[str, Float[Array, ""]]:
+        """Of a random mask the mean probability of each kernel, by path; empty where masks are not random."""
+        return {}
+
     def check(self, layout: Layout) -> None:
         """Raise `InputError` where the space does not fit the model; nothing is traced yet."""
 

@@ -67,6 +67,25 @@ class Compose(Space):
         """Where one of both has."""
         return self.outer.points or self.inner.points
 
+    @property
+    def masked(self) -> bool:
+        """Whether the outer space's weights are; a mask of the inner one lies on coordinates."""
+        return self.outer.masked
+
+    @property
+    def random_masks(self) -> bool:
+        """The outer space's."""
+        return self.outer.random_masks
+
+    def mask_at(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
+        """The outer space's mask, where the inner space puts its coordinates."""
+        return self.outer.mask_at(fixed[0], self.inner.weights(fixed[1], theta, p[1]), p[0])
+
+    def expected_density(self, fixed: Fixed, theta: Coordinates) -> dict[str, Float[Array, ""]]:
+        """The outer space's, at the inner one's default point."""
+        inner = self.inner.point(fixed[1], theta, DEFAULT_POINT)
+        return self.outer.expected_density(fixed[0], self.inner.weights(fixed[1], theta, inner))
+
     def _share(self, name: str) -> tuple[str, str]:
         if self.outer.points:
             return name, (name if self.inner.points else DEFAULT_POINT)

@@ -153,7 +153,12 @@ class Supermask(Space):
         """The mask at a point: booleans in the structure of the weights, true for all that is no kernel."""
         return whole_mask(fixed.weights, jax.tree.map(self._ones, theta, p))
 
-    def expected_density(self, theta: Coordinates) -> dict[str, Float[Array, ""]]:
+    @property
+    def random_masks(self) -> bool:
+        """Unless they are rounded."""
+        return not self.rounding
+
+    def expected_density(self, fixed: Fixed, theta: Coordinates) -> dict[str, Float[Array, ""]]:
         """The mean of σ(a) of each kernel, by path."""
         return tree.flat_dict(jax.tree.map(lambda a: jnp.mean(jax.nn.sigmoid(a)), theta))
 

@@ -200,7 +200,7 @@ class TicketsSupermask(TicketTraining):
 
 def mask_watch(run: Run, steps: str, samples: int, more: tuple[str, ...]) -> Watch:
     """What is recorded of the training of a mask."""
-    random = isinstance(run.space, Supermask) and not run.space.rounding
+    random = run.space.random_masks
     point = "sample0" if random else DEFAULT_POINT
     along = Evaluation(("validation",), names=(point,))
     at_the_end = MaskEvaluation(samples if random else 0)
