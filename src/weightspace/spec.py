@@ -91,6 +91,12 @@ class Spec:
             values[field.name] = canonical(value)
         return values
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, and the digest once it is known: what was read on the way stays in this process."""
+        cls = type(self)
+        cached = {name for name in vars(self) if isinstance(getattr(cls, name, None), functools.cached_property)}
+        return {name: value for name, value in vars(self).items() if name == "digest" or name not in cached}
+
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
