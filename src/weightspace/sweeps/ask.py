@@ -5,19 +5,19 @@ it was. Decisions are made on complete tables only.
 """
 
 import contextlib
+import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import pandas as pd
 
 from weightspace import compiler, platform
-from weightspace.errors import BlockedError, InputError, NoResultWarning, StoreError, check_number
-from weightspace.node import Derived, Node, Output, fill, outputs_in
+from weightspace.errors import NoResultWarning, StoreError, check_number
+from weightspace.node import Derived, Output, outputs_in
 from weightspace.run import Row, Run
-from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.provenance import collect
 from weightspace.store.read import answers
@@ -26,7 +26,7 @@ from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, form, group
 from weightspace.sweeps.complete import with_earlier_readings
 from weightspace.sweeps.engines import engine_named
-from weightspace.sweeps.engines.base import Engine, Job
+from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
 from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
@@ -117,6 +117,7 @@ class Driver:
         self.engine = engine
         self.progress = progress
         self.tried: dict[str, int] = {}
+        self.began = time.time()
 
     def drive(self, experiment: Question) -> pd.DataFrame:
         """Replay the experiment's generator against the store until it asks for nothing more."""
@@ -197,8 +198,9 @@ class Driver:
         ]
         for request in wave:
             self.tried[request.node.digest] = self.tried.get(request.node.digest, 0) + 1
-        derived = [request.node for request in wave if isinstance(request.node, Derived)]
+        derived = [request for request in wave if isinstance(request.node, Derived)]
         if derived:
+            self.progress.expect_values(len(derived))
             self._derive(derived)
         if runs:
             cohorts = self.plan(runs)
@@ -229,41 +231,31 @@ class Driver:
         return {output: self.store.blank(output.of.digest, output.key) for output in outputs}
 
     def _train(self, cohorts: list[Cohort]) -> None:
-        """Carry out cohorts; those that another process works on are waited for."""
-        jobs = [Job(cohort, self.store.root, self.provenance) for cohort in cohorts]
+        self._see_through([CohortJob(cohort, self.store.root, self.provenance) for cohort in cohorts])
+
+    def _derive(self, requests: list[Request]) -> None:
+        """Values are divided into a few jobs for each that the engine carries out at once."""
+        workers = getattr(self.engine, "workers", 1)
+        size = len(requests) if workers == 1 else -(-len(requests) // (4 * workers))
+        parts = [tuple(requests[i : i + size]) for i in range(0, len(requests), size)]
+        self._see_through([DerivedJob(part, self.store.root, self.provenance, self.began) for part in parts])
+
+    def _see_through(self, jobs: Sequence[Job]) -> None:
+        """Carry out jobs; what another process works on is waited for."""
         while jobs:
             came_back = self.engine.imap(jobs, self.progress)
             elsewhere = [done.job for done in came_back if done.held_by is not None]
-            jobs = [job for job in elsewhere if not self._finished_elsewhere(job)]
+            jobs = [job for held in elsewhere if (job := self._left(held)) is not None]
             if jobs:
                 self.progress.note("waiting for another process")
                 time.sleep(1.0)
 
-    def _finished_elsewhere(self, job: Job) -> bool:
-        return all(self._satisfied(request) for request in job.cohort.requests)
-
-    def _derive(self, nodes: list[Derived]) -> None:
-        rows, arrays = [], {}
-        for node in nodes:
-            began = time.perf_counter()
-            try:
-                made = fill(node, self._arrays(node)).compute()
-            except (BlockedError, InputError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
-                text = f"{type(error).__name__}: {error}"
-                rows.append(row_of(node, "failed", self.provenance, error=text))
-                continue
-            seconds = time.perf_counter() - began
-            metrics = {name: float(v) for name, v in made.items() if isinstance(v, int | float)}
-            kept = {name: value for name, value in made.items() if name not in metrics}
-            for name, value in kept.items():
-                arrays |= to_tensors(node.digest, name, jax.device_get(value))
-            rows.append(
-                row_of(node, "ok", self.provenance, seconds=seconds, outputs=sorted(kept), metrics=metrics)
-            )
-        self.store.write_derived(f"wave-{rows[0].digest[:16]}", rows, arrays)
-
-    def _arrays(self, node: Node) -> dict[Output, Any]:
-        return {o: self.store.output(o.of.digest, o.key) for o in outputs_in(node)}
+    def _left(self, job: Job) -> Job | None:
+        """What of a job is not finished yet."""
+        left = tuple(request for request in job.requests if not self._satisfied(request))
+        if isinstance(job, DerivedJob):
+            return dataclasses.replace(job, requests=left) if left else None
+        return job if left else None
 
 
 def _blocked_by(parent: Record) -> str:

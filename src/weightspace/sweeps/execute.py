@@ -60,9 +60,8 @@ def carry_out(cohort: Cohort, store: Store, provenance: str, progress: Silent) -
         raise
     except Exception as error:
         finished = {row.digest for row in results.rows}
-        text = f"{type(error).__name__}: {error}"
         failed = [r.node for r in todo if r.node.digest not in finished]
-        results.rows += [row_of(run, "failed", provenance, error=text) for run in failed]
+        results.rows += [row_of(run, "failed", provenance, raised=error) for run in failed]
         progress.finished(len(failed))
     for place, row in enumerate(results.rows):
         results.rows[place], earlier = carry_over(store, row, results.history)
