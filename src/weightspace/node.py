@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import numbers
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -18,6 +18,13 @@ import numpy as np
 from weightspace.errors import InputError
 from weightspace.spec import Spec, canonical, digest_of
 from weightspace.tree import Tree
+
+if TYPE_CHECKING:
+    Columns = Mapping[str, float | int]
+    Texts = Mapping[str, str]
+else:
+    # What is not of these types is answered in a sentence, also where types are checked at run time.
+    Columns = Texts = Any
 
 
 @runtime_checkable
@@ -101,9 +108,9 @@ class Found:
       InputError: If a column is no number, a text no text, or two of them have one name.
     """
 
-    columns: Mapping[str, float | int] = dataclasses.field(default_factory=dict)
+    columns: "Columns" = dataclasses.field(default_factory=dict)
     arrays: Mapping[str, Tree] = dataclasses.field(default_factory=dict)
-    text: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    text: "Texts" = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         numbers = {name: plain_number(value) for name, value in self.columns.items()}
