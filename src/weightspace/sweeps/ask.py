@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -27,9 +27,10 @@ from weightspace.sweeps.cohorts import Cohort, backend, form, group
 from weightspace.sweeps.complete import with_earlier_readings
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
+from weightspace.sweeps.plan import Plan, check_rows, plan
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
-from weightspace.sweeps.requests import DONE, Request, check_run, missing, ready, request_for, satisfied
+from weightspace.sweeps.requests import DONE, Request, missing, ready, request_for, satisfied
 from weightspace.sweeps.rows import row_of
 
 
@@ -64,6 +65,28 @@ def sweep(
     """
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
+    return see_through(
+        lambda store: plan(question, store, lanes), out, engine=engine, progress=progress, command=command
+    )
+
+
+def see_through(
+    planned: Callable[[Store], Plan],
+    out: Folder,
+    *,
+    engine: str | Engine = "local",
+    progress: Silent | None = None,
+    command: list[str] | None = None,
+) -> pd.DataFrame:
+    """Carry out a plan, made before or from the store: `sweep` without its checks.
+
+    Args:
+      planned: Gives the plan.
+      out: Folder of results.
+      engine: Where jobs are carried out.
+      progress: What to tell of the progress.
+      command: What provenance names as the command.
+    """
     compiler.guard()
     workers, store = engine_named(engine), Store(check_folder(out))
     machine = {"device": device_name(), "backend": backend()} | platform.settings()
@@ -75,7 +98,7 @@ def sweep(
         store.close_provenance(provenance, seconds=seconds, exit_status=status)
 
     try:
-        table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
+        table = Driver(store, provenance, planned(store), workers, progress or Silent()).drive()
     except BaseException:
         # What went wrong first is the better news, even if the end cannot be noted.
         with contextlib.suppress(StoreError):
@@ -83,7 +106,7 @@ def sweep(
         raise
     close(0)
     if text := without_result(table):
-        warnings.warn(NoResultWarning(text), stacklevel=2)
+        warnings.warn(NoResultWarning(text), stacklevel=3)
     return table
 
 
@@ -108,35 +131,33 @@ def _pairs(rows: Iterable[Row]) -> list[tuple[dict[str, Any], str]]:
 
 
 class Driver:
-    """One sweep: the store, how to batch, where to run."""
+    """One sweep: the store, what is planned, where to run."""
 
-    def __init__(self, store: Store, provenance: str, lanes: int | None, engine: Engine, progress: Silent):
+    def __init__(self, store: Store, provenance: str, planned: Plan, engine: Engine, progress: Silent):
         self.store = store
         self.provenance = provenance
-        self.lanes = lanes
+        self.planned = planned
         self.engine = engine
         self.progress = progress
         self.tried: dict[str, int] = {}
         self.began = time.time()
 
-    def drive(self, experiment: Question) -> pd.DataFrame:
-        """Replay the experiment's generator against the store until it asks for nothing more."""
+    def drive(self) -> pd.DataFrame:
+        """Replay the question against the store until it asks for nothing more."""
+        question, rows = self.planned.question, self.planned.rows
         asked: list[Row] = []
-        generator = experiment.ask()
         try:
-            rows = next(generator)
-            experiment.fields()  # raises where a setting cannot be recorded
             while True:
-                self._check(rows)
                 asked += rows
                 # Before anything is computed: a long sweep can be looked at while it goes on.
-                self._note(experiment, asked)
+                self._note(question, asked)
                 self.answer(rows)
-                rows = generator.send(self._table(experiment.name, asked))
+                rows = self.planned.asking.send(self._table(question.name, asked))
+                check_rows(rows)
         except StopIteration:
             pass
-        check_asked(experiment.name, asked)
-        return self._table(experiment.name, asked)
+        check_asked(question.name, asked)
+        return self._table(question.name, asked)
 
     def _note(self, experiment: Question, rows: list[Row]) -> None:
         self.store.ask(experiment.name, _pairs(rows), experiment.fields())
@@ -144,12 +165,6 @@ class Driver:
     def _table(self, name: str, rows: list[Row]) -> pd.DataFrame:
         """The rows asked so far, and no others: neither a folder nor half a sweep may change a decision."""
         return answers(self.store, name, _pairs(rows))
-
-    def _check(self, rows: list[Row]) -> None:
-        """Raise what can be said against any run that the rows need."""
-        for request in missing(rows, lambda _: False).values():
-            if isinstance(request.node, Run):
-                check_run(request)
 
     def answer(self, rows: list[Row]) -> None:
         """Compute what the rows need and the store lacks, wave after wave."""
@@ -203,12 +218,13 @@ class Driver:
             self.progress.expect_values(len(derived))
             self._derive(derived)
         if runs:
-            cohorts = self.plan(runs)
+            cohorts = self.cohorts(runs)
             self.progress.expect(len(runs), sum(len(c.requests) * c.steps for c in cohorts))
             self._train(cohorts)
 
-    def plan(self, runs: list[Request]) -> list[Cohort]:
+    def cohorts(self, runs: list[Request]) -> list[Cohort]:
         """Cohorts left unfinished are formed as they were; the rest anew."""
+        prepared, lanes = self.planned.prepared, self.planned.lanes
         open_requests = {request.node.digest: request for request in runs}
         cohorts = []
         for work in self.store.unfinished():
@@ -218,13 +234,13 @@ class Driver:
             members = [open_requests.get(digest) for digest in manifest["digests"]]
             if any(member is None for member in members):
                 continue
-            again = form([m for m in members if m is not None], manifest["lanes"])
+            again = form([m for m in members if m is not None], manifest["lanes"], prepared)
             if again.name == manifest["cohort"]:
                 cohorts.append(again)
                 for digest in manifest["digests"]:
                     del open_requests[digest]
         shapes = self._shapes(open_requests.values())
-        return cohorts + group(open_requests.values(), shapes, self.lanes, backend())
+        return cohorts + group(open_requests.values(), shapes, lanes, backend(), prepared)
 
     def _shapes(self, requests: Iterable[Request]) -> dict[Output, Any]:
         outputs = {output for request in requests for output in outputs_in(request.node)}
