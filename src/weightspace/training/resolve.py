@@ -29,7 +29,7 @@ class Resolved:
       common: For each leaf, whether it is equal for all runs of a cohort.
     """
 
-    leaves: tuple[np.ndarray, ...]
+    leaves: tuple[Any, ...]
     structure: Any
     common: tuple[bool, ...]
 
