@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived
+    from weightspace.node import Found as Found
     from weightspace.probes import Activations as Activations
     from weightspace.probes import Best as Best
     from weightspace.probes import BiasDistance as BiasDistance
@@ -78,7 +79,7 @@ _HOMES = {
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
-    "weightspace.node": ("Derived",),
+    "weightspace.node": ("Derived", "Found"),
     "weightspace.run": ("Precision", "Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",

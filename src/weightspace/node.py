@@ -123,6 +123,11 @@ class Found:
         for name, value in self.text.items():
             if not isinstance(value, str):
                 raise InputError(f"text '{name}' is {_said(value)}; give str() of it")
+            if value != value.encode(errors="replace").decode():
+                raise InputError(f"text '{name}' is {value!r:.80}, which is no valid text")
+        for name in (*numbers, *self.arrays, *self.text):
+            if not isinstance(name, str) or not name:
+                raise InputError(f"a derived value gives something by the name {name!r:.80}; names are text")
         both = sorted(numbers.keys() & self.text.keys())
         if both:
             raise InputError(f"'{both[0]}' is a column of numbers and of text; give them two names")

@@ -183,6 +183,8 @@ def test_rows_in_hand_come_back_as_they_were(tmp_path):
         ({"columns": {"x": "4"}}, "column 'x' is '4' of type str, but must be a number"),
         ({"columns": {"x": np.ones(2)}}, "column 'x' is array.* give arrays in Found.arrays"),
         ({"text": {"x": 4}}, "text 'x' is 4 of type int; give str"),
+        ({"text": {"x": "\udc80"}}, "text 'x' is .* which is no valid text"),
+        ({"arrays": {3: np.ones(2)}}, "by the name 3; names are text"),
         ({"columns": {"x": 1}, "text": {"x": "a"}}, "'x' is a column of numbers and of text"),
     ],
 )

@@ -273,7 +273,7 @@ def _view(
     connection.register(f"{name}_counting", counting)
     connection.read_parquet(files, union_by_name=True, filename=True).create_view(f"{name}_stored")
     connection.sql(
-        f"CREATE VIEW {name} AS SELECT * RENAME (filename AS file_) FROM {name}_stored "
+        f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename), filename AS file_ FROM {name}_stored "
         f"SEMI JOIN {name}_counting ON digest = digest_ AND filename = file_"
     )
 

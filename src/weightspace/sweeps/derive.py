@@ -55,9 +55,11 @@ def carry_out(
     with contextlib.closing(values):
         try:
             for request in requests:
-                if not _settled(request, store, since):
-                    held_by = values.take(request, provenance, since) or held_by
-                progress.found_values()
+                done = _settled(request, store, since)
+                holder = None if done else values.take(request, provenance, since)
+                held_by = holder or held_by
+                if holder is None:
+                    progress.found_values()
         finally:
             values.store_all()
     return held_by

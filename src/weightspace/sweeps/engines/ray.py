@@ -47,10 +47,9 @@ class Ray:
                 done = ray.get(ready)
             except ray.exceptions.RayTaskError as error:
                 raise error.as_instanceof_cause() from None
-            if isinstance(job, DerivedJob):
-                progress.found_values(len(job.requests))
-            elif done.held_by is None:
-                progress.finished(len(job.requests))
+            if done.held_by is None:
+                stored = progress.found_values if isinstance(job, DerivedJob) else progress.finished
+                stored(len(job.requests))
             yield Done(job, done.held_by, done.compile_seconds)
 
 
