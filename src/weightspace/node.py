@@ -21,10 +21,11 @@ from weightspace.tree import Tree
 
 if TYPE_CHECKING:
     Columns = Mapping[str, float | int]
+    Trees = Mapping[str, Tree]
     Texts = Mapping[str, str]
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
-    Columns = Texts = Any
+    Columns = Trees = Texts = Any
 
 
 @runtime_checkable
@@ -109,7 +110,7 @@ class Found:
     """
 
     columns: "Columns" = dataclasses.field(default_factory=dict)
-    arrays: Mapping[str, Tree] = dataclasses.field(default_factory=dict)
+    arrays: "Trees" = dataclasses.field(default_factory=dict)
     text: "Texts" = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
