@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
     from weightspace.node import Derived as Derived
+    from weightspace.node import Found as Found
     from weightspace.precision import Precision as Precision
     from weightspace.probes import Activations as Activations
     from weightspace.probes import Best as Best
@@ -89,7 +90,7 @@ _HOMES = {
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.measure.network": ("Network",),
-    "weightspace.node": ("Derived",),
+    "weightspace.node": ("Derived", "Found"),
     "weightspace.precision": ("Precision",),
     "weightspace.run": ("Row", "Run", "Watch"),
     "weightspace.probes": (

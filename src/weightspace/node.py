@@ -8,14 +8,25 @@ and its name.
 
 import dataclasses
 import functools
+import numbers
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import jax
+import numpy as np
 
+from weightspace.errors import InputError
 from weightspace.fields import Reference
 from weightspace.spec import Spec, canonical, digest_of
 from weightspace.tree import Tree
+
+if TYPE_CHECKING:
+    Columns = Mapping[str, float | int]
+    Trees = Mapping[str, Tree]
+    Texts = Mapping[str, str]
+else:
+    # What is not of these types is answered in a sentence, also where types are checked at run time.
+    Columns = Trees = Texts = Any
 
 
 @runtime_checkable
@@ -86,14 +97,94 @@ class Output(Reference):
         return hash((self.of.digest, self.key))
 
 
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a derived value is, once computed.
+
+    Attributes:
+      columns: Numbers by name, for the table; whole numbers of any size are kept exactly.
+      arrays: Outputs by name: arrays or nested dicts of arrays.
+      text: Text by name, for the table.
+
+    Raises:
+      InputError: If a column is no number, a text no text, or two of them have one name.
+    """
+
+    columns: "Columns" = dataclasses.field(default_factory=dict)
+    arrays: "Trees" = dataclasses.field(default_factory=dict)
+    text: "Texts" = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        numbers = {name: plain_number(value) for name, value in self.columns.items()}
+        for name, value in numbers.items():
+            if value is None:
+                raise InputError(
+                    f"column '{name}' is {_said(self.columns[name])}, but must be a number; give arrays in "
+                    "Found.arrays, text in Found.text"
+                )
+        for name, value in self.text.items():
+            if not isinstance(value, str):
+                raise InputError(f"text '{name}' is {_said(value)}; give str() of it")
+            if value != value.encode(errors="replace").decode():
+                raise InputError(f"text '{name}' is {value!r:.80}, which is no valid text")
+        for name in (*numbers, *self.arrays, *self.text):
+            if not isinstance(name, str) or not name:
+                raise InputError(f"a derived value gives something by the name {name!r:.80}; names are text")
+        both = sorted(numbers.keys() & self.text.keys())
+        if both:
+            raise InputError(f"'{both[0]}' is a column of numbers and of text; give them two names")
+        object.__setattr__(self, "columns", numbers)
+
+    @classmethod
+    def of(cls, made: Any) -> "Found":
+        """What `compute` gave: a `Found`, or one dict, whose numbers are columns and whose strings are text.
+
+        >>> found = Found.of({"norm": np.float32(0.5), "group": "C2 × C2", "mask": np.ones(3, bool)})
+        >>> dict(found.columns), found.text, list(found.arrays)
+        ({'norm': 0.5}, {'group': 'C2 × C2'}, ['mask'])
+        """
+        if isinstance(made, Found):
+            return made
+        if not isinstance(made, Mapping):
+            raise InputError(f"compute() gave {_said(made)}; give Found(columns, arrays, text) or a dict")
+        columns = {name: number for name, v in made.items() if (number := plain_number(v)) is not None}
+        text = {name: value for name, value in made.items() if isinstance(value, str)}
+        rest = {name: value for name, value in made.items() if name not in columns and name not in text}
+        return cls(columns, rest, text)
+
+
+def plain_number(value: Any) -> float | int | None:
+    """A number of any library, 0-d arrays among them, as Python's; None for all else.
+
+    >>> [plain_number(value) for value in (np.float32(0.5), np.array(3), np.ones(1), 2 + 1j, "4")]
+    [0.5, 3, None, None, None]
+    """
+    if isinstance(value, numbers.Integral | bool | np.bool_):
+        return int(value)
+    if isinstance(value, numbers.Real):
+        return float(value)
+    dtype = getattr(value, "dtype", None)
+    if dtype is None or getattr(value, "shape", None) != ():
+        return None
+    if isinstance(value, np.ndarray) and dtype.hasobject:
+        return plain_number(value.item())
+    if jax.numpy.issubdtype(dtype, np.integer) or jax.numpy.issubdtype(dtype, np.bool_):
+        return int(value)
+    return float(value) if jax.numpy.issubdtype(dtype, np.floating) else None
+
+
+def _said(value: Any) -> str:
+    return f"{value!r:.80} of type {type(value).__name__}"
+
+
 class Derived(Node):
     """A pure function of other nodes' outputs.
 
     A subclass is made by `@spec`; its `Output` leaves have become arrays when `compute` is called.
     """
 
-    def compute(self) -> dict[str, Tree]:
-        """The outputs by name: arrays, nested dicts of arrays, or plain numbers (these become columns)."""
+    def compute(self) -> "Found | dict[str, Tree]":
+        """What it is: numbers and text for the table, arrays as outputs; `Found.of` reads a plain dict."""
         raise NotImplementedError(f"{type(self).__name__} must define compute()")
 
     def blank(self) -> dict[str, Tree]:

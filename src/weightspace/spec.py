@@ -28,6 +28,7 @@ from weightspace.identity import identity_digest, qualified_name
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
+_READ_ONCE = functools.cached_property
 _KINDS: dict[str, str] = {}
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of a digest: 128 bits."""
@@ -90,6 +91,11 @@ class Spec:
                 continue
             values[field.name] = canonical(value)
         return values
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The fields, and the digest once it is known: what was read on the way stays in this process."""
+        read = {name for name in vars(self) if isinstance(getattr(type(self), name, None), _READ_ONCE)}
+        return {name: value for name, value in vars(self).items() if name == "digest" or name not in read}
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -22,7 +22,7 @@ from weightspace.spaces.full import Full
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
-from weightspace.sweeps.plan import estimate
+from weightspace.sweeps.estimate import estimate
 
 DATA = CosineProduct(0.5, examples=60, dims=7, scale=3.0)
 

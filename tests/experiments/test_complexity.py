@@ -24,7 +24,7 @@ from weightspace.experiments.complexity.sinusoid import ComplexityBatchSize, Com
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
-from weightspace.sweeps.plan import estimate
+from weightspace.sweeps.estimate import estimate
 
 RNG = np.random.default_rng(0)
 

@@ -10,7 +10,7 @@ from weightspace.experiments.seeds import parse_seeds
 from weightspace.node import Output
 from weightspace.run import Run
 from weightspace.sweeps import sweep
-from weightspace.sweeps.plan import estimate
+from weightspace.sweeps.estimate import estimate
 
 SMALL = {"model": "fc:widths=16", "seeds": ("2",), "epochs": 2.0, "levels": (0.3, 0.5)}
 

@@ -27,7 +27,7 @@ from weightspace.store.base import Store
 from weightspace.store.read import history
 from weightspace.sweeps import sweep
 from weightspace.sweeps.ask import Driver
-from weightspace.sweeps.plan import estimate
+from weightspace.sweeps.estimate import estimate
 
 SMALL = {
     "model": "fc:widths=12,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 6.0,

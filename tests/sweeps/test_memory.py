@@ -20,7 +20,7 @@ def request(run):
 def bytes_of(run):
     resolved, probes, groups = prepare(request(run), {})
     key = BlockKey.of(resolved, probes, groups, run.precision, 1, 1)
-    return memory.run_bytes(key, resolved, probes, block_for(key).feed(run))
+    return memory.run_bytes(key, resolved, block_for(key).feed(run))
 
 
 def test_a_basis_counts_four_bytes_an_entry():

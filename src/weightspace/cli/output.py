@@ -16,6 +16,7 @@ from rich.text import Text
 
 from weightspace.errors import InputError
 from weightspace.report.tables import Column, columns, heading, shortened
+from weightspace.store.exact import as_text
 from weightspace.store.reasons import shortly
 from weightspace.store.schema import ERROR
 from weightspace.store.write import atomic
@@ -66,8 +67,9 @@ def write_frame(frame: pd.DataFrame, kind: Format, to: Path | None) -> None:
     """A data frame in a format for programs, to a file or to the standard output.
 
     In all formats a missing number is empty: null in JSON and Parquet. JSON has every digit, and text for
-    what is infinite. In Parquet a column of labels of several types is text. In CSV, text that a spreadsheet
-    would take for a formula begins with an apostrophe.
+    what is infinite. A column with a whole number beyond 2^53 is text in JSON and Parquet, every digit of it:
+    most readers would round such a number. In Parquet a column of labels of several types is text. In CSV,
+    text that a spreadsheet would take for a formula begins with an apostrophe.
 
     Raises:
       InputError: If Parquet would go to a terminal.
@@ -90,16 +92,18 @@ def _encoded(frame: pd.DataFrame, kind: Format) -> bytes:
     if kind == "csv":
         named = frame.set_axis([_harmless(str(name)) for name in frame], axis=1)
         safe = [named.iloc[:, i].map(_harmless) for i in range(named.shape[1])]
-        whole = pd.concat(safe, axis=1) if safe else named
+        whole = as_text(pd.concat(safe, axis=1) if safe else named)
         return whole.to_csv(index=False).encode()
     if kind == "json":
-        lines = [dict(zip(map(str, frame), map(_jsonable, row), strict=True)) for row in _rows(frame)]
+        rows = _rows(as_text(frame))
+        lines = [dict(zip(map(str, frame), map(_jsonable, row), strict=True)) for row in rows]
         return (json.dumps(lines, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
     if kind == "latex":
         shown = [column._replace(cells=list(map(plain_text, column.cells))) for column in columns(frame)]
         right = "".join("r" if column.numeric else "l" for column in shown)
         plain = pd.DataFrame({column.name: column.cells for column in shown})
         return plain.to_latex(index=False, escape=True, column_format=right).encode()
+    frame = as_text(frame)
     mixed = [str(name) for name in frame if frame[name].dtype == object]
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed}).to_parquet(
         index=False

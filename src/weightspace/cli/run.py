@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from weightspace.cli.parse import parse
-from weightspace.errors import InputError, NoResultWarning, check_choice
+from weightspace.errors import InputError, NoResultWarning, check_choice, check_number
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment
 
@@ -96,23 +96,32 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
     platform.start()
     from weightspace.cli.answer import answer
     from weightspace.figures.style import check_formats
-    from weightspace.sweeps.plan import confirm, estimate, print_estimate
+    from weightspace.sweeps.estimate import confirm, estimate, print_estimate
+    from weightspace.sweeps.plan import plan
 
     check_formats(options.format)
-    console, question = Console(), typing.cast(Any, experiment)
+    check_number("lanes", options.lanes, least=1)
+    console = Console()
+    planned = plan(typing.cast(Any, experiment), _stored(options.out), options.lanes)
     if options.dry_run:
-        print_estimate(estimate(question, options.lanes), console)
+        print_estimate(estimate(planned), console)
         return 0
-    confirm(lambda: estimate(question, options.lanes), options.yes, sys.stdin.isatty(), console)
-    from weightspace.sweeps import sweep
+    confirm(planned, options.yes, sys.stdin.isatty(), console)
+    from weightspace.sweeps.ask import see_through
     from weightspace.sweeps.progress import progress_bar
 
     began = time.perf_counter()
     with progress_bar() as progress, warnings.catch_warnings():
         # The answer says so itself, below the table.
         warnings.simplefilter("ignore", NoResultWarning)
-        table = sweep(
-            question, options.out, lanes=options.lanes, engine=options.engine,
-            progress=progress, command=command,
-        )  # fmt: skip
+        table = see_through(
+            lambda _: planned, options.out, engine=options.engine, progress=progress, command=command
+        )
     return answer(experiment, table, options, console, time.perf_counter() - began, progress)
+
+
+def _stored(out: Path) -> Any:
+    """The results that are there already; None where there are none."""
+    from weightspace.store.base import MARKER, Store
+
+    return Store(out, create=False) if (out / MARKER).is_file() else None

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from weightspace.store.exact import digits
+
 
 class Column(NamedTuple):
     """A column as it is shown.
@@ -38,7 +40,7 @@ def text(value: Any) -> str:
         if math.isinf(value):
             return "∞" if value > 0 else "-∞"
         return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.4g}"
-    return str(value)
+    return digits(value) if type(value) is int else str(value)
 
 
 def with_spread(mean: float, sd: float) -> str:

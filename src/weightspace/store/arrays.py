@@ -125,7 +125,14 @@ def outputs_of(names: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def write_arrays(path: Path, arrays: Iterable[tuple[str, np.ndarray]], kind: str, info: Any = None) -> None:
+def write_arrays(
+    path: Path,
+    arrays: Iterable[tuple[str, np.ndarray]],
+    kind: str,
+    info: Any = None,
+    *,
+    flush: bool = True,
+) -> None:
     """Write arrays of any type of number; booleans take a bit each.
 
     Args:
@@ -133,6 +140,7 @@ def write_arrays(path: Path, arrays: Iterable[tuple[str, np.ndarray]], kind: str
       arrays: Names and arrays; if they are made one by one, they need not fit into memory at once.
       kind: What the file is for.
       info: A JSON value to go with them.
+      flush: Wait until they are on the disk.
     """
     stored: dict[str, np.ndarray] = {}
     packed: dict[str, Any] = {}
@@ -141,7 +149,8 @@ def write_arrays(path: Path, arrays: Iterable[tuple[str, np.ndarray]], kind: str
         if how:
             packed[name] = how
     metadata = {"packed": packed, "outputs": outputs_of(stored) if kind == "arrays" else {}, "info": info}
-    write_safetensors(path, stored, kind, {key: json.dumps(value) for key, value in metadata.items()})
+    texts = {key: json.dumps(value) for key, value in metadata.items()}
+    write_safetensors(path, stored, kind, texts, flush=flush)
 
 
 def _encode(name: str, array: Any) -> tuple[np.ndarray, dict[str, Any] | None]:

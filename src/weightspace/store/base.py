@@ -24,7 +24,15 @@ from weightspace.store import provenance
 from weightspace.store.arrays import Tensors, copies, from_tensors, owner, write_arrays
 from weightspace.store.index import FOLDERS, Index, patiently
 from weightspace.store.rows import Record, RunRow, history_table, rows_table
-from weightspace.store.schema import STAMP, DamagedError, check_name, check_stamp, read_parquet, stamp
+from weightspace.store.schema import (
+    STAMP,
+    TRACEBACK,
+    DamagedError,
+    check_name,
+    check_stamp,
+    read_parquet,
+    stamp,
+)  # fmt: skip
 from weightspace.store.work import Work, unfinished
 from weightspace.store.write import sentences, write_json, write_parquet
 
@@ -92,7 +100,15 @@ class Store:
         Raises:
           StoreError: If there is no record of it.
         """
-        return patiently(lambda: _spec(self.record(digest)))
+        return patiently(lambda: _of_row(self.record(digest), "spec") or "")
+
+    def traceback(self, digest: str) -> str | None:
+        """Where in the code a run or derived value failed; None where it did not.
+
+        Raises:
+          StoreError: If there is no record of it.
+        """
+        return patiently(lambda: _of_row(self.record(digest), TRACEBACK))
 
     def record(self, digest: str) -> Record:
         """The record of a run or derived value.
@@ -126,8 +142,18 @@ class Store:
         self._write("runs", cohort, rows, history, arrays)
 
     def write_derived(self, wave: str, rows: Sequence[RunRow], arrays: Mapping[str, np.ndarray]) -> None:
-        """Store derived values; as `write_cohort`, without a history."""
-        self._write("derived", wave, rows, {}, arrays)
+        """Store derived values; as `write_cohort`, without a history.
+
+        Rows whose columns are text have files of their own: whether a number is text in a file is then a
+        matter of its value, not of its neighbours.
+        """
+        groups: dict[frozenset[str], list[RunRow]] = {}
+        for row in rows:
+            groups.setdefault(row.with_text, []).append(row)
+        for group in groups.values():
+            own = {row.digest for row in group}
+            mine = {name: array for name, array in arrays.items() if owner(name)[0] in own}
+            self._write("derived", wave, group, {}, mine)
 
     def _write(
         self,
@@ -258,10 +284,9 @@ def _open_arrays(path: Path, _: tuple[int, int]) -> Tensors:
     return Tensors(path, "arrays")
 
 
-def _spec(record: Record) -> str:
-    table = read_parquet(record.file, "runs", ["digest", "spec"])
-    found = dict(zip(*table.to_pydict().values(), strict=True))
-    return found[record.digest]
+def _of_row(record: Record, column: str) -> str | None:
+    found = read_parquet(record.file, "runs", ["digest", column]).to_pydict()
+    return dict(zip(found["digest"], found.get(column, ()), strict=False)).get(record.digest)
 
 
 def _check_outputs(rows: Sequence[RunRow], arrays: Mapping[str, np.ndarray]) -> None:

@@ -65,8 +65,9 @@ def compact(
         index.records()
         before = len(index.files)
         for folder in FOLDERS:
-            for group in _groups(index, folder, most_rows, most_bytes):
-                _merge(index, folder, group)
+            for alike in _alike(index, folder):
+                for group in _groups(index, alike, most_rows, most_bytes):
+                    _merge(index, folder, group)
         index.records()
         return Compaction(before, len(index.files))
 
@@ -75,14 +76,23 @@ def _keeper(store: Store) -> Lease:
     return Lease(store.root / "work" / ".housekeeping")
 
 
-def _groups(index: Index, folder: str, most_rows: int, most_bytes: int) -> Iterator[list[Path]]:
+def _alike(index: Index, folder: str) -> list[list[Path]]:
+    """The files of a folder by their columns of text: no number becomes text for its neighbours' sake."""
+    found: dict[frozenset[tuple[str, bool]], list[Path]] = {}
+    for path in sorted(index.files):
+        if path.parent.name == folder:
+            found.setdefault(index.files[path][0].exact, []).append(path)
+    return list(found.values())
+
+
+def _groups(index: Index, paths: list[Path], most_rows: int, most_bytes: int) -> Iterator[list[Path]]:
     """Files to be merged into one each; a lone file only where it holds superseded records."""
     group: list[Path] = []
     rows = size = 0
-    for path in sorted(index.files):
+    for path in paths:
         count, bytes_ = len(index.files[path]), _size(sibling(path, "arrays"))
         small = count < most_rows and bytes_ < most_bytes
-        if path.parent.name != folder or not (small or _superseded(index, path)):
+        if not (small or _superseded(index, path)):
             continue
         if group and (rows + count > most_rows or size + bytes_ > most_bytes):
             yield group

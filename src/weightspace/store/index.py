@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from weightspace.errors import StoreError
 from weightspace.store.arrays import kept_outputs
+from weightspace.store.exact import text_columns
 from weightspace.store.rows import Record, sibling
 from weightspace.store.schema import RUNS, DamagedError, digest_of, open_parquet, read_parquet, skip
 
@@ -120,13 +121,14 @@ class Index:
     def _read(self, path: Path) -> list[Record]:
         try:
             # All columns, so that a damaged scalar is found here.
-            table = _with_our_columns(path, read_parquet(path, "runs"))
+            whole = read_parquet(path, "runs")
+            table = _with_our_columns(path, whole)
         except DamagedError as error:
             skip(error, "its runs count as not done")
             return []
         outputs = _outputs(path, table)
         points = _tuples(table["points"]) if _has_history(path, table) else [()] * len(table)
-        return list(_records(path, table, points, outputs))
+        return list(_records(path, table, points, outputs, text_columns(whole.schema)))
 
 
 def _with_our_columns(path: Path, table: pa.Table) -> pa.Table:
@@ -227,7 +229,11 @@ def _tuples(column: pa.ChunkedArray) -> list[tuple[int, ...]]:
 
 
 def _records(
-    path: Path, table: pa.Table, points: list[tuple[int, ...]], outputs: dict[str, frozenset[str]]
+    path: Path,
+    table: pa.Table,
+    points: list[tuple[int, ...]],
+    outputs: dict[str, frozenset[str]],
+    exact: frozenset[tuple[str, bool]],
 ) -> Iterator[Record]:
     columns: dict[str, list[Any]] = table.drop_columns(["points"]).to_pydict()
     none: frozenset[str] = frozenset()
@@ -245,6 +251,7 @@ def _records(
             readings=points[row],
             probes=frozenset(columns["probes"][row]),
             metrics=shared.setdefault(metrics, metrics),
+            exact=exact,
             file=path,
         )
 

@@ -21,9 +21,19 @@ import pyarrow as pa
 from weightspace.errors import InputError
 from weightspace.store.asked import Question, asked_frame, plain_rows
 from weightspace.store.base import Store
+from weightspace.store.exact import as_numbers, as_text, exact_numbers
 from weightspace.store.index import patiently
 from weightspace.store.rows import Record
-from weightspace.store.schema import ERROR, HISTORY, LEADING, RUNS, DamagedError, read_parquet, skip
+from weightspace.store.schema import (
+    ERROR,
+    HISTORY,
+    LEADING,
+    RUNS,
+    TRACEBACK,
+    DamagedError,
+    read_parquet,
+    skip,
+)
 from weightspace.store.settings import settings_of, telling_apart
 
 T = TypeVar("T")
@@ -118,7 +128,9 @@ def history(out: "str | Path | Store", experiment: str | None = None, *, wide: b
 def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
     """The answer to a DuckDB query over the views `results`, `history` (long), `history_wide` and `runs`.
 
-    `runs` has a row for each run and derived value, asked or not: digest, spec, status, outputs, scalars.
+    `runs` has a row for each run and derived value, asked or not: digest, spec, status, outputs, scalars,
+    traceback. A column is text where one of its values is text or a whole number beyond 2^53; its numbers
+    are there by their digits.
 
     >>> sql("out", "SELECT dim, avg(test_accuracy) FROM results GROUP BY dim")  # doctest: +SKIP
 
@@ -199,13 +211,16 @@ def _files(record: Record) -> tuple[Path, ...]:
 def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
     """Digest, status, seconds and the scalars that any of the wanted runs has."""
     shown = ("digest", "status", "seconds", ERROR)
-    hidden = ", ".join(name for name in RUNS.names if name not in shown)
+    hidden = ", ".join(name for name in (*RUNS.names, TRACEBACK) if name not in shown)
     query = f"SELECT * EXCLUDE ({hidden}) FROM runs"
     table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table())
     # Also where all values are missing: a metric that diverged in each run was recorded.
     records = store.records()
     recorded = {name for digest in wanted if digest in records for name in records[digest].metrics}
-    return table.select([n for n in table.column_names if n in RUNS.names or n in recorded]).to_pandas()
+    table = table.select([n for n in table.column_names if n in RUNS.names or n in recorded])
+    numbers = exact_numbers(records[digest] for digest in wanted if digest in records)
+    found = table.to_pandas()
+    return found.assign(**{name: as_numbers(found[name]) for name in numbers if name in found})
 
 
 def _apart(columns: Iterable[str], labels: Sequence[str]) -> dict[str, str]:
@@ -220,8 +235,13 @@ def _views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.Duc
         diverged = [record.digest for record in records if record.status == "diverged"]
         connection.register("diverged_", pa.table({"digest_": pa.array(diverged, pa.string())}))
         _view(connection, "rows_of_runs", RUNS.empty_table(), [(record, record.file) for record in records])
-        scalars = [name for name in connection.table("rows_of_runs").columns if name not in RUNS.names]
-        values = "".join(f", {_value(name)}" for name in scalars)
+        known = connection.table("rows_of_runs").columns
+        scalars = [name for name in known if name not in (*RUNS.names, TRACEBACK, "file_")]
+        exact = {(name, str(record.file)) for record in records for name, _ in record.exact}
+        connection.register("exact_", pa.table(dict(zip(("name_", "of_"), _columns(exact), strict=True))))
+        names = {name for name, _ in exact}
+        values = "".join(f", {(_text if name in names else _value)(name)}" for name in scalars)
+        values += f", {TRACEBACK if TRACEBACK in known else f'NULL::VARCHAR AS {TRACEBACK}'}"
         connection.sql(f"CREATE VIEW runs AS SELECT {', '.join(RUNS.names)}{values} FROM rows_of_runs")
         with_history = [
             (record, record.history)
@@ -229,7 +249,7 @@ def _views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.Duc
             if record.readings and record.history not in damaged
         ]
         _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
-        names = sorted(set(connection.table("rows_of_history").columns) - set(HISTORY.names))
+        names = sorted(set(connection.table("rows_of_history").columns) - {*HISTORY.names, "file_"})
         values = "".join(f", {_value(name)}" for name in names)
         connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
         # A row for each value that was recorded, whether it is one or not.
@@ -255,7 +275,7 @@ def _view(
     connection.register(f"{name}_counting", counting)
     connection.read_parquet(files, union_by_name=True, filename=True).create_view(f"{name}_stored")
     connection.sql(
-        f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename) FROM {name}_stored "
+        f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename), filename AS file_ FROM {name}_stored "
         f"SEMI JOIN {name}_counting ON digest = digest_ AND filename = file_"
     )
 
@@ -271,12 +291,26 @@ def _value(name: str) -> str:
     return f"CASE WHEN {known} THEN {column} END AS {column}"
 
 
+def _text(name: str) -> str:
+    """A column that is text in some files: what others have as numbers by their digits, nothing for NaN."""
+    column, literal = _quoted(name), name.replace("'", "''")
+    own = f"file_ IN (SELECT of_ FROM exact_ WHERE name_ = '{literal}')"
+    value, plain = f"TRY_CAST({column} AS DOUBLE)", f"regexp_replace({column}, '\\.0$', '')"
+    number = f"CASE WHEN NOT isnan({value}) THEN {plain} END"
+    return f"CASE WHEN {own} THEN {column} ELSE {number} END AS {column}"
+
+
+def _columns(pairs: Collection[tuple[str, str]]) -> list[pa.Array]:
+    return [pa.array([pair[place] for pair in pairs], pa.string()) for place in (0, 1)]
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
-    """Labels of several types as text, since a column of SQL has one type."""
+    """Labels of several types as text, since a column of SQL has one type; so are numbers of many digits."""
+    table = as_text(table)
     mixed = [
         name
         for name in table.columns

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from weightspace.errors import StoreError, check_choice
-from weightspace.store.schema import FINISHED, HISTORY, RUNS, STATUSES, check_metrics, digest_of
+from weightspace.store.exact import Scalar, exact_number, needs_text, text_columns, text_field, texts
+from weightspace.store.schema import FINISHED, HISTORY, RUNS, STATUSES, TRACEBACK, check_metrics, digest_of
 
 NETWORK = "network"
 """The output that says what weights alone do not: how inputs are decoded, and the order of the leaves."""
@@ -26,12 +27,13 @@ class RunRow:
       status: `ok`, `diverged`, `failed` or `blocked`.
       seconds: Time it took, without compilation.
       steps: Training steps taken.
-      scalars: Its last scalars by metric; None is "not recorded".
+      scalars: Its last scalars by metric: numbers, whole ones of any size, or text; None is "not recorded".
       outputs: Keys of the outputs kept.
       readings: The steps at which it was evaluated.
       probes: What recorded it, by digest.
       provenance: The id under which its circumstances are stored.
       error: Why it failed or was blocked.
+      traceback: Where in the code it failed.
     """
 
     digest: str
@@ -39,12 +41,18 @@ class RunRow:
     status: str
     seconds: float = 0.0
     steps: int = 0
-    scalars: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    scalars: Mapping[str, Scalar | None] = dataclasses.field(default_factory=dict)
     outputs: tuple[str, ...] = ()
     readings: tuple[int, ...] = ()
     probes: tuple[str, ...] = ()
     provenance: str | None = None
     error: str | None = None
+    traceback: str | None = None
+
+    @property
+    def with_text(self) -> frozenset[str]:
+        """The scalars that no float64 holds."""
+        return frozenset(name for name, value in self.scalars.items() if needs_text([value]))
 
     def __post_init__(self) -> None:
         check_choice("status", self.status, STATUSES)
@@ -69,6 +77,7 @@ class Record:
       readings: The steps of its readings, if its history can be read.
       probes: What recorded it, by digest.
       metrics: Names of all scalars that were recorded.
+      exact: Of its file's columns of text, each with whether it holds numbers.
       provenance: The id of its circumstances.
       written: When, in seconds since 1970.
       file: The Parquet file that holds its row.
@@ -83,6 +92,7 @@ class Record:
     readings: tuple[int, ...]
     probes: frozenset[str]
     metrics: frozenset[str]
+    exact: frozenset[tuple[str, bool]]
     provenance: str | None
     written: float
     file: Path
@@ -124,11 +134,24 @@ def rows_table(rows: Sequence[RunRow], history: pa.Table) -> pa.Table:
     columns["written"] = [time.time()] * len(rows)
     table = pa.table([pa.array(columns[field.name], field.type) for field in RUNS], schema=RUNS)
     for name in sorted({name for row in rows for name in row.scalars}):
-        table = table.append_column(name, floats(name, [row.scalars.get(name) for row in rows]))
+        table = table.append_column(*scalar_column(name, [row.scalars.get(name) for row in rows]))
+    if any(row.traceback for row in rows):
+        table = table.append_column(TRACEBACK, pa.array([row.traceback for row in rows], pa.string()))
     return table
 
 
-_PLAIN = [name for name in RUNS.names if name not in ("metrics", "written")]
+def scalar_column(name: str, values: Sequence[Any]) -> tuple[pa.Field, Any]:
+    """The scalars of one name as a column: float64 if that holds each as it is, else text.
+
+    Raises:
+      StoreError: If one of them is neither a number nor text.
+    """
+    if not needs_text(values):
+        return pa.field(name, pa.float64()), floats(name, values)
+    return text_field(name, numbers=not any(isinstance(v, str) for v in values)), texts(name, values)
+
+
+_PLAIN: list[str] = [name for name in RUNS.names if name not in ("metrics", "written")]
 
 
 def _field(column: str) -> str:
@@ -136,7 +159,7 @@ def _field(column: str) -> str:
     return "readings" if column == "points" else column
 
 
-def _given(scalars: Mapping[str, float | None]) -> set[str]:
+def _given(scalars: Mapping[str, Scalar | None]) -> set[str]:
     return {name for name, value in scalars.items() if value is not None}
 
 
@@ -152,14 +175,20 @@ def _recorded(history: pa.Table) -> dict[str, set[str]]:
 
 def table_rows(table: pa.Table) -> list[RunRow]:
     """The rows of a table of runs, each with the scalars that it has."""
-    names = [name for name in table.column_names if name not in RUNS.names]
+    names = [name for name in table.column_names if name not in (*RUNS.names, TRACEBACK)]
+    numbers = {name for name, number in text_columns(table.schema) if number}
+
+    def scalar(name: str, value: Any) -> Any:
+        return exact_number(value) if name in numbers else value
+
     return [
         RunRow(
             **{name: entry[name] for name in _PLAIN if name not in ("outputs", "points", "probes")},
             outputs=tuple(entry["outputs"]),
             readings=tuple(entry["points"]),
             probes=tuple(entry["probes"]),
-            scalars={name: entry[name] for name in names if entry[name] is not None},
+            scalars={name: scalar(name, entry[name]) for name in names if entry[name] is not None},
+            traceback=entry.get(TRACEBACK),
         )
         for entry in table.to_pylist()
     ]

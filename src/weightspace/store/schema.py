@@ -2,7 +2,8 @@
 
 A run is one row: what it was (digest and canonical JSON), how it ended, what it recorded and its last
 scalars, a float64 column each. Metrics join by name across files, so a file never needs the columns of its
-neighbours: null is "not recorded", NaN is a value. Every file carries a stamp, its kind and schema version; a
+neighbours: null is "not recorded", NaN is a value. What no float64 can hold, text and whole numbers beyond
+2^53, are columns of text (`exact` says how). Every file carries a stamp, its kind and schema version; a
 file of another version is refused, a file that cannot be read is named and skipped.
 """
 
@@ -21,6 +22,8 @@ from weightspace.spec import DIGEST_LENGTH
 
 SCHEMA = 1
 """Version of all files. Raised when a reader of an older version would misread them."""
+WITH_TEXT = 2
+"""Version of files of rows that have columns of text, which readers of version 1 would take for numbers."""
 STAMP = "weightspace"
 """The metadata key of a file's kind and version."""
 STATUSES = ("ok", "diverged", "failed", "blocked")
@@ -43,12 +46,15 @@ RUNS = pa.schema(
         ("written", pa.float64()),
     ]
 )
+TRACEBACK = "traceback"
+"""A column of those files in which a run failed: where in the code it was raised."""
 HISTORY = pa.schema([("digest", pa.string()), ("step", pa.int64())])
 LEADING = ("run", "experiment", "model", "data", "seed", "status", "seconds")
 """The first columns of the table of results; model, data and seed are labels, where they are given."""
 ERROR = "error"
 """The column after them: why a run failed, was blocked or diverged."""
-RESERVED = frozenset((*RUNS.names, *HISTORY.names, *LEADING, "question", "metric", "value", "filename"))
+_OTHERS = (TRACEBACK, "question", "metric", "value", "filename", "file_")
+RESERVED = frozenset((*RUNS.names, *HISTORY.names, *LEADING, *_OTHERS))
 """Names that no metric may have."""
 
 
@@ -87,9 +93,15 @@ def check_name(kind: str, name: str) -> str:
     return name
 
 
-def stamp(kind: str) -> str:
+def stamp(kind: str, schema: int | None = None) -> str:
     """The text that says what a file is."""
-    return json.dumps({"kind": kind, "schema": SCHEMA}, sort_keys=True)
+    return json.dumps({"kind": kind, "schema": SCHEMA if schema is None else schema}, sort_keys=True)
+
+
+def version_of(table: pa.Table, kind: str) -> int:
+    """The version of a file that holds this table."""
+    added = (field for field in table.schema if field.name not in RUNS.names)
+    return WITH_TEXT if kind == "runs" and any(field.type == pa.string() for field in added) else SCHEMA
 
 
 def check_stamp(path: Path, text: str | bytes | None, kind: str) -> None:
@@ -100,10 +112,10 @@ def check_stamp(path: Path, text: str | bytes | None, kind: str) -> None:
         found = None
     if not isinstance(found, dict) or found.get("kind") != kind:
         raise StoreError(f"{path} is not a file of weightspace for {kind}; move it out of the results folder")
-    if found.get("schema") != SCHEMA:
+    if found.get("schema") not in (SCHEMA, WITH_TEXT):
         raise StoreError(
-            f"{path} has schema version {found.get('schema')}, but this weightspace reads version {SCHEMA}; "
-            "use the weightspace that wrote it, or another results folder"
+            f"{path} has schema version {found.get('schema')}, but this weightspace reads version {SCHEMA} "
+            f"and {WITH_TEXT}; use the weightspace that wrote it, or another results folder"
         )
 
 

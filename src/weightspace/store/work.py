@@ -1,7 +1,8 @@
 """Work in hand: what a cohort has so far, until its files are written.
 
 `work/<cohort>/` holds the manifest (the runs in order and how they are batched, so that a restart forms the
-very same cohort), the rows of finished blocks, and the carry of the block in hand. Each is written whole or
+very same cohort), the rows of finished blocks, and the carry of the block in hand; a derived value has such a
+folder of its own until it is stored together with others. Each is written whole or
 not at all; what is damaged is named and computed again.
 """
 
@@ -31,7 +32,7 @@ _BLOCK = re.compile(r"block-(\d+)\.parquet")
 
 
 class Work:
-    """One unfinished cohort.
+    """One unfinished cohort, or derived value.
 
     Attributes:
       cohort: Its name.
@@ -46,15 +47,17 @@ class Work:
         """The right to work on it, shared out among processes."""
         return Lease(self.folder)
 
-    def write_manifest(self, manifest: Mapping[str, Any]) -> None:
+    def write_manifest(self, manifest: Mapping[str, Any], *, flush: bool = True) -> None:
         """Record how the cohort was formed, before anything is computed.
 
         Args:
           manifest: JSON values; `digests`, the list of its runs, is what `status` counts as running.
+          flush: Wait until it is on the disk.
         """
         with sentences(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / "manifest.json", {STAMP: stamp("manifest"), "manifest": dict(manifest)})
+        entry = {STAMP: stamp("manifest"), "manifest": dict(manifest)}
+        write_json(self.folder / "manifest.json", entry, flush=flush)
 
     def manifest(self) -> dict[str, Any] | None:
         """What `write_manifest` recorded; None if there is nothing, or nothing readable.
@@ -135,12 +138,43 @@ class Work:
             found[block] = rows, history.replace_schema_metadata(None), arrays
         return found
 
+    def save_value(self, row: RunRow, arrays: Mapping[str, np.ndarray]) -> None:
+        """Keep a derived value until it is stored with others; it outlives this process at once.
+
+        Nothing waits for the disk, which would take longer than many a value: should the machine fail, the
+        value is damaged or gone, and computed again.
+        """
+        if arrays:
+            write_arrays(self.folder / "value.safetensors", arrays.items(), "arrays", flush=False)
+        table = rows_table([row], history_table({}))
+        write_parquet(self.folder / "value.parquet", table, "runs", flush=False)
+
+    def value(self) -> tuple[RunRow, Mapping[str, np.ndarray]] | None:
+        """What `save_value` kept; None if there is nothing, or nothing readable.
+
+        Raises:
+          StoreError: If another version wrote it.
+        """
+        path = self.folder / "value.parquet"
+        try:
+            (row,) = table_rows(read_parquet(path, "runs"))
+            arrays = copies(Tensors(path.with_suffix(".safetensors"), "arrays")) if row.outputs else {}
+        except FileNotFoundError:
+            return None
+        except DamagedError as error:
+            skip(error, "this value is computed again")
+            return None
+        return row, arrays
+
     def statuses(self) -> dict[str, str]:
-        """By digest, how the runs of finished blocks ended."""
+        """By digest, how the runs of finished blocks ended, and a derived value."""
         found: dict[str, str] = {}
-        for block in self._blocks():
+        for path in (
+            *(self._path(block, "parquet") for block in self._blocks()),
+            self.folder / "value.parquet",
+        ):
             with contextlib.suppress(DamagedError, FileNotFoundError):
-                table = read_parquet(self._path(block, "parquet"), "runs", ["digest", "status"])
+                table = read_parquet(path, "runs", ["digest", "status"])
                 found.update(zip(*table.to_pydict().values(), strict=True))
         return found
 

@@ -23,7 +23,7 @@ import safetensors
 import safetensors.numpy
 
 from weightspace.errors import StoreError
-from weightspace.store.schema import STAMP, stamp
+from weightspace.store.schema import STAMP, stamp, version_of
 
 TEMPORARY = ".tmp"
 """How the names of temporary files end."""
@@ -64,8 +64,12 @@ def _code(error: Exception) -> int:
 
 
 @contextlib.contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, *, flush: bool = True) -> Iterator[Path]:
     """A temporary path whose file takes the place of `path` at the end of the block, if that succeeds.
+
+    Args:
+      path: The file.
+      flush: Wait until it is on the disk. Without, it outlives the process, but perhaps not the machine.
 
     Raises:
       StoreError: If it cannot be written; `path` is then as it was.
@@ -74,9 +78,10 @@ def atomic(path: Path) -> Iterator[Path]:
     try:
         with sentences(path):
             yield temporary
-            _flush(temporary, os.O_RDWR)
+            if flush:
+                _flush(temporary, os.O_RDWR)
             os.replace(temporary, path)
-            if os.name == "posix":
+            if flush and os.name == "posix":
                 _flush(path.parent, os.O_RDONLY)
     finally:
         with contextlib.suppress(OSError):
@@ -91,21 +96,28 @@ def _flush(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, flush: bool = True) -> None:
     """Write a value as JSON, keys sorted."""
     text = json.dumps(value, sort_keys=True, indent=1, allow_nan=False)
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def write_parquet(path: Path, table: pa.Table, kind: str, metadata: Mapping[str, str] | None = None) -> None:
+def write_parquet(
+    path: Path,
+    table: pa.Table,
+    kind: str,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    flush: bool = True,
+) -> None:
     """Write a table with its kind, the schema version and more metadata, if there is any.
 
     Columns that hold NaN have no statistics: these leave NaN out, so that readers would pass over it.
     """
-    stamped = table.replace_schema_metadata({STAMP: stamp(kind), **(metadata or {})})
+    stamped = table.replace_schema_metadata({STAMP: stamp(kind, version_of(table, kind)), **(metadata or {})})
     plain = [name for name in table.column_names if not _holds_nan(table[name])]
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         pq.write_table(
             stamped, temporary, compression="zstd", write_page_checksum=True,
             write_statistics=plain,  # pyright: ignore[reportArgumentType]
@@ -119,7 +131,12 @@ def _holds_nan(column: pa.ChunkedArray) -> bool:
 
 
 def write_safetensors(
-    path: Path, tensors: Mapping[str, np.ndarray], kind: str, metadata: Mapping[str, str] | None = None
+    path: Path,
+    tensors: Mapping[str, np.ndarray],
+    kind: str,
+    metadata: Mapping[str, str] | None = None,
+    *,
+    flush: bool = True,
 ) -> None:
     """Write arrays of types that the format knows, with their kind and metadata.
 
@@ -127,7 +144,7 @@ def write_safetensors(
     the one place that writes.
     """
     plain = {name: in_order(array) for name, array in tensors.items()}
-    with atomic(path) as temporary:
+    with atomic(path, flush=flush) as temporary:
         safetensors.numpy.save_file(plain, temporary, {STAMP: stamp(kind), **(metadata or {})})
 
 

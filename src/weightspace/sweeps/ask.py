@@ -5,19 +5,19 @@ it was. Decisions are made on complete tables only.
 """
 
 import contextlib
+import dataclasses
 import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
 import pandas as pd
 
 from weightspace import compiler, platform
-from weightspace.errors import BlockedError, InputError, NoResultWarning, StoreError, check_number
-from weightspace.node import Derived, Node, Output, fill, outputs_in
+from weightspace.errors import NoResultWarning, StoreError, check_number
+from weightspace.node import Derived, Output, outputs_in
 from weightspace.run import Row, Run
-from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.provenance import collect
 from weightspace.store.read import answers
@@ -26,14 +26,14 @@ from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, form, group
 from weightspace.sweeps.complete import with_earlier_readings
 from weightspace.sweeps.engines import engine_named
-from weightspace.sweeps.engines.base import Engine, Job
+from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
+from weightspace.sweeps.plan import Plan, check_rows, plan
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
 from weightspace.sweeps.requests import (
     DONE,
     Request,
     check_labels_apart,
-    check_run,
     missing,
     ready,
     request_for,
@@ -73,6 +73,28 @@ def sweep(
     """
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
+    return see_through(
+        lambda store: plan(question, store, lanes), out, engine=engine, progress=progress, command=command
+    )
+
+
+def see_through(
+    planned: Callable[[Store], Plan],
+    out: Folder,
+    *,
+    engine: str | Engine = "local",
+    progress: Silent | None = None,
+    command: list[str] | None = None,
+) -> pd.DataFrame:
+    """Carry out a plan, made before or from the store: `sweep` without its checks.
+
+    Args:
+      planned: Gives the plan.
+      out: Folder of results.
+      engine: Where jobs are carried out.
+      progress: What to tell of the progress.
+      command: What provenance names as the command.
+    """
     compiler.guard()
     platform.check_settings()
     workers, store = engine_named(engine), Store(check_folder(out))
@@ -86,7 +108,7 @@ def sweep(
 
     try:
         with platform.draws():
-            table = Driver(store, provenance, lanes, workers, progress or Silent()).drive(question)
+            table = Driver(store, provenance, planned(store), workers, progress or Silent()).drive()
     except BaseException:
         # What went wrong first is the better news, even if the end cannot be noted.
         with contextlib.suppress(StoreError):
@@ -94,7 +116,7 @@ def sweep(
         raise
     close(0)
     if text := without_result(table):
-        warnings.warn(NoResultWarning(text), stacklevel=2)
+        warnings.warn(NoResultWarning(text), stacklevel=3)
     return table
 
 
@@ -119,35 +141,34 @@ def _pairs(rows: Iterable[Row]) -> list[tuple[dict[str, Any], str]]:
 
 
 class Driver:
-    """One sweep: the store, how to batch, where to run."""
+    """One sweep: the store, what is planned, where to run."""
 
-    def __init__(self, store: Store, provenance: str, lanes: int | None, engine: Engine, progress: Silent):
+    def __init__(self, store: Store, provenance: str, planned: Plan, engine: Engine, progress: Silent):
         self.store = store
         self.provenance = provenance
-        self.lanes = lanes
+        self.planned = planned
         self.engine = engine
         self.progress = progress
         self.tried: dict[str, int] = {}
+        self.began = time.time()
 
-    def drive(self, experiment: Question) -> pd.DataFrame:
-        """Replay the experiment's generator against the store until it asks for nothing more."""
+    def drive(self) -> pd.DataFrame:
+        """Replay the question against the store until it asks for nothing more."""
+        question, rows = self.planned.question, self.planned.rows
         asked: list[Row] = []
-        generator = experiment.ask()
         try:
-            rows = next(generator)
-            experiment.fields()  # raises where a setting cannot be recorded
             while True:
-                self._check(rows)
                 asked += rows
                 check_labels_apart(asked)
                 # Before anything is computed: a long sweep can be looked at while it goes on.
-                self._note(experiment, asked)
+                self._note(question, asked)
                 self.answer(rows)
-                rows = generator.send(self._table(experiment.name, asked))
+                rows = self.planned.asking.send(self._table(question.name, asked))
+                check_rows(rows)
         except StopIteration:
             pass
-        check_asked(experiment.name, asked)
-        return self._table(experiment.name, asked)
+        check_asked(question.name, asked)
+        return self._table(question.name, asked)
 
     def _note(self, experiment: Question, rows: list[Row]) -> None:
         self.store.ask(experiment.name, _pairs(rows), experiment.fields())
@@ -155,12 +176,6 @@ class Driver:
     def _table(self, name: str, rows: list[Row]) -> pd.DataFrame:
         """The rows asked so far, and no others: neither a folder nor half a sweep may change a decision."""
         return answers(self.store, name, _pairs(rows))
-
-    def _check(self, rows: list[Row]) -> None:
-        """Raise what can be said against any run that the rows need."""
-        for request in missing(rows, lambda _: False).values():
-            if isinstance(request.node, Run):
-                check_run(request)
 
     def answer(self, rows: list[Row]) -> None:
         """Compute what the rows need and the store lacks, wave after wave."""
@@ -209,16 +224,18 @@ class Driver:
         ]
         for request in wave:
             self.tried[request.node.digest] = self.tried.get(request.node.digest, 0) + 1
-        derived = [request.node for request in wave if isinstance(request.node, Derived)]
+        derived = [request for request in wave if isinstance(request.node, Derived)]
         if derived:
+            self.progress.expect_values(len(derived))
             self._derive(derived)
         if runs:
-            cohorts = self.plan(runs)
+            cohorts = self.cohorts(runs)
             self.progress.expect(len(runs), sum(len(c.requests) * c.steps for c in cohorts))
             self._train(cohorts)
 
-    def plan(self, runs: list[Request]) -> list[Cohort]:
+    def cohorts(self, runs: list[Request]) -> list[Cohort]:
         """Cohorts left unfinished are formed as they were; the rest anew."""
+        prepared, lanes = self.planned.prepared, self.planned.lanes
         open_requests = {request.node.digest: request for request in runs}
         cohorts = []
         for work in self.store.unfinished():
@@ -228,54 +245,44 @@ class Driver:
             members = [open_requests.get(digest) for digest in manifest["digests"]]
             if any(member is None for member in members):
                 continue
-            again = form([m for m in members if m is not None], manifest["lanes"])
+            again = form([m for m in members if m is not None], manifest["lanes"], prepared)
             if again.name == manifest["cohort"]:
                 cohorts.append(again)
                 for digest in manifest["digests"]:
                     del open_requests[digest]
         shapes = self._shapes(open_requests.values())
-        return cohorts + group(open_requests.values(), shapes, self.lanes, backend())
+        return cohorts + group(open_requests.values(), shapes, lanes, backend(), prepared)
 
     def _shapes(self, requests: Iterable[Request]) -> dict[Output, Any]:
         outputs = {output for request in requests for output in outputs_in(request.node)}
         return {output: self.store.blank(output.of.digest, output.key) for output in outputs}
 
     def _train(self, cohorts: list[Cohort]) -> None:
-        """Carry out cohorts; those that another process works on are waited for."""
-        jobs = [Job(cohort, self.store.root, self.provenance) for cohort in cohorts]
+        self._see_through([CohortJob(cohort, self.store.root, self.provenance) for cohort in cohorts])
+
+    def _derive(self, requests: list[Request]) -> None:
+        """Values are divided into a few jobs for each that the engine carries out at once."""
+        workers = getattr(self.engine, "workers", 1)
+        size = len(requests) if workers == 1 else -(-len(requests) // (4 * workers))
+        parts = [tuple(requests[i : i + size]) for i in range(0, len(requests), size)]
+        self._see_through([DerivedJob(part, self.store.root, self.provenance, self.began) for part in parts])
+
+    def _see_through(self, jobs: Sequence[Job]) -> None:
+        """Carry out jobs; what another process works on is waited for."""
         while jobs:
             came_back = self.engine.imap(jobs, self.progress)
             elsewhere = [done.job for done in came_back if done.held_by is not None]
-            jobs = [job for job in elsewhere if not self._finished_elsewhere(job)]
+            jobs = [job for held in elsewhere if (job := self._left(held)) is not None]
             if jobs:
                 self.progress.note("waiting for another process")
                 time.sleep(1.0)
 
-    def _finished_elsewhere(self, job: Job) -> bool:
-        return all(self._satisfied(request) for request in job.cohort.requests)
-
-    def _derive(self, nodes: list[Derived]) -> None:
-        rows, arrays = [], {}
-        for node in nodes:
-            began = time.perf_counter()
-            try:
-                made = fill(node, self._arrays(node)).compute()
-            except (BlockedError, InputError, ArithmeticError, ValueError, TypeError, RuntimeError) as error:
-                text = f"{type(error).__name__}: {error}"
-                rows.append(row_of(node, "failed", self.provenance, error=text))
-                continue
-            seconds = time.perf_counter() - began
-            metrics = {name: float(v) for name, v in made.items() if isinstance(v, int | float)}
-            kept = {name: value for name, value in made.items() if name not in metrics}
-            for name, value in kept.items():
-                arrays |= to_tensors(node.digest, name, jax.device_get(value))
-            rows.append(
-                row_of(node, "ok", self.provenance, seconds=seconds, outputs=sorted(kept), metrics=metrics)
-            )
-        self.store.write_derived(f"wave-{rows[0].digest[:16]}", rows, arrays)
-
-    def _arrays(self, node: Node) -> dict[Output, Any]:
-        return {o: self.store.output(o.of.digest, o.key) for o in outputs_in(node)}
+    def _left(self, job: Job) -> Job | None:
+        """What of a job is not finished yet."""
+        left = tuple(request for request in job.requests if not self._satisfied(request))
+        if isinstance(job, DerivedJob):
+            return dataclasses.replace(job, requests=left) if left else None
+        return job if left else None
 
 
 def _blocked_by(parent: Record) -> str:

@@ -14,10 +14,11 @@ import jax
 
 from weightspace.node import Output, outputs_in
 from weightspace.run import Run
+from weightspace.sweeps.prepared import Preparations, probe_groups
+from weightspace.sweeps.prepared import prepare as prepare
 from weightspace.sweeps.requests import Request, total_steps
 from weightspace.training.block import BlockKey
 from weightspace.training.lanes import Cost, lanes_for
-from weightspace.training.resolve import Resolved, resolve, resolve_probes
 from weightspace.training.step import layout_of_run
 
 LARGEST = 256
@@ -34,6 +35,7 @@ class Cohort:
       readings: Readings that all of them share.
       lanes: Runs a device works on at once.
       steps: Steps of each run.
+      prepared: Its runs resolved, and others; left behind where a cohort goes to another process.
     """
 
     name: str
@@ -41,6 +43,20 @@ class Cohort:
     readings: tuple[int, ...]
     lanes: int
     steps: int
+    prepared: Preparations = dataclasses.field(default_factory=Preparations, compare=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"prepared": Preparations()}
+
+    @property
+    def devices(self) -> int:
+        """Devices that work on it: by the whole of it, for the last block is padded."""
+        return min(jax.local_device_count(), -(-len(self.requests) // self.lanes))
+
+    def key(self, arrays: Mapping[Output, Any]) -> BlockKey:
+        """What its program is compiled for; arrays, or shapes, for each output that its first run takes."""
+        first = self.prepared(self.requests[0], arrays)
+        return first.key(self.runs[0].precision, self.lanes, self.devices)
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -66,7 +82,11 @@ class Cohort:
 
 
 def group(
-    requests: Iterable[Request], shapes: Mapping[Output, Any], lanes: int | None, backend: str
+    requests: Iterable[Request],
+    shapes: Mapping[Output, Any],
+    lanes: int | None,
+    backend: str,
+    prepared: Preparations | None = None,
 ) -> list[Cohort]:
     """Cut the runs of a wave into cohorts.
 
@@ -75,26 +95,29 @@ def group(
       shapes: For each output they take, arrays or shapes of it.
       lanes: Lanes to use, or None for the table's.
       backend: `cpu`, `gpu` or `tpu`.
+      prepared: What is prepared already; it is added to.
     """
+    prepared = prepared or Preparations()
     groups: dict[Any, list[Request]] = {}
     for request in requests:
-        groups.setdefault(_signature(request, shapes), []).append(request)
+        groups.setdefault(_signature(request, shapes, prepared), []).append(request)
     cohorts = []
     for members in groups.values():
         members = sorted(members, key=lambda request: request.node.digest)
         width = lanes or default_lanes(members[0].node, backend)
         # Cohorts are whole numbers of lanes, so that no more than the last block is padded.
         step = max(1, LARGEST // width) * width
-        cohorts += [form(members[i : i + step], width) for i in range(0, len(members), step)]
+        cohorts += [form(members[i : i + step], width, prepared) for i in range(0, len(members), step)]
     return cohorts
 
 
-def form(members: Sequence[Request], lanes: int) -> Cohort:
+def form(members: Sequence[Request], lanes: int, prepared: Preparations | None = None) -> Cohort:
     """A cohort of runs of one signature."""
     first = members[0]
     parts = [*(r.node.digest for r in members), *(p.digest for p in first.probes), *map(str, first.readings)]
     name = hashlib.sha256(":".join([*parts, str(lanes)]).encode()).hexdigest()[:16]
-    return Cohort(name, tuple(members), first.readings, lanes, total_steps(first.node)[0])  # pyright: ignore[reportArgumentType]
+    steps = total_steps(first.node)[0]  # pyright: ignore[reportArgumentType]
+    return Cohort(name, tuple(members), first.readings, lanes, steps, prepared or Preparations())
 
 
 def default_lanes(run: Any, backend: str) -> int:
@@ -104,42 +127,18 @@ def default_lanes(run: Any, backend: str) -> int:
     return lanes_for(Cost(layout.size, run.recipe.batch, convolutional), backend)
 
 
-def _signature(request: Request, shapes: Mapping[Output, Any]) -> Any:
+def _signature(request: Request, shapes: Mapping[Output, Any], prepared: Preparations) -> Any:
     run = request.node
     assert isinstance(run, Run)
     outputs = outputs_in(run)
-    resolved, probes, groups = prepare(request, {o: shapes[o] for o in outputs})
-    key = BlockKey.of(resolved, probes, groups, run.precision, 1, 1)
+    made = prepared(request, {o: shapes[o] for o in outputs})
+    resolved, probes, _ = made
+    key = made.key(run.precision, 1, 1)
     shared = tuple((o.of.digest, o.key) for o in outputs if o.shared)
     # The probes' own numbers are common too: snapshots at other steps are read in another cohort.
-    numbers = (_bits(resolved), _bits(probes)) if not shared else (_bits(probes),)
+    own = () if shared else resolved.common_values()
+    numbers = (own, probes.common_values())
     return key, shared, numbers, request.readings, total_steps(run)
-
-
-def _bits(resolved: Resolved) -> tuple[bytes, ...]:
-    return resolved.common_values()
-
-
-def prepare(
-    request: Request, arrays: Mapping[Output, Any]
-) -> tuple[Resolved, Resolved, tuple[tuple[int, ...], ...]]:
-    """A run and its probes as arrays, and which probes are read together."""
-    run = request.node
-    assert isinstance(run, Run)
-    total, per_epoch = total_steps(run)
-    resolved = resolve(run, arrays, total, per_epoch)
-    probes = resolve_probes(request.probes, total, per_epoch, run.precision.storage)
-    return resolved, probes, probe_groups(request, total, per_epoch)
-
-
-def probe_groups(request: Request, total: int, per_epoch: int) -> tuple[tuple[int, ...], ...]:
-    """Indices of the probes that are read together: first those of the readings, then each other.
-
-    A probe whose own points are the readings is one of the first: what it measures there is shared.
-    """
-    own = [probe.readings(total, per_epoch) for probe in request.probes]
-    watched = tuple(i for i, points in enumerate(own) if points in (None, request.readings))
-    return (watched, *((i,) for i in range(len(own)) if i not in watched))
 
 
 def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:

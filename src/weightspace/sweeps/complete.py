@@ -64,7 +64,7 @@ def _scalars(old: Record) -> dict[str, float]:
     return {name: line[name] for name in old.metrics if line.get(name) is not None}
 
 
-def _equal(one: float, other: float | None) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     """Whether two values of a column are the same, or there is one only."""
     return other is None or one == other or (one != one and other != other)
 

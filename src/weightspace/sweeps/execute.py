@@ -19,14 +19,16 @@ from weightspace.errors import StoreError
 from weightspace.node import Output, fill, outputs_in
 from weightspace.run import Run
 from weightspace.store.base import Store
-from weightspace.sweeps.cohorts import Cohort, prepare, reading_plan
+from weightspace.sweeps.cohorts import Cohort, reading_plan
 from weightspace.sweeps.complete import carry_over
 from weightspace.sweeps.memory import lanes_that_fit, run_bytes
+from weightspace.sweeps.prepared import Preparations
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.requests import Request, satisfied
 from weightspace.sweeps.rows import Reading, Results, block_results, row_of
 from weightspace.sweeps.trouble import Search, loss_trouble, on_host
-from weightspace.training.block import SEGMENTS, Block, BlockKey, block_for
+from weightspace.training.block import SEGMENTS, Block, block_for
+from weightspace.training.resolve import Resolved
 from weightspace.training.step import layout_of_run
 from weightspace.tree import from_numbers, to_numbers
 
@@ -54,16 +56,15 @@ def carry_out(cohort: Cohort, store: Store, provenance: str, progress: Silent) -
     progress.finished(len(done))
     progress.advance(len(done) * cohort.steps, 0.0)
     todo = [request for request in cohort.requests if request.node.digest not in done]
-    worker = _Worker(store, work, provenance, progress, 1 + max(blocks, default=-1))
+    worker = _Worker(store, work, provenance, progress, 1 + max(blocks, default=-1), cohort.prepared)
     try:
         worker.train(todo, cohort, results)
     except (KeyboardInterrupt, StoreError):
         raise
     except Exception as error:
         finished = {row.digest for row in results.rows}
-        text = f"{type(error).__name__}: {error}"
         failed = [r.node for r in todo if r.node.digest not in finished]
-        results.rows += [row_of(run, "failed", provenance, error=text) for run in failed]
+        results.rows += [row_of(run, "failed", provenance, raised=error) for run in failed]
         progress.finished(len(failed))
     for place, row in enumerate(results.rows):
         results.rows[place], earlier = carry_over(store, row, results.history)
@@ -80,6 +81,7 @@ class _Worker:
     provenance: str
     progress: Silent
     next_block: int
+    prepared: Preparations
     compile_seconds: float = 0.0
 
     def train(self, todo: Sequence[Request], cohort: Cohort, results: Results) -> None:
@@ -87,8 +89,7 @@ class _Worker:
         lanes = cohort.lanes
         now: Sequence[Request] = ()
         while todo:
-            # By the whole cohort: the last block is padded, for a smaller one would be another program.
-            devices = min(jax.local_device_count(), -(-len(cohort.requests) // lanes))
+            devices = dataclasses.replace(cohort, lanes=lanes).devices
             try:
                 size = self._block_size(todo[0], lanes, devices)
                 lanes = size // devices
@@ -102,29 +103,33 @@ class _Worker:
     def _arrays(self, run: Run) -> Mapping[Output, Any]:
         return {output: self.store.output(output.of.digest, output.key) for output in outputs_in(run)}
 
+    def _resolved(self, request: Request) -> Resolved:
+        run = request.node
+        assert isinstance(run, Run)
+        arrays = self._arrays(run)
+        return self.prepared(request, arrays).with_arrays(run, arrays)
+
     def _block_size(self, request: Request, lanes: int, devices: int) -> int:
         run = request.node
         assert isinstance(run, Run)
         arrays = self._arrays(run)
         # What other nodes made was no array yet when the run was asked for; runs of a cohort have one shape.
         fill(run, arrays).space.check(layout_of_run(run))
-        resolved, probes, groups = prepare(request, arrays)
-        key = BlockKey.of(resolved, probes, groups, run.precision, lanes, devices)
+        planned = self.prepared(request, arrays)
+        key = planned.key(run.precision, lanes, devices)
         block = block_for(key)
-        each = run_bytes(key, resolved, probes, block.feed(run))
+        each = run_bytes(key, planned.run, block.feed(run))
         return devices * lanes_that_fit(lanes, each, devices, temporaries=block.memory() or 0)
 
     def _train_block(self, requests: Sequence[Request], lanes: int, devices: int) -> Results:
         run = requests[0].node
         assert isinstance(run, Run)
-        prepared = [prepare(r, self._arrays(r.node)) for r in requests]  # pyright: ignore[reportArgumentType]
-        _, probes, groups = prepared[0]
-        resolved = [runs for runs, _, _ in prepared]
-        key = BlockKey.of(resolved[0], probes, groups, run.precision, lanes, devices)
-        block = block_for(key)
+        resolved = [self._resolved(request) for request in requests]
+        first = self.prepared(requests[0], {o: self.store.blank(o.of.digest, o.key) for o in outputs_in(run)})
+        block = block_for(first.key(run.precision, lanes, devices))
         compiled_before = block.compile_seconds
-        padded = resolved + [resolved[-1]] * (key.size - len(resolved))
-        training = _Training(block, block.put_runs(padded, probes), block.feed(run), requests, self)
+        padded = resolved + [resolved[-1]] * (block.key.size - len(resolved))
+        training = _Training(block, block.put_runs(padded, first.probes), block.feed(run), requests, self)
         found = training.go()
         self.compile_seconds += block.compile_seconds - compiled_before
         self.work.append_rows(self.next_block, found.rows, found.history, found.arrays)

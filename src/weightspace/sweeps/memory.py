@@ -1,38 +1,26 @@
 """Does a block fit? What a run carries is measured exactly, without computing anything.
 
-`jax.eval_shape` of the program's start gives carry and fixed arrays of one run; XLA's own analysis gives the
+The trace of the program's start gives carry and fixed arrays of one run; XLA's own analysis gives the
 temporaries once a program is compiled. What does not fit halves the lanes.
 """
-
-import functools
-from typing import Any
 
 import jax
 import psutil
 
-from weightspace import platform, tree
+from weightspace import tree
 from weightspace.errors import InputError
-from weightspace.training.block import BlockKey, rebuild_run
+from weightspace.training.block import BlockKey, block_for
 from weightspace.training.carry import Feed
-from weightspace.training.program import Program
 from weightspace.training.resolve import Resolved
 
 SHARE = 0.8
 """The share of a device's memory that a block may take."""
 
 
-def run_bytes(key: BlockKey, run: Resolved, probes: Resolved, feed: Feed) -> int:
+def run_bytes(key: BlockKey, run: Resolved, feed: Feed) -> int:
     """Bytes of one run's leaves, frame and carry."""
-    with platform.arithmetic(key.dtype, key.matmul):
-        program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
-        start = functools.partial(_start, program, key)
-        frame, carry = jax.eval_shape(start, run.leaves, feed)
-    leaves = sum(leaf.nbytes for leaf, shared in zip(run.leaves, run.common, strict=True) if not shared)
-    return leaves + tree.nbytes(frame) + tree.nbytes(carry)
-
-
-def _start(program: Program, key: BlockKey, leaves: Any, feed: Feed) -> Any:
-    return program.start(rebuild_run(key, leaves), feed)
+    leaves = [leaf for leaf, shared in zip(run.leaves, run.common, strict=True) if not shared]
+    return tree.nbytes(leaves) + tree.nbytes(block_for(key).started(feed))
 
 
 def device_bytes(devices: int) -> int:

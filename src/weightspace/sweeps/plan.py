@@ -1,244 +1,202 @@
-"""What a sweep would do and cost, before it is begun: runs, cohorts, programs, minutes, memory and disk.
+"""Plan: what a question asks, what of it the store lacks, and the cohorts that would train it.
 
-Shapes are exact, since `eval_shape` runs the program without computing. Minutes are an estimate: XLA's count
-of a step's operations and bytes over round rates of the backend, and a flat price for each compilation;
-evaluations are not in it.
+Made once: `--dry-run` and the question before hours of work read its cost, and the sweep goes on with it, so
+that a question is asked, a run checked and resolved, and a program's start traced one time each. Cohorts of
+later waves take shapes that are told without computing; they are formed only where somebody asks for them.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+import functools
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
-from weightspace import platform, tree
-from weightspace.errors import InputError, WeightspaceError, check_number
-from weightspace.node import Node, Output, fill, outputs_in
-from weightspace.run import Run
-from weightspace.sweeps.ask import Question, check_asked
-from weightspace.sweeps.cohorts import Cohort, backend, group, prepare
-from weightspace.sweeps.memory import device_bytes, run_bytes
-from weightspace.sweeps.requests import Request, check_run, missing
+from weightspace import platform
+from weightspace.node import Node, Output, ancestors, fill, outputs_in
+from weightspace.run import Row, Run
+from weightspace.store.base import Store
+from weightspace.store.rows import Record
+from weightspace.sweeps.cohorts import Cohort, backend, group
+from weightspace.sweeps.complete import with_earlier_readings
+from weightspace.sweeps.prepared import Preparations
+from weightspace.sweeps.question import Question, check_asked
+from weightspace.sweeps.requests import Request, check_run, missing, satisfied
 from weightspace.training.block import BlockKey, block_for, rebuild_run
 from weightspace.training.program import Program
 
-RATES = {  # operations a second, bytes a second, seconds of overhead a step, seconds a compilation
-    "cpu": (7e10, 2.4e10, 2e-5, 6.0),
-    "gpu": (1.0e13, 1.5e12, 6e-5, 15.0),
-}
-CACHED = 2**25
-"""Bytes of a run that a processor's cache may hold: their traffic costs no more than the arithmetic."""
-ASK_ABOVE_MINUTES = 60.0
 
-
-class ProgramError(InputError):
-    """A training program cannot be built, as where a user's model raises in training mode."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Estimate:
-    """What a sweep would cost.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Plan:
+    """The first rows of a question, and what they need.
 
     Attributes:
-      runs: Trainings, those of parents included.
-      derived: Other nodes.
-      cohorts: Groups of runs that are worked through together.
-      programs: Programs to compile.
-      run_steps: Training steps of all runs together.
-      minutes: Estimated time on this machine.
-      memory: Bytes of the largest block on one device.
-      disk: Bytes of outputs and histories, uncompressed.
+      question: Who asks.
+      asking: What the question yields after the first rows, as it is told their table.
+      rows: The first rows.
+      needed: All nodes that they need, by digest.
+      wanted: Those of them that the store lacks.
+      store: Where results are kept; None for an empty one.
+      lanes: Runs a device works on at once; None takes the table's.
+      prepared: Runs as they were resolved, for the sweep that follows.
     """
 
-    runs: int
-    derived: int
-    cohorts: int
-    programs: int
-    run_steps: int
-    minutes: float
-    memory: int
-    disk: int
+    question: Question
+    asking: Generator[list[Row], Any, None]
+    rows: list[Row]
+    needed: Mapping[str, Request]
+    wanted: Mapping[str, Request]
+    store: Store | None
+    lanes: int | None
+    prepared: Preparations = dataclasses.field(default_factory=Preparations)
+
+    @functools.cached_property
+    def blocked(self) -> frozenset[str]:
+        """Digests of what is wanted and cannot be had: an ancestor of it diverged."""
+        records = _records(self.store)
+        found: dict[str, bool] = {}
+
+        def gone(node: Node) -> bool:
+            record = records.get(node.digest)
+            return node.digest not in self.wanted and record is not None and record.status == "diverged"
+
+        for node in _parents_first(request.node for request in self.wanted.values()):
+            found[node.digest] = any(found.get(p.digest, False) or gone(p) for p in node.parents)
+        return frozenset(digest for digest in self.wanted if found[digest])
+
+    @functools.cached_property
+    def derived(self) -> tuple[Request, ...]:
+        """Derived values to compute."""
+        return tuple(request for request in self._open if not isinstance(request.node, Run))
+
+    @functools.cached_property
+    def runs(self) -> tuple[Request, ...]:
+        """Runs to train."""
+        return tuple(request for request in self._open if isinstance(request.node, Run))
+
+    @functools.cached_property
+    def _open(self) -> list[Request]:
+        return [request for digest, request in self.wanted.items() if digest not in self.blocked]
+
+    @functools.cached_property
+    def cohorts(self) -> tuple[Cohort, ...]:
+        """All runs to train, in cohorts: those of a wave after those of the waves before it."""
+        for wave in _waves(self.runs):
+            for cohort in group(wave, self.shapes, self.lanes, backend(), self.prepared):
+                self.shapes.trained_by |= dict.fromkeys(cohort.digests, cohort)
+        return tuple(dict.fromkeys(self.shapes.trained_by.values()))
+
+    @functools.cached_property
+    def shapes(self) -> "Shapes":
+        """Of each output that runs take."""
+        return Shapes(self)
 
 
-def estimate(question: Question, lanes: int | None = None) -> Estimate:
-    """The cost of the first rows an experiment asks for, with all they depend on, from an empty store.
+def plan(question: Question, store: Store | None = None, lanes: int | None = None) -> Plan:
+    """Ask a question, check all it needs, and find what a store lacks.
+
+    Args:
+      question: The question.
+      store: Where results are kept; None for an empty one.
+      lanes: Runs a device works on at once; None takes the table's.
 
     Raises:
       InputError: If it asks for nothing, or for something that makes no sense.
-      ProgramError: If a program cannot be built; a sweep records that run by run.
     """
-    check_number("lanes", lanes, least=1)
-    rows = next(question.ask(), [])
-    check_asked(question.name, rows)
+    asking = question.ask()
+    rows = next(asking, None)
+    if rows is None:
+        check_asked(question.name, [])
+    rows = rows or []
     question.fields()  # raises where a setting cannot be recorded
-    wanted = missing(rows, lambda _: False)
-    runs = [request for request in wanted.values() if isinstance(request.node, Run)]
-    for request in runs:
-        check_run(request)
-    with _building():
-        return _estimate(wanted, runs, lanes)
+    needed = check_rows(rows)
+    records = _records(store)
+    wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)))
+    wanted = {digest: with_earlier_readings(r, records.get(digest)) for digest, r in wanted.items()}
+    return Plan(question, asking, rows, needed, wanted, store, lanes)
 
 
-@contextlib.contextmanager
-def _building() -> Iterator[None]:
-    try:
-        yield
-    except WeightspaceError:
-        raise
-    except Exception as error:
-        text = " ".join(str(error).split())
-        raise ProgramError(f"a program cannot be built ({type(error).__name__}: {text})") from error
+def check_rows(rows: Iterable[Row]) -> dict[str, Request]:
+    """All that rows need; raises what can be said against any run of it."""
+    needed = missing(rows, lambda _: False)
+    for request in needed.values():
+        if isinstance(request.node, Run):
+            check_run(request)
+    return needed
 
 
-def _estimate(wanted: dict[str, Request], runs: list[Request], lanes: int | None) -> Estimate:
-    shapes = _Blanks(wanted)
-    cohorts = [cohort for wave in _waves(runs) for cohort in group(wave, shapes, lanes, backend())]
-    keys = {cohort.name: _key(cohort, shapes) for cohort in cohorts}
-    programs = {dataclasses.replace(key, devices=1) for key, *_ in keys.values()}
-    seconds, memory, disk = 0.0, 0, 0
-    for cohort in cohorts:
-        key, resolved, probes = keys[cohort.name]
-        feed = block_for(key).feed(cohort.runs[0])
-        each = run_bytes(key, resolved, probes, feed)
-        memory = max(memory, cohort.lanes * each)
-        blocks = -(-len(cohort.requests) // (cohort.lanes * jax.local_device_count()))
-        seconds += blocks * cohort.lanes * cohort.steps * _step_seconds(key, resolved, probes, feed, each)
-        kept = sum(tree.nbytes(shapes.outputs(request)) for request in cohort.requests[:1])
-        disk += len(cohort.requests) * (kept + 80 * len(cohort.readings))
-    seconds += len(programs) * RATES.get(backend(), RATES["gpu"])[3]
-    steps = sum(len(cohort.requests) * cohort.steps for cohort in cohorts)
-    derived = len(wanted) - len(runs)
-    return Estimate(len(runs), derived, len(cohorts), len(programs), steps, seconds / 60, memory, disk)
+def _records(store: Store | None) -> Mapping[str, Record]:
+    return {} if store is None else store.records()
 
 
-def _waves(runs: list[Request]) -> list[list[Request]]:
+def _parents_first(nodes: Iterable[Node]) -> list[Node]:
+    return list(ancestors(nodes).values())
+
+
+def _waves(runs: Iterable[Request]) -> list[list[Request]]:
     """Runs by the number of trainings that must come before them."""
+    runs = list(runs)
     depths: dict[str, int] = {}
-
-    def depth(node: Node) -> int:
-        if node.digest not in depths:
-            before = (depth(output.of) for output in outputs_in(node))
-            depths[node.digest] = isinstance(node, Run) + max(before, default=0)
-        return depths[node.digest]
-
+    for node in _parents_first(request.node for request in runs):
+        before = max((depths[parent.digest] for parent in node.parents), default=0)
+        depths[node.digest] = isinstance(node, Run) + before
     waves: dict[int, list[Request]] = {}
     for request in runs:
-        waves.setdefault(depth(request.node), []).append(request)
+        waves.setdefault(depths[request.node.digest], []).append(request)
     return [waves[number] for number in sorted(waves)]
 
 
-def _key(cohort: Cohort, shapes: "_Blanks") -> tuple[BlockKey, Any, Any]:
-    first = cohort.requests[0]
-    resolved, probes, groups = prepare(first, {o: shapes[o] for o in outputs_in(first.node)})
-    return BlockKey.of(resolved, probes, groups, cohort.runs[0].precision, cohort.lanes, 1), resolved, probes
+class Shapes(dict[Output, Any]):
+    """For each output, zeros of its shape that take no memory; found without computing.
 
+    Attributes:
+      trained_by: The cohorts planned so far, by the digests of their runs.
+    """
 
-def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any, each: int) -> float:
-    operations, moved, overhead, _ = RATES.get(backend(), RATES["gpu"])
-    with platform.arithmetic(key.dtype, key.matmul):
-        program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
-        frame, carry = jax.eval_shape(
-            lambda leaves: program.start(rebuild_run(key, leaves), feed), run.leaves
-        )
-
-        def step(leaves: Any, frame: Any, carry: Any) -> Any:
-            return program.step(rebuild_run(key, leaves), feed, frame, carry, jnp.int32(1))
-
-        cost = jax.jit(step).lower(run.leaves, frame, carry).cost_analysis() or {}
-    # Of the data set a step reads no more than its batch, but XLA counts the whole of it.
-    traffic = cost.get("bytes accessed", 0) - tree.nbytes(feed) if each > CACHED else 0
-    return max(cost.get("flops", 0) / operations, traffic / moved) + overhead
-
-
-class _Blanks(dict[Output, Any]):
-    """For each output, zeros of its shape that take no memory; found without computing."""
-
-    def __init__(self, requests: dict[str, Request]):
+    def __init__(self, plan: Plan):
         super().__init__()
-        self.requests = requests
-        self.made: dict[str, dict[str, Any]] = {}
+        self.plan = plan
+        self.trained_by: dict[str, Cohort] = {}
+        self._ends: dict[BlockKey, dict[str, Any]] = {}
 
     def __missing__(self, output: Output) -> Any:
-        if not isinstance(output.of, Run):
-            filled = fill(output.of, {taken: self[taken] for taken in outputs_in(output.of)})
+        node = output.of
+        if node.digest not in self.plan.wanted and self.plan.store is not None:
+            self[output] = self.plan.store.blank(node.digest, output.key)
+        elif isinstance(node, Run):
+            request = self.plan.wanted[node.digest]
+            self[output] = jax.tree.map(_blank, self.outputs(request)[output.key])
+        else:
+            filled: Any = fill(node, {taken: self[taken] for taken in outputs_in(node)})
             self[output] = jax.tree.map(_blank, filled.blank().get(output.name, np.zeros(())))
-            return self[output]
-        self[output] = jax.tree.map(_blank, self.outputs(self.requests[output.of.digest])[output.key])
         return self[output]
 
     def outputs(self, request: Request) -> dict[str, Any]:
-        """Shapes of all outputs of a run, by key."""
-        digest = request.node.digest
-        if digest not in self.made:
-            pairs = zip(request.probes, self._finished(request), strict=True)
-            self.made[digest] = {
-                f"{p.key}.{name}": value for p, found in pairs for name, value in found.items()
-            }
-        return self.made[digest]
-
-    def _finished(self, request: Request) -> Any:
-        run = request.node
+        """Shapes of all outputs of a run that has a cohort, by key."""
+        cohort, run = self.trained_by[request.node.digest], request.node
         assert isinstance(run, Run)
-        resolved, probes, groups = prepare(request, {o: self[o] for o in outputs_in(run)})
-        key = BlockKey.of(resolved, probes, groups, run.precision, 1, 1)
-        feed = block_for(key).feed(run)
+        made = self.plan.prepared(request, {output: self[output] for output in outputs_in(run)})
+        key = made.key(run.precision, cohort.lanes, cohort.devices)
+        if key not in self._ends:
+            self._ends[key] = self._finished(key, made, request)
+        return self._ends[key]
+
+    def _finished(self, key: BlockKey, made: Any, request: Request) -> dict[str, Any]:
+        block, run = block_for(key), request.node
+        feed = block.feed(run)
+        frame, carry = block.started(feed)
         with platform.arithmetic(key.dtype, key.matmul):
-            program = Program(jax.tree.unflatten(key.probes, probes.leaves), groups)
+            program = Program(jax.tree.unflatten(key.probes, made.probes.leaves), made.groups)
 
-            def through(leaves: Any) -> Any:
-                run = rebuild_run(key, leaves)
-                frame, carry = program.start(run, feed)
-                return program.finish(run, feed, frame, carry, jnp.int32(0))[0]
+            def end(leaves: Any, frame: Any, carry: Any) -> Any:
+                return program.finish(rebuild_run(key, leaves), feed, frame, carry, jnp.int32(0))[0]
 
-            return jax.eval_shape(through, resolved.leaves)
+            found = jax.eval_shape(end, made.run.leaves, frame, carry)
+        pairs = zip(request.probes, found, strict=True)
+        return {f"{probe.key}.{name}": value for probe, own in pairs for name, value in own.items()}
 
 
 def _blank(shape: Any) -> np.ndarray:
     return np.broadcast_to(np.zeros((), shape.dtype), shape.shape)
-
-
-def print_estimate(cost: Estimate, console: Console) -> None:
-    """The estimate as a small table."""
-    table = Table(title="what would be done, from an empty folder", show_header=False)
-    lines: Iterable[tuple[str, str]] = (
-        ("runs", f"{cost.runs:,}" + (f" and {cost.derived:,} derived values" if cost.derived else "")),
-        ("cohorts", f"{cost.cohorts:,}"),
-        ("programs to compile", f"{cost.programs:,}"),
-        ("run-steps", f"{cost.run_steps:,}"),
-        ("estimated minutes", f"{cost.minutes:,.1f} on {jax.local_device_count()} {backend()} device(s)"),
-        ("memory of a device", f"{cost.memory / 2**20:,.1f} MiB of {device_bytes(1) / 2**30:,.1f} GiB"),
-        ("disk", f"{cost.disk / 2**20:,.1f} MiB before compression"),
-    )
-    for name, value in lines:
-        table.add_row(name, value)
-    console.print(table)
-
-
-def confirm(cost: Callable[[], Estimate], yes: bool, interactive: bool, console: Console) -> None:
-    """On a CPU, ask before hours of work.
-
-    Raises:
-      InputError: If it is not wanted, or nobody can be asked.
-    """
-    if yes or backend() != "cpu":
-        return
-    try:
-        found = cost()
-    except ProgramError:
-        return  # the sweep records it run by run
-    if found.minutes <= ASK_ABOVE_MINUTES:
-        return
-    print_estimate(found, console)
-    hours = found.minutes / 60
-    if not interactive:
-        raise InputError(f"this would take about {hours:,.1f} hours on this CPU; give --yes to do it")
-    if console.input(f"about {hours:,.1f} hours on this CPU; go on? [y/N] ").strip().lower() not in (
-        "y",
-        "yes",
-    ):
-        raise InputError("not begun; give --yes to go on without asking")

@@ -17,6 +17,18 @@ class Silent:
         self.run_steps = 0
         self.run_steps_total = 0
         self.seconds = 0.0
+        self.values_done = 0
+        self.values_total = 0
+
+    def expect_values(self, values: int) -> None:
+        """More derived values were found to be missing."""
+        self.values_total += values
+        self.show()
+
+    def found_values(self, values: int = 1) -> None:
+        """Derived values are there."""
+        self.values_done += values
+        self.show()
 
     def expect(self, runs: int, run_steps: int) -> None:
         """More work was found."""
@@ -73,6 +85,8 @@ class Bar(Silent):
         left = self.seconds_left
         time_left = "" if left is None else f" · {left:,.0f} s left"
         detail = f"{self.runs_done}/{self.runs_total} runs · {self.rate:,.0f} run-steps/s{time_left}"
+        if self.values_total:
+            detail += f" · {self.values_done}/{self.values_total} derived values"
         self.progress.update(
             self.task, completed=self.run_steps, total=self.run_steps_total or None, detail=detail
         )

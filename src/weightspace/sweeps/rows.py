@@ -6,6 +6,7 @@ NaN, and its history says what it was before.
 
 import dataclasses
 import math
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from weightspace.models.layout import KINDS
 from weightspace.run import Run
 from weightspace.spec import canonical_json
 from weightspace.store.arrays import to_tensors
+from weightspace.store.exact import Scalar
 from weightspace.store.rows import NETWORK, RunRow
 from weightspace.sweeps.requests import Request
 from weightspace.sweeps.trouble import undefined
@@ -73,9 +75,12 @@ def row_of(
     steps: int = 0,
     request: Request | None = None,
     outputs: Sequence[str] = (),
-    metrics: Mapping[str, float] | None = None,
+    metrics: Mapping[str, Scalar] | None = None,
+    raised: BaseException | None = None,
 ) -> RunRow:
-    """A node's line in the store."""
+    """A node's line in the store; what was raised gives the sentence and the traceback."""
+    if raised is not None:
+        error = _writable(f"{type(raised).__name__}: {raised}")
     return RunRow(
         digest=node.digest,
         spec=canonical_json(node),
@@ -88,7 +93,13 @@ def row_of(
         readings=request.readings if request else (),
         provenance=provenance,
         scalars=dict(metrics or {}),
+        traceback=None if raised is None else _writable("".join(traceback.format_exception(raised))),
     )
+
+
+def _writable(text: str) -> str:
+    """Text that can be stored: halves of pairs of surrogates, as in names of files, become marks."""
+    return text.encode(errors="replace").decode()
 
 
 @dataclasses.dataclass(frozen=True)

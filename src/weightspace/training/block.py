@@ -68,6 +68,7 @@ class Block:
         self.compile_seconds = 0.0
         self.names: tuple[frozenset[str], ...] = ()
         """What each group of probes reads, once `advance` was called."""
+        self._traced: dict[str, Any] = {}
         self._compiled: dict[str, Any] = {}
 
     def feed(self, run: Any) -> Feed:
@@ -84,6 +85,25 @@ class Block:
         everywhere = NamedSharding(self.mesh, EVERYWHERE)
         with platform.arithmetic(self.key.dtype, self.key.matmul):
             return self.put(stacked), *jax.device_put((common, probes.leaves), everywhere)
+
+    def started(self, feed: Feed) -> tuple[Any, Any]:
+        """Shapes of one run's frame and carry; nothing is computed, and `start` is not traced again."""
+        runs = self._run_shapes()
+        with platform.arithmetic(self.key.dtype, self.key.matmul):
+            traced = self._trace("start", _start, (runs, feed), (), (RUNS, RUNS))
+        return jax.tree.map(lambda s: jax.ShapeDtypeStruct(s.shape[1:], s.dtype), traced.out_info)
+
+    def _run_shapes(self) -> Any:
+        """What `put_runs` gives, as shapes."""
+        apart, everywhere = (NamedSharding(self.mesh, spec) for spec in (RUNS, EVERYWHERE))
+
+        def shape(axes: tuple[int, ...], dtype: str, sharding: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct(axes, np.dtype(dtype), sharding=sharding)
+
+        roles = list(zip(self.key.common, self.key.shapes, strict=True))
+        stacked = tuple(shape((self.key.size, *axes), t, apart) for shared, (axes, t) in roles if not shared)
+        common = tuple(shape(axes, t, everywhere) for shared, (axes, t) in roles if shared)
+        return stacked, common, tuple(shape(axes, t, everywhere) for axes, t in self.key.probe_shapes)
 
     def start(self, runs: Any, feed: Feed) -> tuple[Any, Any]:
         """Frames and carries before the first step."""
@@ -146,18 +166,32 @@ class Block:
             ]
             if name not in self._compiled:
                 began = time.perf_counter()
-                others = [RUNS if i in batched else EVERYWHERE for i in range(1, len(arguments))]
-                mapped = jax.shard_map(
-                    functools.partial(function, self.key),
-                    mesh=self.mesh,
-                    in_specs=((RUNS, EVERYWHERE, EVERYWHERE), *others),
-                    out_specs=results,
-                    check_vma=False,
-                )
-                lowered = jax.jit(mapped, donate_argnums=donate).lower(*placed)
+                lowered = self._trace(name, function, placed, batched, results, donate).lower()
                 self._compiled[name] = lowered.compile(compiler.options())
                 self.compile_seconds += time.perf_counter() - began
             return self._compiled[name](*placed)
+
+    def _trace(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        arguments: Sequence[Any],
+        batched: tuple[int, ...],
+        results: Any,
+        donate: tuple[int, ...] = (),
+    ) -> Any:
+        """One of the functions, traced once for arguments of these shapes."""
+        if name not in self._traced:
+            others = [RUNS if i in batched else EVERYWHERE for i in range(1, len(arguments))]
+            mapped = jax.shard_map(
+                functools.partial(function, self.key),
+                mesh=self.mesh,
+                in_specs=((RUNS, EVERYWHERE, EVERYWHERE), *others),
+                out_specs=results,
+                check_vma=False,
+            )
+            self._traced[name] = jax.jit(mapped, donate_argnums=donate).trace(*arguments)
+        return self._traced[name]
 
 
 @functools.lru_cache(maxsize=64)

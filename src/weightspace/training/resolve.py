@@ -24,12 +24,12 @@ class Resolved:
     """A run (or probes) whose leaves are numbers and arrays.
 
     Attributes:
-      leaves: Numpy arrays, in the order of the structure.
+      leaves: Numpy arrays, in the order of the structure; shapes where a run is only planned.
       structure: What turns them back into the spec.
       common: For each leaf, whether it is equal for all runs of a cohort.
     """
 
-    leaves: tuple[np.ndarray, ...]
+    leaves: tuple[Any, ...]
     structure: Any
     common: tuple[bool, ...]
 
@@ -41,7 +41,11 @@ class Resolved:
     def common_values(self) -> tuple[bytes, ...]:
         """The bits of the common leaves: equal for all runs of a cohort."""
         pairs = zip(self.leaves, self.common, strict=True)
-        return tuple(leaf.tobytes() for leaf, shared in pairs if shared)
+        return tuple(_bits(leaf) for leaf, shared in pairs if shared)
+
+
+def _bits(leaf: Any) -> bytes:
+    return b"" if isinstance(leaf, jax.ShapeDtypeStruct) else leaf.tobytes()
 
 
 def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) -> Resolved:
@@ -72,6 +76,10 @@ def _as_arrays(tree: Any, common: list[bool], storage: str) -> Resolved:
         is_leaf=lambda node: isinstance(node, Seeds),
     )
     for leaf, seed in zip(jax.tree.leaves(tree), jax.tree.leaves(is_seeds), strict=True):
+        if isinstance(leaf, jax.ShapeDtypeStruct):  # of an array that is not there yet, or not needed
+            floating = np.issubdtype(leaf.dtype, np.floating)
+            leaves.append(jax.ShapeDtypeStruct(leaf.shape, np.dtype(storage) if floating else leaf.dtype))
+            continue
         array = np.asarray(leaf)
         if np.issubdtype(array.dtype, np.floating):
             array = array.astype(storage)

@@ -1,0 +1,102 @@
+"""Prepared: a run and its probes as numbers and shapes, made once a run.
+
+Planning needs the shapes of what other nodes make, training the arrays: a run is resolved with shapes in
+their place, and each block puts the arrays there. What was prepared for an estimate serves the sweep that
+follows.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from weightspace.node import Output, outputs_in
+from weightspace.precision import Precision
+from weightspace.run import Run
+from weightspace.sweeps.requests import Request, total_steps
+from weightspace.training.block import BlockKey
+from weightspace.training.resolve import Resolved, resolve, resolve_probes
+
+
+class Prepared(NamedTuple):
+    """A run and its probes, resolved.
+
+    Attributes:
+      run: The run; shapes, or arrays, in the place of other nodes' outputs.
+      probes: Its probes.
+      groups: Which of them are read together.
+    """
+
+    run: Resolved
+    probes: Resolved
+    groups: tuple[tuple[int, ...], ...]
+
+    def key(self, precision: Precision, lanes: int, devices: int) -> BlockKey:
+        """Of the blocks of such runs."""
+        return BlockKey.of(self.run, self.probes, self.groups, precision, lanes, devices)
+
+    def with_arrays(self, run: Run, arrays: Mapping[Output, Any]) -> Resolved:
+        """The run with arrays in the place of the shapes."""
+        leaves: list[Any] = []
+        for item in jax.tree.leaves(run):
+            mine = jax.tree.leaves(arrays[item]) if isinstance(item, Output) else [None]
+            planned = self.run.leaves[len(leaves) : len(leaves) + len(mine)]
+            leaves += [
+                here if given is None else np.asarray(given).astype(here.dtype, copy=False)
+                for here, given in zip(planned, mine, strict=True)
+            ]
+        return Resolved(tuple(leaves), self.run.structure, self.run.common)
+
+
+class Preparations:
+    """What was prepared so far, by run, what is recorded of it, and the shapes of what it takes."""
+
+    def __init__(self) -> None:
+        self._made: dict[Any, Prepared] = {}
+
+    def __call__(self, request: Request, arrays: Mapping[Output, Any]) -> Prepared:
+        """A run and its probes.
+
+        Args:
+          request: The run and what is asked of it.
+          arrays: For each output it takes, arrays or shapes of it.
+        """
+        shapes = {output: jax.tree.map(_shape, arrays[output]) for output in outputs_in(request.node)}
+        given = tuple(
+            (
+                output.key,
+                jax.tree.structure(tree),
+                tuple((x.shape, str(x.dtype)) for x in jax.tree.leaves(tree)),
+            )
+            for output, tree in shapes.items()
+        )
+        probes = tuple(probe.digest for probe in request.probes)
+        key = (request.node.digest, probes, request.readings, given)
+        if key not in self._made:
+            self._made[key] = prepare(request, shapes)
+        return self._made[key]
+
+
+def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype)
+
+
+def prepare(request: Request, arrays: Mapping[Output, Any]) -> Prepared:
+    """A run and its probes as arrays, and which probes are read together."""
+    run = request.node
+    assert isinstance(run, Run)
+    total, per_epoch = total_steps(run)
+    resolved = resolve(run, arrays, total, per_epoch)
+    probes = resolve_probes(request.probes, total, per_epoch, run.precision.storage)
+    return Prepared(resolved, probes, probe_groups(request, total, per_epoch))
+
+
+def probe_groups(request: Request, total: int, per_epoch: int) -> tuple[tuple[int, ...], ...]:
+    """Indices of the probes that are read together: first those of the readings, then each other.
+
+    A probe whose own points are the readings is one of the first: what it measures there is shared.
+    """
+    own = [probe.readings(total, per_epoch) for probe in request.probes]
+    watched = tuple(i for i, points in enumerate(own) if points in (None, request.readings))
+    return (watched, *((i,) for i in range(len(own)) if i not in watched))
