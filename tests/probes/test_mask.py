@@ -148,7 +148,7 @@ def test_masks_inside_a_subspace_have_a_density_and_are_kept():
     expected = sum(m.sum() for m in kernels) / sum(m.size for m in kernels)
     np.testing.assert_allclose(records["density"], expected, rtol=1e-6)
     scores = masked(Compose(Supermask(1.0), Affine(Gaussian(8))))
-    _, records, _ = train([scores], (Density(layers=False), MaskEvaluation(2, ("test",))), stretches=[0, 3])
+    _, records, _ = train([scores], (Density(layers=False), MaskEvaluation(2, ("test",))), stretches=[0, 30])
     assert np.isfinite(records["sampled_test_loss"][-1]).all()
     assert (np.abs(records["expected_density"][0] - 1 / (1 + np.exp(-1.0))) < 0.05).all()
 

@@ -146,7 +146,7 @@ def test_settings_that_no_label_tells_are_shown_also_over_seeds(tmp_path):
         "recipe.optimiser.kind", "recipe.optimiser.lr", "before.of.recipe.optimiser.lr", "seeds.order",
     ]  # fmt: skip
     assert "width" in table.columns
-    assert table["recipe.optimiser.kind"].tolist()[:2] == ["Sgd", "Adam"]
+    assert table["recipe.optimiser.kind"].tolist()[:2] == ["recipes.Sgd", "recipes.Adam"]
     assert table["width"].tolist()[2:4] == [4, 5]
     assert table["seeds.order"].tolist()[4:6] == [0, 7]
     assert table["before.of.recipe.optimiser.lr"].tolist()[6:8] == [0.1, 0.2]
