@@ -296,13 +296,14 @@ def named(names):
     ],
 )
 def test_classes_are_those_of_their_names(tmp_path, train, test, labels):
-    write_parquet(tmp_path / "train.parquet", IMAGES[:4], [0, 1, 0, 1], metadata=named(train))
+    known = [0, 1, len(train) - 1, 1]
+    write_parquet(tmp_path / "train.parquet", IMAGES[:4], known, metadata=named(train))
     metadata = None if test is None else named(test)
     write_parquet(tmp_path / "test.parquet", IMAGES[4:7], [0, 0, 1], metadata=metadata)
     loaded = Folder(str(tmp_path)).loaded
     assert loaded.classes == len(train)
     assert loaded.test.y.tolist() == labels
-    assert loaded.train.y.tolist() == [0, 1, 0, 1]
+    assert loaded.train.y.tolist() == known
 
 
 def test_classes_that_no_name_tells_are_refused(tmp_path):
