@@ -80,7 +80,7 @@ def test_weights_and_statistics_give_the_recorded_loss(tmp_path, capsys):
     best = f"{Best('5it', last=('test',)).key}.weights"
     arrays, metadata, _ = exported(tmp_path, table["run"][0], capsys, "--output", best)
     assert batch_norm_loss(arrays, metadata, test) == pytest.approx(table["best_test_loss"][0], abs=1e-5)
-    assert json.loads(metadata["spec"])["kind"] == "Run"
+    assert json.loads(metadata["spec"])["kind"] == "run.Run"
     assert digest_of(metadata["spec"]) == metadata["run"] == table["run"][0]
     assert metadata["data"] == "digits"
     assert "Bn" in metadata["model"]

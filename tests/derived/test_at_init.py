@@ -11,13 +11,13 @@ from tests.training.harness import train
 from weightspace import tree
 from weightspace.data import make_data
 from weightspace.data.task import Task
-from weightspace.derived import at_init
 from weightspace.derived.at_init import MasksAtInit
 from weightspace.derived.mask_like import MaskLike
 from weightspace.errors import InputError
 from weightspace.masks.counts import DEFAULT_RATES, Rates
 from weightspace.masks.kept import Rewind, SignedConstant, make_kept
 from weightspace.masks.prune import density, full_mask, prune
+from weightspace.measure import evaluate, host
 from weightspace.models.base import layout_of
 from weightspace.models.zoo import make
 from weightspace.probes import Evaluation
@@ -82,10 +82,10 @@ def test_accuracies_are_those_of_a_ticket_before_its_first_step(kept):
 
 def test_batches_that_do_not_divide_the_examples_change_nothing(monkeypatch):
     whole = node(powers=2).compute()
-    monkeypatch.setattr(at_init, "BATCH", 77)
-    at_init._measuring.cache_clear()
+    monkeypatch.setattr(evaluate, "BATCH", 77)
+    host._program.cache_clear()
     parts = node(powers=2).compute()
-    at_init._measuring.cache_clear()
+    host._program.cache_clear()
     assert parts == pytest.approx(whole, rel=1e-5)
 
 

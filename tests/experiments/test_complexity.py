@@ -226,7 +226,7 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
     small = FreedomRandom(
         dims=(4,), model="fc:widths=8", seeds=("1",), epochs=2.0, reference=False, levels=(0.5,)
     )
-    watched = dataclasses.replace(small, probes=("trajectory", "bias-distance", "bias-variance:layer=1"))
+    watched = dataclasses.replace(small, probes=("bias-path", "bias-distance", "bias-variance:layer=1"))
     bare, more = sweep(small, tmp_path / "bare"), sweep(watched, tmp_path / "more")
     merged = bare.merge(more, on="run", suffixes=("", "_more"))
     assert len(merged) == len(bare) == 1
@@ -260,8 +260,8 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
         (lambda: ComplexityDropout(delta=0.0), "delta is 0"),
         (lambda: ComplexityDropout(model=("conv2",)), "trains mlp and mlp2, not conv2"),
         (
-            lambda: ComplexitySinusoid(probes=("trajectory:depth=2",)).watch,
-            "probe trajectory has no option 'depth'",
+            lambda: ComplexitySinusoid(probes=("bias-path:depth=2",)).watch,
+            "probe bias-path has no option 'depth'",
         ),
     ],
 )

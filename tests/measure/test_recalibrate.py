@@ -231,7 +231,7 @@ def test_pooled_variances_are_those_over_all_examples():
     found, wide = estimate()["norm"], np.asarray(x, np.float64)
     np.testing.assert_allclose(found["mean"], wide.mean(0), rtol=1e-6)
     np.testing.assert_allclose(found["var"], wide.var(0), rtol=1e-5)
-    with pytest.raises(InputError, match="variances cannot be pooled: the state has mean, slow, largest"):
+    with pytest.raises(InputError, match="cannot be pooled: the state has largest, mean, slow, sum"):
         odd(pooled=True)
 
 

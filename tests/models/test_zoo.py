@@ -134,7 +134,7 @@ def test_a_model_is_known_by_its_name(name):
 
 def test_the_identity_is_the_fields_and_no_source():
     assert zoo.make("conv2", MNIST, 10).canonical == {
-        "kind": "Conv2",
+        "kind": "models.Conv2",
         "version": 1,
         "shape": [28, 28, 1],
         "outputs": 10,

@@ -504,7 +504,7 @@ def normalised_run():
 
 
 ASKED = {
-    "ten outputs": (small_run, Lipschitz(), r"needs a model with one output.*shape \[10\].*trajectory"),
+    "ten outputs": (small_run, Lipschitz(), r"needs a model with one output.*shape \[10\].*bias-path"),
     "ten outputs at readings": (small_run, LipschitzSet(), "'LipschitzSet' needs a model with one output"),
     "no such layer": (
         run_of,
@@ -543,13 +543,13 @@ def test_what_cannot_be_measured_is_said_before_anything_is_traced(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("trajectory:layr=1", "probe trajectory has no option 'layr'; did you mean 'layer'"),
+        ("bias-path:layr=1", "probe bias-path has no option 'layr'; did you mean 'layer'"),
         ("bias-path:layer=x", "option 'layer' is 'x', but must be a whole number"),
         ("lipschitz-set:examples=0", "examples of lipschitz-set is 0"),
         ("sharpness:iterations=0", "iterations of sharpness is 0"),
         ("activations:examples=0", "examples of activations is 0"),
         ("lipschits", "did you mean 'lipschitz'"),
-        ("trajectory:1", "write name=value"),
+        ("bias-path:1", "write name=value"),
     ],
 )
 def test_options_that_make_no_sense(name, message):

@@ -116,8 +116,8 @@ def _label(second: Any, axis: Any, ticks: Sequence[float], labels: list[str]) ->
 def edges(centres: Sequence[float] | np.ndarray, *, logarithmic: bool) -> Float[np.ndarray, " edge"]:
     """Borders of the cells around points: halfway between neighbours, and as far beyond the ends.
 
-    >>> edges([1.0, 4.0], logarithmic=True).tolist()
-    [0.5, 2.0, 8.0]
+    >>> edges([1.0, 2.0, 4.0], logarithmic=False).tolist()
+    [0.5, 1.5, 3.0, 5.0]
     """
     points = np.log(centres) if logarithmic else np.asarray(centres, float)
     half = np.diff(points) / 2 if len(points) > 1 else np.full(1, np.log(2) / 2)
