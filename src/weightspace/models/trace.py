@@ -78,7 +78,7 @@ class Walker(abc.ABC, Generic[V]):
         return self.equation(equation, values)
 
     def _scan(self, params: Any, values: list[V]) -> list[V]:
-        body, consts, carries = params["jaxpr"].jaxpr, params["num_consts"], params["num_carry"]
+        body, (consts, carries) = params["jaxpr"].jaxpr, scan_sizes(params)
         outside, start = values[:consts], values[consts : consts + carries]
         if params["length"] == 0:
             return [*start, *(self.constant() for _ in params["jaxpr"].out_avals[carries:])]
@@ -129,6 +129,14 @@ class Walker(abc.ABC, Generic[V]):
             carry = made
         self.trial = before
         return carry
+
+
+def scan_sizes(params: Any) -> tuple[int, int]:
+    """How many inputs of a scan are constants, and how many its carry; newer versions of JAX keep trees."""
+    if "num_consts" in params:
+        return params["num_consts"], params["num_carry"]
+    constants, carry, _ = params["ft_in"].unpack()
+    return len(constants), len(carry)
 
 
 def _single_subcomputation(equation: Any) -> Any | None:

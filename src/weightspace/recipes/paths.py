@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from weightspace.models.trace import scan_sizes
 from weightspace.recipes.path_rules import (
     KNOWN,
     LARGEST,
@@ -138,7 +139,7 @@ class _Walk:
 
     def _scan(self, params: Any, given: list[Seen]) -> list[Seen]:
         """Turn by turn."""
-        consts, carries, length = params["num_consts"], params["num_carry"], params["length"]
+        (consts, carries), length = scan_sizes(params), params["length"]
         if not 0 < length <= _LONGEST:
             raise Unknown
         fixed, carry, along = given[:consts], given[consts : consts + carries], given[consts + carries :]
