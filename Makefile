@@ -11,7 +11,7 @@ CONSTRAINTS := constraints/$(VERSION).txt
 PYTEST = XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) -q
 # What another version of JAX, NumPy, DuckDB or Flax is most likely to change, in about a minute on two cores.
 BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests/doctor tests/store tests/recipes \
-	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py tests/models/test_mixing.py \
+	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py \
 	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
 .PHONY: demo test lint types pytest battery test-next test-all next format bench clean lock docs
