@@ -193,3 +193,26 @@ def test_every_command_switches_it_off(monkeypatch, capsys):
     assert cli.main(["no-such-command"]) == 2
     assert done
     assert "unknown command" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("rows", "taken", "made"),
+    [(40_000, 3, 2), (40_003, 2, 3), (33_000, 1, 1), (16_500, 3, 3), (100_003, 3, 2)],
+)
+def test_single_convolutions_that_stay_on_are_right(rows, taken, made, dtype):
+    """Whole numbers, so exact; followed by the reductions that products were wrong before."""
+    with jax.enable_x64(dtype == "float64"):
+        draw = np.random.default_rng(rows)
+        x = draw.integers(-3, 4, (rows, 1, 2, taken)).astype(dtype)
+        kernel = draw.integers(-2, 3, (1, 2, taken, made)).astype(dtype)
+
+        def reduced(x, kernel):
+            layout = ("NHWC", "HWIO", "NHWC")
+            y = jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=layout)
+            return y, (y * y).sum(-1), y.max(-1)
+
+        found = compiler.jit(reduced)(x, kernel)
+    wide = np.einsum("nhwc,hwco->no", x.astype(np.int64), kernel.astype(np.int64))[:, None, None]
+    for one, other in zip(found, (wide, (wide**2).sum(-1), wide.max(-1)), strict=True):
+        np.testing.assert_array_equal(np.asarray(one), other)

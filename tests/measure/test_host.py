@@ -168,3 +168,39 @@ def test_a_new_metric_costs_an_evaluation_and_no_training(tmp_path):
     assert 0 < line["test_ece"] < 1
     assert line["test_accuracy"] == near(first["test_accuracy"])
     assert Store(tmp_path).record(run.digest) == before
+
+
+def test_each_task_is_measured_by_its_own_metrics(trained):
+    """Tasks that differ in metrics alone are one task to a training, and not here."""
+    _, network = trained
+    run, own = subject()
+    plain = measure(own, stacked([network]), {"test": None})
+    task = Task(run.task.data, run.task.loss, (CalibrationError(),))
+    other = measure(Subject(run.model, task, run.seeds), stacked([network]), {"test": None})
+    assert set(plain) == {"test_loss", "test_accuracy"}
+    assert set(other) == {"test_loss", "test_ece"}
+    line = Barrier(run.model, task, network.weights, network.weights, run.seeds, 2).compute()
+    assert "error_a" in line  # whatever the task records
+
+
+def test_examples_that_are_not_set_aside_are_not_measured():
+    run = small_run(0)
+    weights = run.model.init(jax.random.key(0, impl="threefry2x32"), jnp.zeros((1, 8, 8, 1)))[0]
+    value = Measured(run.model, run.task, Network(weights, None), run.seeds, ("validation",))
+    with pytest.raises(InputError, match="no examples are set aside for validation"):
+        value.compute()
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        (lambda: make_data("digits:classes=0,1"), r"2 outputs .2 classes., but the network learnt 'digits'"),
+        (lambda: "digits", "Measured.data is of type str"),
+    ],
+)
+def test_a_set_of_another_kind_is_refused(data, match):
+    run = small_run(0)
+    weights = run.model.init(jax.random.key(0, impl="threefry2x32"), jnp.zeros((1, 8, 8, 1)))[0]
+    value = Measured(run.model, run.task, Network(weights, None), run.seeds, data=data())
+    with pytest.raises(InputError, match=match):
+        value.compute()

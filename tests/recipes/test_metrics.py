@@ -122,3 +122,15 @@ def test_data_without_classes_are_refused():
 def test_names_occur_once():
     with pytest.raises(InputError, match="each name may occur once"):
         Task(make_data("digits"), CrossEntropy(), (CalibrationError(), CalibrationError(3)))
+
+
+def test_an_example_that_overflows_counts_in_no_metric_as_right_or_wrong():
+    """Its loss is not finite either: accuracy is NaN then, and so are metrics of whole sets."""
+    outputs = OUTPUTS.copy()
+    outputs[5] = [np.inf, np.inf, 0, 0]
+    task = Task(make_data("digits"), CrossEntropy(), ("accuracy", ByClass(), Confusion()))
+    sums = task.sums(jnp.asarray(outputs), jnp.asarray(Y, jnp.int32), jnp.ones(N))
+    found = task.values(sums, jnp.float32(N))
+    assert np.isnan(found["accuracy"])
+    assert np.isnan(found[f"accuracy_class_{Y[5]}"])
+    assert np.isnan(found[f"confusion_{Y[5]}_0"])

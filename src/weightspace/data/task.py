@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from weightspace.code import Code
 from weightspace.data.examples import Examples
@@ -95,11 +95,14 @@ class Task(Spec):
 
     def sums(self, outputs: Array, y: Array, share: Float[Array, " batch"]) -> dict[str, Any]:
         """What each metric adds up over examples; `share` is 1 for an example that counts, else 0."""
+        values = self.measure(outputs, y)
         found: dict[str, Any] = {
-            name: jnp.sum(value.astype(share.dtype) * share)
-            for name, value in self.measure(outputs, y).items()
+            name: jnp.sum(value.astype(share.dtype) * share) for name, value in values.items()
         }
         summed = [metric for metric in self.metrics if isinstance(metric, Metric)]
+        if summed:
+            broken = _broken(outputs, values["loss"]).reshape(-1, *[1] * (outputs.ndim - 1))
+            outputs = jnp.where(broken, jnp.asarray(jnp.nan, outputs.dtype), outputs)
         return found | {metric.name: metric.sums(outputs, y, share) for metric in summed}
 
     def values(self, sums: Mapping[str, Any], count: Float[Array, ""]) -> dict[str, Float[Array, ""]]:
@@ -180,15 +183,19 @@ def defined(outputs: Array, values: Mapping[str, Array]) -> dict[str, Float[Arra
 
     That loss itself stays, as infinity where it is.
     """
-    flat = outputs.reshape(outputs.shape[0], -1)
-    undefined = jnp.any(jnp.isnan(flat), axis=1)
-    broken = undefined
-    if "loss" in values:
-        broken |= ~jnp.isfinite(values["loss"]) & ~jnp.all(jnp.isfinite(flat), axis=1)
+    undefined = jnp.any(jnp.isnan(outputs.reshape(outputs.shape[0], -1)), axis=1)
+    broken = _broken(outputs, values["loss"]) if "loss" in values else undefined
     return {
         name: jnp.where(undefined if name == "loss" else broken, jnp.asarray(jnp.nan, value.dtype), value)
         for name, value in values.items()
     }
+
+
+def _broken(outputs: Array, loss: Array) -> Bool[Array, " batch"]:
+    """Examples whose outputs hold NaN, or infinity of which the loss is not finite either."""
+    flat = outputs.reshape(outputs.shape[0], -1)
+    infinite = ~jnp.isfinite(loss) & ~jnp.all(jnp.isfinite(flat), axis=1)
+    return jnp.any(jnp.isnan(flat), axis=1) | infinite
 
 
 def _metric(given: Any) -> str | Code | Metric:

@@ -5,6 +5,7 @@ the weights at its start, or on what an action makes of them, and evaluated as i
 trained. For networks of ReLUs without biases the accuracy does not depend on the scale of any layer.
 """
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -96,8 +97,10 @@ class MasksAtInit(Derived):
             masked = _masking(self.model, self.task)(self.kept, self.before, places, each, self.seeds)
         number = len(_first(counts))
         state = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (number, *np.shape(leaf))), self.state)
+        # The task's metrics are no part of its identity, so the columns are those of the loss.
+        task = dataclasses.replace(self.task, metrics=())
         measured = measure(
-            Subject(self.model, self.task, self.seeds), Network(masked, state),
+            Subject(self.model, task, self.seeds), Network(masked, state),
             {"test": None, "train": TRAIN_EXAMPLES}, self.statistics,
         )  # fmt: skip
         return self._columns(layout, counts, measured)

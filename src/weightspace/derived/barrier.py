@@ -5,6 +5,7 @@ of weights and saw other data orders, this says whether training was stable to t
 (Frankle, Dziugaite, Roy & Carbin, "Linear mode connectivity and the lottery ticket hypothesis", 2020).
 """
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -94,7 +95,8 @@ class Barrier(Derived):
         alphas = np.linspace(0.0, 1.0, self.points)
         line = stacked([self._at(alpha) for alpha in alphas.tolist()])
         splits = {"test": None, "train": TRAIN_EXAMPLES}
-        subject = Subject(self.model, self.task, self.seeds)
+        # The task's metrics are no part of its identity, so the columns are those of the loss.
+        subject = Subject(self.model, dataclasses.replace(self.task, metrics=()), self.seeds)
         measured = measure(subject, line, splits, self.statistics)
         found: dict[str, Any] = {"alphas": alphas, "distance_ab": float(tree.distance(self.a, self.b))}
         for prefix, split in (("", "test"), ("train_", "train")):

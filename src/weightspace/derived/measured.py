@@ -7,11 +7,11 @@ import jax
 
 from weightspace.data.examples import Examples
 from weightspace.data.task import Task
-from weightspace.errors import check_choice
+from weightspace.errors import InputError, check_choice
 from weightspace.masks.fit import check_finite_tree, check_fit
 from weightspace.measure.host import TRAIN_EXAMPLES, measure, stacked
 from weightspace.measure.network import SPLITS, STATISTICS, Network, Subject
-from weightspace.models.base import layout_of
+from weightspace.models.base import layout_of, output_shape_of
 from weightspace.node import Derived
 from weightspace.precision import Precision
 from weightspace.spec import canonical, spec, static
@@ -34,7 +34,8 @@ class Measured(Derived):
       splits: On which parts of the data.
       statistics: What normalisation goes by, as in `Evaluation`.
       train_examples: Of the train split, spread evenly over it; None for all.
-      data: Another set to measure on, with the same kind of targets; statistics come from the run's own.
+      data: Another set to measure on, with the same kind of targets, its inputs normalised as it says itself;
+        statistics of layers come from the run's own.
       precision: The arithmetic.
     """
 
@@ -62,13 +63,30 @@ class Measured(Derived):
     def compute(self) -> dict[str, Tree]:
         """One reading of each part."""
         data = self.task.data
-        layout = layout_of(self.model, tuple(data.shape), data.input_dtype(self.precision.storage))
+        dtype = data.input_dtype(self.precision.storage)
+        layout = layout_of(self.model, tuple(data.shape), dtype)
+        self._check(output_shape_of(self.model, tuple(data.shape), dtype))
         check_fit("a network to measure", self.network.weights, layout)
         check_finite_tree("the network to measure", self.network.weights)
         splits = {split: self.train_examples if split == "train" else None for split in self.splits}
-        other: Examples | None = self.data
         found = measure(
             Subject(self.model, self.task, self.seeds, self.precision), stacked([self.network]), splits,
-            self.statistics, data=other,
+            self.statistics, data=self.data,
         )  # fmt: skip
         return {name: float(values[0]) for name, values in jax.device_get(found).items()}
+
+    def _check(self, outputs_shape: tuple[int, ...]) -> None:
+        """Metrics fit the network's outputs, and another set is of the same kind as the run's own."""
+        own, other = self.task.data, self.data
+        self.task.check(outputs_shape)
+        if other is None:
+            return
+        if not isinstance(other, Examples):
+            raise InputError(f"Measured.data is of type {type(other).__name__}; give Data, as make_data does")
+        theirs, ours = ((each.shape, each.classes, each.outputs) for each in (other, own))
+        if theirs != ours:
+            raise InputError(
+                f"'{other.name}' has inputs of shape {other.shape} and {other.outputs} outputs "
+                f"({other.classes or 'no'} classes), but the network learnt '{own.name}' of {own.shape} and "
+                f"{own.outputs} ({own.classes or 'no'}); give a set of the same kind"
+            )

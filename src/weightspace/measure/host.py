@@ -3,6 +3,7 @@
 The same functions as in training measure them, on the same examples in the same batches.
 """
 
+import dataclasses
 import functools
 from collections.abc import Mapping
 from typing import Any
@@ -58,8 +59,10 @@ def measure(
         )
     if not kept:
         statistics = "running"  # an evaluation in training mode would let dropout act
+    # Tasks that differ in metrics alone are equal, as they make one training.
+    metrics = subject.task.metrics
     program = _program(
-        subject.model, subject.task, subject.precision, tuple(splits.items()), statistics, data
+        subject.model, subject.task, metrics, subject.precision, tuple(splits.items()), statistics, data
     )
     with platform.arithmetic(subject.precision.storage, subject.precision.matmul):
         given = subject.task.data.arrays(), None if data is None else data.arrays()
@@ -68,7 +71,10 @@ def measure(
 
 
 @functools.lru_cache(maxsize=16)
-def _program(model: Model, task: Any, precision: Any, splits: Any, statistics: str, other: Any) -> Any:
+def _program(
+    model: Model, task: Any, metrics: Any, precision: Any, splits: Any, statistics: str, other: Any
+) -> Any:
+    task = dataclasses.replace(task, metrics=metrics)
     spread = spread_order(task.data.size)
 
     @compiler.jit

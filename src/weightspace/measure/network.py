@@ -10,7 +10,7 @@ from jaxtyping import Array, Int, Key
 
 from weightspace import tree
 from weightspace.data.task import Task
-from weightspace.errors import check_choice
+from weightspace.errors import InputError, check_choice
 from weightspace.models.base import Model
 from weightspace.precision import Precision
 from weightspace.streams import Seeds
@@ -107,12 +107,14 @@ def part_of(arrays: Any, labels: Array | None, rows: Any, spread: Int[Array, " n
         `test`.
 
     Raises:
-      InputError: If there is no such split.
+      InputError: If there is no such split, or no example in it.
     """
     check_choice("split", split, SPLITS)
     if split == "test":
         return Part(arrays.test.x, arrays.test.y, None)
     if split == "validation":
+        if rows.validation is None:
+            raise InputError("no examples are set aside for validation; give the data validation=<examples>")
         return Part(arrays.train.x, arrays.train.y, rows.validation)
     chosen = spread if rows.train is None else rows.train[spread]
     return Part(arrays.train.x, arrays.train.y if labels is None else labels, chosen)

@@ -28,9 +28,9 @@ class Evaluation(Probe):
 
     @property
     def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
-        """2: batches by content; 3: statistics of all examples, or also those of `last`."""
+        """2: batches by content, or many points; 3: statistics of all examples, or those of `last`."""
         if self.statistics == "running":
-            return 1
+            return 1 if len(self.names) == 1 else 2
         return 3 if self.last or self.statistics != "batch" else 2
 
     splits: tuple[str, ...] = static(default=SPLITS)

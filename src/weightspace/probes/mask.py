@@ -83,6 +83,8 @@ class MaskEvaluation(Probe):
       splits: On which parts of the data, each whole.
     """
 
+    version = 2
+
     samples: int = static(default=SAMPLES)
     splits: tuple[str, ...] = static(default=("train", "test"))
 
