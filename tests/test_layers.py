@@ -20,8 +20,8 @@ FLOORS = (
         "measure",
         "masks",
         "spaces",
-        "edits",
         "probes",
+        "edits",
         "derived",
     ),  # contracts and plug-ins
     *("arguments", "run", "training", "store", "sweeps"),  # what carries runs out and keeps them

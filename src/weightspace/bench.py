@@ -109,7 +109,7 @@ class Timer:
     def advance(self, steps: int) -> float:
         """Advance every run by so many steps; gives the seconds."""
         began = time.perf_counter()
-        flags = [(False,) * len(self.block.key.groups)]
+        flags = [(False,) * self.block.key.events]
         for part in self.parts:
             placed, frame, carry = part
             part[2], _ = self.block.advance(placed, self.feed, frame, carry, self.t, [steps], flags)

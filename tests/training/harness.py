@@ -43,7 +43,7 @@ def train_block(runs, probes, lanes, devices, stretches):
     frame, carry = block.start(placed, feed)
     total, _ = total_steps(runs[0])
     stretches = stretches or [0, total]
-    flags = [[True] * len(block.key.groups)] * len(stretches)
+    flags = [[True] * len(block.key.groups) + [False] * block.key.edits] * len(stretches)
     carry, records = block.advance(placed, feed, frame, carry, 0, stretches, flags)
     outputs, bad = block.finish(placed, feed, frame, carry, total)
     outputs = jax.device_get(outputs)

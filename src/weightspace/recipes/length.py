@@ -1,4 +1,4 @@
-"""Lengths and moments of training: `3ep`, `500it`, `end`, or a number of steps."""
+"""Lengths and moments of training: `3ep`, `500it`, `75%` of it, `end`, or a number of steps."""
 
 import dataclasses
 import math
@@ -7,12 +7,12 @@ from typing import Any
 
 from weightspace.errors import InputError, check_number
 
-_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(ep|epochs?|it|its|steps?)?\s*$", re.IGNORECASE)
+_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(ep|epochs?|it|its|steps?|%)?\s*$", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
 class Length:
-    """A number of epochs or of steps; resolved once the batches of an epoch are known.
+    """A number of epochs or of steps, or a share; resolved once the batches of an epoch are known.
 
     >>> Length.parse("3ep").steps(per_epoch=469)
     1407
@@ -20,6 +20,8 @@ class Length:
     500
     >>> Length.parse("end").steps(per_epoch=469, total=1407)
     1407
+    >>> Length.parse("75%").steps(per_epoch=469, total=1407)
+    1055
     """
 
     count: float
@@ -30,7 +32,8 @@ class Length:
         """Read a length.
 
         Raises:
-          InputError: If it is not `<number>ep`, `<number>it`, `end`, or a whole number of steps ≥ 0.
+          InputError: If it is not `<number>ep`, `<number>it`, `<number>%` of at most 100, `end`, or a whole
+            number of steps ≥ 0.
         """
         if isinstance(given, Length):
             return given
@@ -41,8 +44,10 @@ class Length:
             raise InputError(
                 f"length '{given}' is not understood; write 3ep, 500it or a number of steps, none negative"
             )
-        unit = "ep" if (found[2] or "it").lower().startswith("ep") else "it"
+        unit = "%" if found[2] == "%" else "ep" if (found[2] or "it").lower().startswith("ep") else "it"
         count = float(found[1])
+        if unit == "%" and count > 100:
+            raise InputError(f"length '{given}' is more than the training; write at most 100%")
         if not math.isfinite(count):
             raise InputError(
                 f"length '{given}' is more than any training; write 3ep, 500it or a number of steps"
@@ -53,10 +58,10 @@ class Length:
 
     def steps(self, per_epoch: int, total: int | None = None) -> int:
         """The number of steps, for so many batches an epoch."""
-        if self.unit == "end":
+        if self.unit in ("end", "%"):
             if total is None:
-                raise InputError("'end' needs the length of the training")
-            return total
+                raise InputError(f"'{self}' needs the length of the training; write 3ep or 500it")
+            return total if self.unit == "end" else round(self.count / 100 * total)
         return round(self.count * per_epoch) if self.unit == "ep" else int(self.count)
 
     def multiples(self, per_epoch: int, total: int) -> tuple[int, ...]:

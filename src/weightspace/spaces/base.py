@@ -99,6 +99,31 @@ class Space(Spec, abc.ABC):
         """
         raise InputError(f"the space '{self.name}' has no masks; Masked, Supermask and EdgePopup have")
 
+    @property
+    def remasks(self) -> bool:
+        """Whether it takes a new mask while it is trained: a space that defines `remasked` does."""
+        return type(self).remasked is not Space.remasked
+
+    def remasked(
+        self, fixed: Fixed, theta: Coordinates, mask: Tree, grown: Tree | None = None
+    ) -> tuple[Fixed, Coordinates, Tree | None]:
+        """The space with another mask.
+
+        Args:
+          fixed: Its fixed arrays.
+          theta: The coordinates.
+          mask: Booleans in the structure of the weights.
+          grown: Weights from which those start that the mask adds; None for what they were frozen at.
+
+        Returns:
+          Fixed arrays and coordinates of the same shapes, and which coordinates begin anew, so that moments
+          of what they were before are no longer theirs: booleans, or None for none.
+
+        Raises:
+          InputError: If its masks cannot be set.
+        """
+        raise InputError(f"the mask of the space '{self.name}' cannot be set; that of Masked can")
+
     def expected_density(self, fixed: Fixed, theta: Coordinates) -> dict[str, Float[Array, ""]]:
         """Of a random mask the mean probability of each kernel, by path; empty where masks are not random."""
         return {}

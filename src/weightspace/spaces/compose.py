@@ -81,6 +81,23 @@ class Compose(Space):
         """The outer space's mask, where the inner space puts its coordinates."""
         return self.outer.mask_at(fixed[0], self.inner.weights(fixed[1], theta, p[1]), p[0])
 
+    @property
+    def remasks(self) -> bool:
+        """Whether the outer space does."""
+        return self.outer.remasks
+
+    def remasked(
+        self, fixed: Fixed, theta: Coordinates, mask: Tree, grown: Tree | None = None
+    ) -> tuple[Fixed, Coordinates, None]:
+        """The outer space's mask is another; where the inner space puts its coordinates stays the same.
+
+        Weights that come are where those coordinates are, which nothing has pulled back to zero.
+        """
+        point = self.inner.point(fixed[1], theta, DEFAULT_POINT)
+        coordinates = self.inner.weights(fixed[1], theta, point)
+        outer, _, _ = self.outer.remasked(fixed[0], coordinates, mask)
+        return (outer, fixed[1]), theta, None
+
     def expected_density(self, fixed: Fixed, theta: Coordinates) -> dict[str, Float[Array, ""]]:
         """The outer space's, at the inner one's default point."""
         inner = self.inner.point(fixed[1], theta, DEFAULT_POINT)

@@ -86,6 +86,21 @@ class Masked(Space):
         """The mask, at every point."""
         return fixed[0]
 
+    def remasked(
+        self, fixed: Fixed, theta: Coordinates, mask: Tree, grown: Tree | None = None
+    ) -> tuple[Fixed, Coordinates, Tree]:
+        """Weights that go are frozen at zero; those that come start from `grown`, or where they were frozen.
+
+        The coordinates of both begin anew.
+        """
+        before, frozen = fixed
+        start = frozen if grown is None else grown
+        added = jax.tree.map(lambda new, old: new & ~old, mask, before)
+        changed = jax.tree.map(jnp.not_equal, mask, before)
+        zeros = jax.tree.map(jnp.zeros_like, theta)
+        moved = _chosen(added, start, _chosen(mask, theta, zeros))
+        return (mask, _chosen(changed, zeros, frozen)), moved, changed
+
     def next_start(self, keys: Keys, sample: Sample, layout: Layout, before: int = 0) -> Tree:
         """The `start` of the next round, where the actions of successive rounds build on each other.
 

@@ -142,15 +142,28 @@ def _signature(request: Request, shapes: Mapping[Output, Any], prepared: Prepara
 
 
 def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:
-    """All steps at which something is read, and which groups of probes."""
+    """All steps at which something happens, and what: which groups of probes read, then which edits act."""
     run = request.node
     assert isinstance(run, Run)
     total, per_epoch = total_steps(run)
     groups = probe_groups(request, total, per_epoch)
     at: list[set[int]] = [set(request.readings)]
     at += [set(request.probes[i].readings(total, per_epoch) or ()) for (i,) in groups[1:]]
+    at += [set(edit.steps(total, per_epoch)) for edit in run.edits]
     steps = sorted({total, *(step for points in at for step in points)})
     return [(step, tuple(step in points for points in at)) for step in steps]
+
+
+def edit_events(request: Request) -> dict[int, tuple[bool, ...]]:
+    """The steps at which edits act, with what happens there but for readings."""
+    run = request.node
+    assert isinstance(run, Run)
+    if not run.edits:
+        return {}
+    plan = reading_plan(request)
+    unread = (False,) * (len(plan[0][1]) - len(run.edits))
+    acting = {step: flags[len(unread) :] for step, flags in plan}
+    return {step: unread + flags for step, flags in acting.items() if any(flags)}
 
 
 def backend() -> str:

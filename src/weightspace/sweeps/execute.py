@@ -19,7 +19,7 @@ from weightspace.errors import StoreError
 from weightspace.node import Output, fill, outputs_in
 from weightspace.run import Run
 from weightspace.store.base import Store
-from weightspace.sweeps.cohorts import Cohort, reading_plan
+from weightspace.sweeps.cohorts import Cohort, edit_events, reading_plan
 from weightspace.sweeps.complete import carry_over
 from weightspace.sweeps.memory import lanes_that_fit, run_bytes
 from weightspace.sweeps.prepared import Preparations
@@ -186,7 +186,7 @@ class _Training:
         fresh = {i: int(step) for i, step in enumerate(found) if step >= 0 and i not in self.troubles}
         if not fresh:
             return
-        search = Search(self.block, self.runs, self.feed, frame)
+        search = Search(self.block, self.runs, self.feed, frame, edit_events(self.requests[0]))
         at_start = [lane for lane, step in fresh.items() if step == 0]
         if at_start:
             self.troubles |= search.at_start(self.block.start(self.runs, self.feed)[1], at_start)
@@ -256,9 +256,14 @@ class _Training:
         began = {place: int(step) for place, step in enumerate(bad_steps) if step >= 0}
         errors = {place: loss_trouble(step) for place, step in began.items()} | self.troubles
         lost = {place: step for place, step in began.items() if errors[place] == loss_trouble(step)}
-        flags = dict(reading_plan(self.requests[0]))
+        flags, edited = dict(reading_plan(self.requests[0])), edit_events(self.requests[0])
         read = [
-            Reading(step, record, frozenset().union(*itertools.compress(self.block.names, flags[step])))
+            Reading(
+                step,
+                record,
+                frozenset().union(*itertools.compress(self.block.names, flags[step])),
+                edited=step in edited,
+            )
             for step, record in self.read
         ]
         return block_results(

@@ -5,6 +5,7 @@ their place, and each block puts the arrays there. What was prepared for an esti
 follows.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -46,7 +47,7 @@ class Prepared(NamedTuple):
                 here if given is None else np.asarray(given).astype(here.dtype, copy=False)
                 for here, given in zip(planned, mine, strict=True)
             ]
-        return Resolved(tuple(leaves), self.run.structure, self.run.common)
+        return dataclasses.replace(self.run, leaves=tuple(leaves))
 
 
 class Preparations:

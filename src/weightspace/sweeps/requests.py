@@ -206,5 +206,7 @@ def check_run(request: Request) -> None:
     run.space.check(layout)
     run.recipe.check(run.space.coordinates(layout))
     run.recipe.steps_per_epoch(run.task.data.size)
+    for edit in run.edits:
+        edit.check(run, layout)
     for probe in request.probes:
         probe.check(run, layout)

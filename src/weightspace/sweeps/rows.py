@@ -110,11 +110,13 @@ class Reading:
       step: Steps done.
       record: Scalars of all runs, by metric; NaN for those not asked for here.
       asked: Which metrics were.
+      edited: Whether an edit acted here: the history has a line of it.
     """
 
     step: int
     record: Mapping[str, np.ndarray]
     asked: frozenset[str]
+    edited: bool = False
 
 
 def block_results(
@@ -150,13 +152,14 @@ def block_results(
         last: dict[str, float] = {}
         end = (lost or {}).get(place, math.inf)
         for reading in readings:
-            if reading.step not in request.readings:
+            watched = reading.step in request.readings
+            if not watched and not reading.edited:
                 continue
             columns["digest"].append(run.digest)
             columns["step"].append(reading.step)
             for name in names:
                 value = float(reading.record[name][place]) if reading.step < end else float("nan")
-                columns[name].append(value)
+                columns[name].append(value if watched or name in reading.asked else None)
                 if name in reading.asked:
                     last[name] = value
         kept = _outputs(request, outputs, place)

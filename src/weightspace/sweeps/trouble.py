@@ -17,6 +17,7 @@ from weightspace.training.block import SEGMENTS, Block
 from weightspace.tree import from_numbers, to_numbers
 
 Flags = Mapping[str, Mapping[str, np.ndarray]]
+Events = Mapping[int, tuple[bool, ...]]
 _NAMED = 3
 """Leaves that a sentence names."""
 _WHAT = {
@@ -53,12 +54,14 @@ class Search:
       runs: As `put_runs` gave them.
       feed: The data.
       frame: As `start` gave it.
+      events: After which numbers of steps edits act, and which, as flags of `advance`.
     """
 
     block: Block
     runs: Any
     feed: Any
     frame: Any
+    events: Events = dataclasses.field(default_factory=dict)
 
     def at_start(self, carry: Any, lanes: Iterable[int]) -> dict[int, str]:
         """What was not finite before the first step, in a sentence a lane."""
@@ -77,8 +80,8 @@ class Search:
         end = max(lanes.values())
         if end - start == 1:
             return self._diagnosed(carry, start, lanes)
-        edges = np.unique(np.linspace(start, end, SEGMENTS + 1).round().astype(int))
-        after = self._advanced(carry, start, np.diff(edges).tolist())
+        edges = self._edges(start, end)
+        after = self._advanced(carry, edges)
         found = np.asarray(jax.device_get(after.found))
         groups: dict[int, list[int]] = {}
         for lane in lanes:
@@ -87,17 +90,30 @@ class Search:
         for last in sorted(groups):
             first = int(edges[np.searchsorted(edges, last) - 1])
             if first > start:
-                carry, start = on_host(self._advanced(carry, start, [first - start])), first
+                carry, start = on_host(self._advanced(carry, self._edges(start, first, parts=1))), first
             told |= self.within(carry, start, dict.fromkeys(groups[last], last))
         return told
 
-    def _advanced(self, carry: Any, start: int, steps: list[int]) -> Any:
-        reads = [(False,) * len(self.block.key.groups)] * len(steps)
+    def _edges(self, start: int, end: int, parts: int = SEGMENTS) -> np.ndarray:
+        """Ends of stretches, the start first; edits act at some of them."""
+        events = [step for step in self.events if start < step < end]
+        return np.unique([*np.linspace(start, end, parts + 1).round().astype(int), *events])
+
+    def _advanced(self, carry: Any, edges: np.ndarray) -> Any:
+        """The carry after the last edge, edits there included, from one after the first."""
+        nothing = (False,) * self.block.key.events
         placed = self.block.put(carry)
-        return self.block.advance(self.runs, self.feed, self.frame, placed, start, steps, reads)[0]
+        for first in range(0, len(edges) - 1, SEGMENTS):
+            part = edges[first : first + SEGMENTS + 1]
+            flags = [self.events.get(int(end), nothing) for end in part[1:]]
+            steps = np.diff(part).tolist()
+            placed, _ = self.block.advance(
+                self.runs, self.feed, self.frame, placed, int(part[0]), steps, flags
+            )
+        return placed
 
     def _diagnosed(self, carry: Any, step: int, lanes: Iterable[int]) -> dict[int, str]:
-        after = self._advanced(carry, step, [1])
+        after = self._advanced(carry, np.asarray([step, step + 1]))
         losses = np.asarray(jax.device_get(after.bad_step))
         flags = self._flags((self.block.put(carry), after), step)
         return {

@@ -38,6 +38,7 @@ class BlockKey:
     probes: Any
     probe_shapes: Any
     groups: tuple[tuple[int, ...], ...]
+    edits: int
     dtype: str
     matmul: str
     lanes: int
@@ -49,9 +50,14 @@ class BlockKey:
     ) -> "BlockKey":
         """The key for runs of one structure."""
         return cls(
-            run.structure, run.common, run.shapes, probes.structure, probes.shapes, tuple(groups),
+            run.structure, run.common, run.shapes, probes.structure, probes.shapes, tuple(groups), run.edits,
             precision.dtype, precision.matmul, lanes, devices,
         )  # fmt: skip
+
+    @property
+    def events(self) -> int:
+        """What can happen where a stretch of steps ends: groups of probes are read, then edits act."""
+        return len(self.groups) + self.edits
 
     @property
     def size(self) -> int:
@@ -67,7 +73,7 @@ class Block:
         self.mesh = _mesh(key.devices)
         self.compile_seconds = 0.0
         self.names: tuple[frozenset[str], ...] = ()
-        """What each group of probes reads, once `advance` was called."""
+        """What each group of probes reads and each edit records, once `advance` was called."""
         self._traced: dict[str, Any] = {}
         self._compiled: dict[str, Any] = {}
 
@@ -112,7 +118,8 @@ class Block:
     def advance(self, runs: Any, feed: Feed, frame: Any, carry: Any, t: int, steps: Any, flags: Any) -> Any:
         """Carries after up to `SEGMENTS` stretches, and what was read at the end of each.
 
-        Where a stretch ends it is checked that all that is carried is finite, before anything is read.
+        Where a stretch ends it is checked that all that is carried is finite, then edits act, then probes
+        read: what is read is what training goes on with.
 
         Args:
           runs: As `put_runs` gave them.
@@ -121,11 +128,11 @@ class Block:
           carry: As `start` or the last call gave it; it is used up.
           t: Steps done so far.
           steps: Steps of each stretch; shorter lists are filled with empty stretches.
-          flags: For each stretch, which groups of probes are read at its end.
+          flags: For each stretch, which groups of probes are read at its end, then which edits act.
         """
         padded = np.zeros((SEGMENTS,), np.int32)
         padded[: len(steps)] = steps
-        reads = np.zeros((SEGMENTS, len(self.key.groups)), bool)
+        reads = np.zeros((SEGMENTS, self.key.events), bool)
         reads[: len(steps)] = flags
         arguments = (runs, feed, frame, carry, np.int32(t), padded, reads)
         results = (RUNS, PartitionSpec(None, "runs"))
@@ -261,8 +268,10 @@ def _advance(
         one = _lanes(key, lambda own, f, c: program.step(rebuild(own), feed, f, c, t))
         return one(stacked, frame, carry), t + 1
 
-    def read(group: int, carry: Any, t: Any) -> tuple[dict[str, Any], Any]:
-        one = _lanes(key, lambda own, f, c: program.read(rebuild(own), feed, f, c, t, group))
+    def happen(event: int, carry: Any, t: Any) -> tuple[dict[str, Any], Any]:
+        edit = event - len(key.groups)
+        act, number = (program.read, event) if edit < 0 else (program.edit, edit)
+        one = _lanes(key, lambda own, f, c: act(rebuild(own), feed, f, c, t, number))
         return one(stacked, frame, carry)
 
     def marks(carry: Any, t: Any) -> tuple[Any, Any]:
@@ -277,12 +286,13 @@ def _advance(
         looked_at = (count > 0) | (t == 0)
         bad_step, found = jax.lax.cond(looked_at, marks, lambda c, _: (c.bad_step, c.found), carry, t)
         carry = dataclasses.replace(carry, bad_step=bad_step, found=found)
-        records: list[dict[str, Any]] = []
-        for group in range(len(key.groups)):
-            blank = jax.eval_shape(functools.partial(read, group), carry, t)[0]
-            record, carry = jax.lax.cond(
-                flag[group],
-                functools.partial(read, group),
+        records: list[dict[str, Any]] = [{}] * key.events
+        groups = len(key.groups)
+        for event in (*range(groups, key.events), *range(groups)):
+            blank = jax.eval_shape(functools.partial(happen, event), carry, t)[0]
+            records[event], carry = jax.lax.cond(
+                flag[event],
+                functools.partial(happen, event),
                 lambda c, _, blank=blank: (
                     {name: jnp.full(s.shape, jnp.nan, s.dtype) for name, s in blank.items()},
                     c,
@@ -290,7 +300,6 @@ def _advance(
                 carry,
                 t,
             )
-            records.append(record)
         return (carry, t), tuple(records)
 
     (carry, _), records = jax.lax.scan(stretch, (carry, t), (steps, flags))

@@ -21,7 +21,7 @@ class Frame:
     """What a run computes at its start and never changes: no part of a checkpoint.
 
     Attributes:
-      fixed: The space's fixed arrays.
+      fixed: The space's fixed arrays; None where an edit may change them.
       arrays: The run's own examples, where it draws them; None where all runs share the feed's.
       labels: Its own labels of the training part, or None.
       train: Its rows of the training part, or None for all.
@@ -55,6 +55,7 @@ class Carry:
         found other numbers that are not; -1 for none. Coordinates and statistics rest from there.
       found: The number of steps after which a check first found such numbers, or -1.
       fixed: The space's fixed arrays, where an edit may change them; else None.
+      edits: The edits' own states.
       probes: The probes' carries.
     """
 
@@ -65,8 +66,14 @@ class Carry:
     bad_step: Any
     found: Any
     fixed: Any
+    edits: Any
     probes: Any
 
     def kept(self) -> dict[str, Any]:
         """What is carried beside the coordinates, by what it is called."""
         return {"statistics": self.state, "moments": self.opt, "fixed": self.fixed}
+
+
+def fixed_of(frame: Frame, carry: Carry) -> Any:
+    """The space's fixed arrays as they are now."""
+    return frame.fixed if carry.fixed is None else carry.fixed

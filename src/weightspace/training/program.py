@@ -1,4 +1,4 @@
-"""The functions of one run: `start`, `step`, `read`, `finish`.
+"""The functions of one run: `start`, `step`, `edit`, `read`, `finish`.
 
 They are pure, take the run as a spec whose leaves are tracers, and are batched by `block`. What depends on
 the spec's structure alone (shapes, steps of an epoch, layout) is settled here in Python, once.
@@ -25,7 +25,8 @@ from weightspace.run import Run
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Keys, Stream, key
 from weightspace.training import health
-from weightspace.training.carry import Carry, Feed, Frame
+from weightspace.training.carry import Carry, Feed, Frame, fixed_of
+from weightspace.training.edited import carried_out, standing
 from weightspace.training.order import batch_at, epoch_order
 from weightspace.training.step import dropout_key, gradient, layout_of_run, update
 
@@ -65,19 +66,26 @@ class Program:
             bad_step=jnp.int32(-1),
             found=jnp.int32(-1),
             fixed=fixed if run.edits else None,
+            edits=(),
             probes=(),
         )
         usual = health.usual(carry.kept())
-        frame = Frame(fixed, own, labels, partition.train, partition.validation, usual)
+        frame = Frame(None if run.edits else fixed, own, labels, partition.train, partition.validation, usual)
         at = self._at(run, feed, frame, carry, jnp.int32(0))
-        return frame, dataclasses.replace(carry, probes=tuple(probe.init(at) for probe in self.probes))
+        edits = ()
+        if run.edits:
+            start = jnp.int32(0)
+            now = standing(run, carry, start, lambda: self._gradient(run, feed, frame, carry, start))
+            edits = tuple(edit.init(now) for edit in run.edits)
+        probes = tuple(probe.init(at) for probe in self.probes)
+        return frame, dataclasses.replace(carry, edits=edits, probes=probes)
 
     def step(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
         """One training step."""
         recipe = run.recipe
         per_epoch = recipe.steps_per_epoch(run.task.data.size)
         order, (x, y, example_weights), found = self._gradient(run, feed, frame, carry, t)
-        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        fixed = fixed_of(frame, carry)
         free = run.space.free(fixed, carry.theta)
         moved, opt, lr = update(run, free, carry.theta, carry.opt, found.theta, t, per_epoch)
         # The loss alone tells here: a pass over the weights would cost an eighth of a small network's step.
@@ -106,8 +114,7 @@ class Program:
             after=weights_after, moved=weights_moved,
         )  # fmt: skip
         probes = tuple(probe.update(c, seen) for probe, c in zip(self.probes, carry.probes, strict=True))
-        after = Carry(theta, opt, state, order, bad_step, carry.found, carry.fixed, probes)
-        return self._edited(run, after, found.weights, t)
+        return Carry(theta, opt, state, order, bad_step, carry.found, carry.fixed, carry.edits, probes)
 
     def _gradient(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Any:
         """The epoch's order, a step's batch, and what it gives."""
@@ -123,9 +130,8 @@ class Program:
         chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
         x = data.decode(arrays, arrays.train.x[chosen], jnp.dtype(run.precision.storage))
         y = (arrays.train.y if frame.labels is None else frame.labels)[chosen]
-        fixed = frame.fixed if carry.fixed is None else carry.fixed
         batch = (x, y, example_weights)
-        return order, batch, gradient(run, fixed, carry.theta, carry.state, batch, t)
+        return order, batch, gradient(run, fixed_of(frame, carry), carry.theta, carry.state, batch, t)
 
     def check(self, run: Run, frame: Frame, carry: Carry, t: Int[Array, ""]) -> Carry:
         """The carry after t steps, marked if it holds what is not finite and should be."""
@@ -157,23 +163,22 @@ class Program:
 
     def _parts(self, run: Run, frame: Frame, carry: Carry) -> dict[str, Any]:
         """What must be finite: what is carried, and the weights that it gives."""
-        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        fixed = fixed_of(frame, carry)
         point = run.space.point(fixed, carry.theta, DEFAULT_POINT)
         return carry.kept() | {
             "coordinates": carry.theta,
             "weights": run.space.weights(fixed, carry.theta, point),
         }
 
-    def _edited(self, run: Run, carry: Carry, g_weights: Any, t: Int[Array, ""]) -> Carry:
-        for number, edit in enumerate(run.edits):
-            edit_key = jax.random.fold_in(key(run.seeds, Stream.MASK, t), number)
-
-            def act(c: Carry, edit: Any = edit, edit_key: Any = edit_key) -> Carry:
-                fixed, theta, opt = edit.apply(run.space, c.fixed, c.theta, c.opt, g_weights, t, edit_key)
-                return dataclasses.replace(c, fixed=fixed, theta=theta, opt=opt)
-
-            carry = jax.lax.cond(edit.due(t, run.recipe.length), act, lambda c: c, carry)
-        return carry
+    def edit(
+        self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""], number: int
+    ) -> tuple[dict[str, Array], Carry]:
+        """What one of the run's edits records after t steps, and the carry after it."""
+        now = standing(run, carry, t, lambda: self._gradient(run, feed, frame, carry, t))
+        record, after = carried_out(run, carry, now, number)
+        healthy = carry.bad_step < 0
+        # A network that broke stays as it was found.
+        return _nan_unless(healthy, record), tree.where(healthy, after, carry)
 
     def read(
         self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""], group: int
@@ -198,7 +203,7 @@ class Program:
         return outputs, carry.bad_step
 
     def _at(self, run: Run, feed: Feed, frame: Frame, carry: Carry, t: Int[Array, ""]) -> At:
-        fixed = frame.fixed if carry.fixed is None else carry.fixed
+        fixed = fixed_of(frame, carry)
         last = t == jnp.asarray(run.recipe.length, jnp.int32)
         storage = jnp.dtype(run.precision.storage)
         decode = functools.partial(run.task.data.decode, frame.examples(feed), dtype=storage)

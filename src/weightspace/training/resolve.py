@@ -27,11 +27,13 @@ class Resolved:
       leaves: Numpy arrays, in the order of the structure; shapes where a run is only planned.
       structure: What turns them back into the spec.
       common: For each leaf, whether it is equal for all runs of a cohort.
+      edits: How many edits a run has.
     """
 
     leaves: tuple[Any, ...]
     structure: Any
     common: tuple[bool, ...]
+    edits: int = 0
 
     @property
     def shapes(self) -> tuple[tuple[tuple[int, ...], str], ...]:
@@ -55,7 +57,7 @@ def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) 
     # An output may be a tree: its role holds for all of its leaves.
     pieces = jax.tree.structure(run).flatten_up_to(filled)
     common = [role for role, piece in zip(shared, pieces, strict=True) for _ in jax.tree.leaves(piece)]
-    return _as_arrays(filled, common, run.precision.storage)
+    return dataclasses.replace(_as_arrays(filled, common, run.precision.storage), edits=len(run.edits))
 
 
 def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage: str) -> Resolved:
