@@ -18,13 +18,13 @@ FLOORS = (
         "recipes",
         "data",
         "measure",
-        "masks",
         "spaces",
+        "masks",
         "edits",
         "probes",
         "derived",
     ),  # contracts and plug-ins
-    *("arguments", "run", "training", "store", "sweeps"),  # what carries runs out and keeps them
+    *("arguments", "run", "tickets", "training", "store", "sweeps"),  # what carries runs out and keeps them
     *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )
 """Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""

@@ -27,7 +27,9 @@ class Reference:
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:
-    """Numbers as plain ones in the type of the field, sequences as tuples; all else as it is.
+    """Numbers as plain ones in the type of the field, sequences as tuples, names as what they stand for.
+
+    A declared type with a `parse` is given what is not one of it yet. All else is left as it is.
 
     Args:
       name: Of the field, as the user knows it: `Sgd.lr`.
@@ -44,6 +46,9 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         return _coerce_union(name, value, arguments)
     if origin is tuple:
         return _to_tuple(name, value, arguments)
+    parse = getattr(hint, "parse", None)
+    if parse is not None and not isinstance(value, hint):
+        return parse(value)
     convert = _CONVERTERS.get(hint)
     return value if convert is None else convert(name, value)
 

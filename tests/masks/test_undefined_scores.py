@@ -14,9 +14,9 @@ from weightspace.derived.prune import Prune
 from weightspace.errors import InputError
 from weightspace.masks import criteria
 from weightspace.masks.criteria import Criterion
-from weightspace.masks.fit import check_fit
 from weightspace.masks.prune import full_mask, keep, ranks
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_fit
 from weightspace.models.zoo import make
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.spaces.edge_popup import largest
