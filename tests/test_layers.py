@@ -32,6 +32,7 @@ ANYWHERE = ("__version__",)
 MEMBERS = ("models.zoo", "models.adapters", "spaces.full", "spaces.affine", "spaces.compose", "spaces.bases")
 MAY_NOT = {
     **dict.fromkeys(("masks", "spaces", "probes", "derived"), MEMBERS[:2]),
+    "spaces": (*MEMBERS[:2], "masks"),
     "training": (*MEMBERS, "recipes.optimisers", "derived", "masks"),
     "store": ("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived", "training"),
     "sweeps": MEMBERS,

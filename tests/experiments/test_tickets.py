@@ -54,7 +54,7 @@ def rounds(experiment, **labels):
 
 def works_on(run):
     """What the actions of a round work on; None is the model's own initialisation."""
-    return run.space.start.of.space.start
+    return run.space.start.of.weights
 
 
 @pytest.fixture(scope="module")

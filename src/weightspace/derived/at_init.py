@@ -18,7 +18,7 @@ from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.act import act
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
-from weightspace.masks.criterion import Criterion
+from weightspace.masks.criterion import Named
 from weightspace.masks.kept import Kept, Rewind
 from weightspace.masks.prune import ranks
 from weightspace.masks.pruned import Zero
@@ -67,7 +67,7 @@ class MasksAtInit(Derived):
 
     model: Any
     task: Task
-    criterion: Criterion
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds

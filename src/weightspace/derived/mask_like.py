@@ -10,7 +10,7 @@ import numpy as np
 
 from weightspace.derived.prune import columns
 from weightspace.errors import InputError
-from weightspace.masks.criterion import Criterion
+from weightspace.masks.criterion import Named
 from weightspace.masks.prune import keep
 from weightspace.masks.score import score
 from weightspace.models.base import layout_of
@@ -43,7 +43,7 @@ class MaskLike(Derived):
     model: Any
     shape: tuple[int, ...] = static()
     mask: Any
-    criterion: Criterion
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds

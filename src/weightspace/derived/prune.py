@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from weightspace.masks.counts import DEFAULT_RATES, Rates
-from weightspace.masks.criterion import Criterion
+from weightspace.masks.criterion import Named
 from weightspace.masks.prune import density, full_mask, prune
 from weightspace.models.base import layout_of
 from weightspace.node import Derived
@@ -39,7 +39,7 @@ class Prune(Derived):
 
     model: Any
     shape: tuple[int, ...] = static()
-    criterion: Criterion
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds

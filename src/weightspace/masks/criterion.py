@@ -10,7 +10,7 @@ code it is called as it is. Members, and their names, are in `masks.criteria`.
 
 import abc
 import dataclasses
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -96,6 +96,13 @@ class Criterion(Spec, abc.ABC):
           leaf: What they are of.
           key: The leaf's own, of this round.
         """
+
+
+if TYPE_CHECKING:
+    Named = Any
+else:
+    Named = Criterion | str
+    """What a field takes that becomes a criterion."""
 
 
 @spec

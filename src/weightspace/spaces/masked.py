@@ -71,7 +71,10 @@ class Masked(Space):
         """
         start = sample(keys) if self.start is None else self.start
         zeros = jax.tree.map(jnp.zeros_like, start)
-        frozen = zeros if self.frozen is None else _chosen(self.mask, zeros, self.frozen)
+        frozen = zeros
+        if self.frozen is not None:
+            given = jax.tree.map(lambda leaf, zero: jnp.asarray(leaf, zero.dtype), self.frozen, zeros)
+            frozen = _chosen(self.mask, zeros, given)
         return (self.mask, frozen), _chosen(self.mask, start, zeros)
 
     def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:
