@@ -107,10 +107,9 @@ def test_a_criterion_without_a_value_is_refused_wherever_a_mask_is_made(odd_crit
         MaskLike(MODEL, SHAPE, full_mask(w), odd_criterion, w, w, Seeds(0)),
         MasksAtInit(MODEL, TASK, odd_criterion, w, w, Seeds(0), powers=2),
     )
+    text = f"'{odd_criterion.name}' is NaN for {undefined} weights of {KERNEL}"
     for node in nodes:
-        with pytest.raises(
-            InputError, match=f"'{odd_criterion.name}' is NaN for {undefined} weights of {KERNEL}"
-        ):
+        with pytest.raises(InputError, match=text):
             node.compute()
 
 
