@@ -37,11 +37,10 @@ def by_chance(name):
     return name in BY_CHANCE or name.endswith("per=neuron")
 
 
-@pytest.mark.parametrize("leaf", KERNELS, ids=lambda leaf: leaf.path)
 @pytest.mark.parametrize("name", ROWS)
-def test_scores_have_the_leaf_s_shape_and_are_numbers(name, leaf):
+def test_scores_have_the_leaf_s_shape_and_are_numbers_of_its_precision(name):
     by = make_criterion(name)
-    for dtype in (np.float32, np.float64):
+    for leaf, dtype in ((KERNELS[0], np.float32), (KERNELS[2], np.float64)):
         given = {n: v.astype(dtype) if v.dtype != bool else v for n, v in values(leaf).items()}
         found = score(by, given, leaf, KEY)
         assert found.shape == leaf.shape

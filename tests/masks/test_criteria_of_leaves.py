@@ -9,6 +9,7 @@ import pytest
 from tests.masks.builders import KERNELS, LAYOUT, random_mask, trained, weights
 from weightspace import tree
 from weightspace.masks.criteria import make_criterion
+from weightspace.masks.criterion import Trained
 from weightspace.masks.prune import prune
 from weightspace.masks.score import score
 from weightspace.models.layout import Leaf
@@ -73,7 +74,7 @@ def test_equal_weights_stand_in_an_order_by_chance():
 
 @pytest.mark.parametrize("factor", [1.0, 1e-6, 1e6])
 def test_over_all_layers_lamp_takes_of_each_what_it_can_spare(factor):
-    """The mask of the dense reference; large_final empties a layer that is scaled down, lamp does not see it."""
+    """The mask of the dense reference, whatever the scale of a layer; large_final would empty or spare it."""
     after = jax.tree.map(np.copy, AFTER)
     after["conv"]["kernel"] *= np.float32(factor)
     mask = prune(BEFORE, after, None, None, LAYOUT, "lamp", key=KEY, scope="global", rates=0.9)
@@ -141,8 +142,6 @@ def test_places_of_equal_weights_are_by_chance_and_fair():
     flat, there = np.ones((4, 2), np.float32), np.ones((4, 2), bool)
     by = make_criterion("random:per=neuron")
     keys = jax.random.split(jax.random.key(0, impl="threefry2x32"), 400)
-    from weightspace.masks.criterion import Trained
-
     w = Trained(*(jax.numpy.asarray(a) for a in (flat, flat, flat, there)))
     first = np.mean(np.asarray(jax.vmap(lambda k: by.scores(w, leaf, k))(keys)) == 0, axis=0)
     np.testing.assert_allclose(first, 0.25, atol=0.1)

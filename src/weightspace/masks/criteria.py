@@ -244,18 +244,23 @@ class Lamp(Criterion):
 
     def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
         """Squares over sums of squares, in [0, 1]."""
-        size = jnp.where(w.kept, jnp.abs(w.after), 0).reshape(-1)
-        places = jnp.arange(size.size, dtype=jnp.int32)
-        bits = jax.random.bits(key, size.shape, jnp.uint32)
-        _, rising, _, order = jax.lax.sort((w.kept.reshape(-1), size, bits, places), num_keys=3)
-        # Relative to the largest: squares of small weights would vanish.
-        largest = rising[-1]
-        squares = jnp.square(rising / jnp.where(largest > 0, largest, 1))
-        left = jnp.cumsum(squares[::-1])[::-1]
-        ratios = jnp.where(left > 0, squares / jnp.where(left > 0, left, 1), left)
-        # Sums are rounded, orders are not.
-        scores = jax.lax.cummax(ratios)
-        return jnp.zeros_like(size).at[order].set(scores, unique_indices=True).reshape(w.after.shape)
+        return _lamp(jnp.where(w.kept, jnp.abs(w.after), 0), w.kept, key)
+
+
+@jax.jit
+def _lamp(sizes: Float[Array, "..."], kept: Bool[Array, "..."], key: Key[Array, ""]) -> Float[Array, "..."]:
+    flat, there = sizes.reshape(-1), kept.reshape(-1)
+    places = jnp.arange(flat.size, dtype=jnp.int32)
+    bits = jax.random.bits(key, flat.shape, jnp.uint32)
+    _, rising, _, order = jax.lax.sort((there, flat, bits, places), num_keys=3)
+    # Relative to the largest: squares of small weights would vanish.
+    largest = rising[-1]
+    squares = jnp.square(rising / jnp.where(largest > 0, largest, 1))
+    left = jnp.cumsum(squares[::-1])[::-1]
+    ratios = jnp.where(left > 0, squares / jnp.where(left > 0, left, 1), left)
+    # Sums are rounded, orders are not.
+    scores = jax.lax.cummax(ratios)
+    return jnp.zeros_like(flat).at[order].set(scores, unique_indices=True).reshape(sizes.shape)
 
 
 _MEMBERS: dict[str, type[Criterion]] = {

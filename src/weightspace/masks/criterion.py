@@ -165,15 +165,22 @@ def within_neurons(
             f"the criterion '{who}' ranks within output neurons, but leaf '{leaf.path}' has no axis of them; "
             "rank within the layer: per=layer"
         )
-    float_type = scores.dtype if jnp.issubdtype(scores.dtype, jnp.floating) else jnp.dtype("float32")
-    lines = jnp.moveaxis(scores, leaf.out_axis, 0)
-    units, shape = lines.shape[0], lines.shape
-    there = jnp.moveaxis(kept, leaf.out_axis, 0).reshape(units, -1)
-    lines = lines.reshape(units, -1).astype(float_type)
+    apart = jnp.moveaxis(scores, leaf.out_axis, 0)
+    there = jnp.moveaxis(kept, leaf.out_axis, 0)
+    lines, flags = (array.reshape(len(apart), -1) for array in (apart, there))
+    return jnp.moveaxis(_minus_places(lines, flags, key).reshape(apart.shape), 0, leaf.out_axis)
+
+
+@jax.jit
+def _minus_places(
+    lines: Scores, kept: Bool[Array, "units rest"], key: Key[Array, ""]
+) -> Float[Array, "units rest"]:
+    """Minus the place of each entry among the kept of its line."""
+    if not jnp.issubdtype(lines.dtype, jnp.floating):
+        lines = lines.astype(jnp.float32)
     places = jax.lax.broadcasted_iota(jnp.int32, lines.shape, 1)
-    keys = (~there, -lines, jax.random.bits(key, lines.shape, jnp.uint32), places)
-    order = jax.lax.sort(keys, dimension=1, num_keys=3)[3]
     rows = jax.lax.broadcasted_iota(jnp.int32, lines.shape, 0)
+    keys = (~kept, -lines, jax.random.bits(key, lines.shape, jnp.uint32), places)
+    order = jax.lax.sort(keys, dimension=1, num_keys=3)[3]
     rank = jnp.zeros_like(places).at[rows, order].set(places, unique_indices=True)
-    found = jnp.where(jnp.isnan(lines), lines, -rank.astype(float_type))
-    return jnp.moveaxis(found.reshape(shape), 0, leaf.out_axis)
+    return jnp.where(jnp.isnan(lines), lines, -rank.astype(lines.dtype))
