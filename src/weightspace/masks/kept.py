@@ -18,7 +18,7 @@ Source: Zhou et al., 2019, section 3, and its code. `rescaled` is the code's `..
 size / (number kept) of the layer. The paper's text has reinit as a new draw, its code as a permutation:
 `Reinit(draw="fresh")` and `Reinit()`. Variant 2 goes with `pruned.ZeroShrunk`. Since sign(0) = 0, a weight
 that starts at zero stays there wherever the sign is kept. Actions change kernels only, and give values to all
-entries of them: a mask takes those of the kept ones (`act`, `derived.restart`).
+entries of them: a mask takes those of the kept ones.
 """
 
 import abc
@@ -271,13 +271,8 @@ class Shrunk(Kept):
         return jnp.where(jnp.abs(w) > jnp.abs(other), jnp.zeros_like(w), w)
 
 
-_MEMBERS: dict[str, type[Kept]] = {
-    cls.label: cls
-    for cls in (
-        *(Rewind, Reinit, Reshuffle, ShuffledConstant),
-        *(SignedReinit, SignedReshuffle, SignedConstant, Shrunk),
-    )
-}
+_ALL = (Rewind, Reinit, Reshuffle, ShuffledConstant, SignedReinit, SignedReshuffle, SignedConstant, Shrunk)
+_MEMBERS: dict[str, type[Kept]] = {cls.label: cls for cls in _ALL}
 
 
 def names() -> tuple[str, ...]:
