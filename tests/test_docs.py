@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import small_run
 from weightspace.cli.run import read, run
 from weightspace.experiments import experiment_class
 from weightspace.store.base import Store
@@ -45,6 +46,19 @@ def test_models_of_every_library(here, library):
     record = Store(here / "out" / "own").record(made.run.digest)
     assert record.status == "ok"
     assert {"train_accuracy", "test_accuracy"} <= record.metrics
+
+
+def test_tickets_in_python(here):
+    """All arms, whatever their actions, are trained as one cohort."""
+    (code,) = blocks("docs/tickets.md")
+    given = small_run(0, model="fc:widths=8", length="2ep")
+    names = {"model": given.model, "task": given.task, "recipe": given.recipe}
+    exec(code, names)
+    table = names["table"]
+    assert list(table["arm"]) == ["rewind and zero", "signs", "late"]
+    assert set(table["status"]) == {"ok"}
+    assert table["test_loss"].nunique() == 3
+    assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
 
 
 def commands(file):

@@ -18,13 +18,13 @@ FLOORS = (
         "recipes",
         "data",
         "measure",
-        "masks",
         "spaces",
+        "masks",
         "probes",
         "edits",
         "derived",
     ),  # contracts and plug-ins
-    *("arguments", "run", "training", "store", "sweeps"),  # what carries runs out and keeps them
+    *("arguments", "run", "tickets", "training", "store", "sweeps"),  # what carries runs out and keeps them
     *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )
 """Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""
@@ -32,6 +32,7 @@ ANYWHERE = ("__version__",)
 MEMBERS = ("models.zoo", "models.adapters", "spaces.full", "spaces.affine", "spaces.compose", "spaces.bases")
 MAY_NOT = {
     **dict.fromkeys(("masks", "spaces", "probes", "derived"), MEMBERS[:2]),
+    "spaces": (*MEMBERS[:2], "masks"),
     "training": (*MEMBERS, "recipes.optimisers", "derived", "masks"),
     "store": ("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived", "training"),
     "sweeps": MEMBERS,

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from weightspace.streams import Seeds as Seeds
     from weightspace.streams import Stream as Stream
     from weightspace.sweeps import sweep as sweep
+    from weightspace.tickets import ticket as ticket
 
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
@@ -128,6 +129,7 @@ _HOMES = {
     "weightspace.store.read": ("history", "results", "sql"),
     "weightspace.streams": ("Seeds", "Stream"),
     "weightspace.sweeps": ("sweep",),
+    "weightspace.tickets": ("ticket",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604  # pyright: ignore[reportUnsupportedDunderAll]

@@ -27,7 +27,9 @@ class Reference:
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:
-    """Numbers as plain ones in the type of the field, sequences as tuples; all else as it is.
+    """Numbers as plain ones in the type of the field, sequences as tuples, names as what they stand for.
+
+    A declared type with a `parse` reads what is not one of it yet. All else is left as it is.
 
     Args:
       name: Of the field, as the user knows it: `Sgd.lr`.
@@ -44,12 +46,17 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         return _coerce_union(name, value, arguments)
     if origin is tuple:
         return _to_tuple(name, value, arguments)
+    if hasattr(hint, "parse"):
+        return value if isinstance(value, hint) else hint.parse(value)
     convert = _CONVERTERS.get(hint)
     return value if convert is None else convert(name, value)
 
 
 def _coerce_union(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     value = plain(value)
+    for choice in choices:
+        if hasattr(choice, "parse") and not (value is None and type(None) in choices):
+            return coerce(name, value, choice)
     for choice in choices:
         if type(value) is choice:
             return value

@@ -10,7 +10,7 @@ import dataclasses
 import functools
 import numbers
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -187,13 +187,24 @@ class Derived(Node):
         """What it is: numbers and text for the table, arrays as outputs; `Found.of` reads a plain dict."""
         raise NotImplementedError(f"{type(self).__name__} must define compute()")
 
+    like: ClassVar[Mapping[str, tuple[str, str | None]]] = {}
+    """For outputs that look like one of the inputs: the field, and the type of their numbers if another."""
+
     def blank(self) -> dict[str, Tree]:
         """Arrays of the shapes and types of the outputs that other nodes take, by name; nothing is computed.
 
         Called with blank arrays in the place of `Output` leaves, so that the cost of what follows can be told
-        before anything is done. A value whose outputs no training takes need not define it.
+        before anything is done. A value whose outputs look like one of its inputs says so in `like`; one
+        whose outputs no training takes need say nothing.
         """
-        return {}
+
+        def zeros(leaf: Any, dtype: Any) -> np.ndarray:
+            return np.broadcast_to(np.zeros((), dtype or np.asarray(leaf).dtype), np.shape(leaf))
+
+        return {
+            name: jax.tree.map(lambda leaf, dtype=dtype: zeros(leaf, dtype), getattr(self, field))
+            for name, (field, dtype) in self.like.items()
+        }
 
     def output(self, name: str, *, shared: bool = False) -> Output:
         """One of the outputs of `compute`, by name."""

@@ -15,11 +15,11 @@ from tests.builders import small_run
 from weightspace.data import Data, from_arrays, make_data
 from weightspace.derived.restart import Restart
 from weightspace.errors import DataError, InputError
+from weightspace.masks.kept import Reinit
 from weightspace.models import zoo
 from weightspace.models.base import layout_of, output_shape_of
 from weightspace.precision import Precision
 from weightspace.probes import LipschitzSet
-from weightspace.spaces.masked import Masked
 from weightspace.sweeps.requests import Request, check_run
 
 RNG = np.random.default_rng(0)
@@ -206,10 +206,12 @@ def test_masks_of_networks_that_embed():
     """A derived value knows the shape of an input alone; it finds out that the network takes tokens."""
     mask = {"e": {"embedding": np.arange(VOCABULARY * WIDTH).reshape(-1, WIDTH) % 2 == 0}}
     mask["o"] = {"kernel": np.ones((LENGTH * WIDTH, 2), bool)}
-    restart = Restart(MODELS["function"], (LENGTH,), Masked(mask), ws.Seeds(0))
-    weights = restart.compute()["weights"]
-    assert jax.tree.map(jnp.shape, restart.blank()["weights"]) == jax.tree.map(jnp.shape, weights)
+    start = jax.tree.map(lambda m: np.ones(m.shape, np.float32), mask)
+    restart = Restart(MODELS["function"], (LENGTH,), mask, start, ws.Seeds(0), Reinit(draw="fresh"))
+    weights = restart.compute()["start"]
+    assert jax.tree.map(jnp.shape, weights) == jax.tree.map(jnp.shape, start)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(weights))
+    assert len(np.unique(weights["o"]["kernel"])) > 1
 
 
 def as_floats(values, rule="none"):

@@ -13,6 +13,7 @@ from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.derived.at_init import MasksAtInit
 from weightspace.derived.mask_like import MaskLike
+from weightspace.derived.restart import Restart
 from weightspace.errors import InputError
 from weightspace.masks.counts import DEFAULT_RATES, Rates
 from weightspace.masks.kept import Rewind, SignedConstant, make_kept
@@ -70,11 +71,13 @@ def test_the_masks_are_those_of_pruning(criterion):
 
 @pytest.mark.parametrize("kept", ["reshuffle", "reinit:draw=fresh,rescaled=true"])
 def test_accuracies_are_those_of_a_ticket_before_its_first_step(kept):
-    """The run draws its own start and actions; nothing is shared but the seeds."""
+    """The actions are carried out by another program; nothing is shared but the seeds."""
     action = make_kept(kept)
     found = node("large_final", kept=action, powers=4).compute()
     recipe = Recipe(Sgd(0.0), "1it", batch=10)
-    run = Run(MODEL, TASK, Masked(pruned("large_final", 3), action), recipe, SEEDS)
+    mask = pruned("large_final", 3)
+    begun = Restart(MODEL, SHAPE, mask, ends()[0], SEEDS, action).compute()
+    run = Run(MODEL, TASK, Masked(mask, **begun), recipe, SEEDS)
     _, records, _ = train([run], (Evaluation(("train", "test")),), stretches=[0, 1])
     for metric in ("test_accuracy", "test_loss", "train_accuracy", "train_loss"):
         assert found[f"{metric}_3"] == pytest.approx(float(records[metric][-1, 0]), rel=1e-5)

@@ -7,6 +7,8 @@ from weightspace.experiments.tickets.iterative import TicketsIterative
 from weightspace.masks import pruned
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
+from weightspace.sweeps.estimate import estimate
+from weightspace.training.block import Block, block_for
 from weightspace.tree import flat_dict
 
 KEPT = ("rewind", "reinit", "signed_reinit")
@@ -16,14 +18,30 @@ PRODUCT = TicketsIterative(
     kept=KEPT, pruned=pruned.names(),
 )  # fmt: skip
 KERNEL = "hidden/0/kernel"
+TRACED = []
+"""Names of the functions that were compiled for the product's sweep."""
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory):
+def folder(tmp_path_factory):
+    """Where the product is stored."""
+    return tmp_path_factory.mktemp("product")
+
+
+@pytest.fixture(scope="module")
+def product(folder):
     """The table, and a reader of kernels by node and output."""
-    out = tmp_path_factory.mktemp("product")
-    table = sweep(PRODUCT, out)
-    store = Store(out)
+    with pytest.MonkeyPatch.context() as patch:
+        trace = Block._trace
+
+        def noted(self, name, *rest):
+            TRACED.append((name, len(self.key.groups)))
+            return trace(self, name, *rest)
+
+        patch.setattr(Block, "_trace", noted)
+        block_for.cache_clear()
+        table = sweep(PRODUCT, folder)
+    store = Store(folder)
     return table, lambda output: np.asarray(flat_dict(store.output(output.of.digest, output.key))[KERNEL])
 
 
@@ -41,6 +59,17 @@ def test_every_arm_is_trained(product):
     assert len(table) == 1 + 2 * len(KEPT) * len(pruned.names()) == 37
 
 
+def test_all_arms_of_a_round_are_one_program_and_one_cohort(product, folder):
+    """18 tickets a round, of every kind of action; the last round's weights are not kept for another one."""
+    compiled = [name for name, _ in TRACED]
+    assert {name: compiled.count(name) for name in ("start", "advance", "finish")} == dict.fromkeys(
+        ("start", "advance", "finish"), 1 + 2
+    )
+    cost = estimate(PRODUCT)
+    assert (cost.runs, cost.cohorts, cost.programs) == (37, 1 + 2, 1 + 2)
+    assert len(list(folder.glob("runs/*.parquet"))) == 1 + 2
+
+
 def test_what_the_first_round_froze_is_there_in_the_second(product):
     _, read = product
     _, found = arms()
@@ -48,7 +77,7 @@ def test_what_the_first_round_froze_is_there_in_the_second(product):
         if name == "zero":
             continue
         gone = ~read(first.space.mask)
-        before, after = read(first.space.start), read(second.space.start)
+        before, after = read(first.space.frozen), read(second.space.frozen)
         np.testing.assert_array_equal(after[gone], before[gone])
         assert np.any(before[gone] != 0)
 
@@ -59,7 +88,7 @@ def test_what_is_zero_was_meant_to_be(product):
     initial = read(dense.at(0))
     for name in ("at_init", "zero_shrunk", "zero_shuffled", "zero_grown"):
         _, second = found["rewind", name]
-        gone, values = ~read(second.space.mask), read(second.space.start)
+        gone, values = ~read(second.space.mask), read(second.space.frozen)
         zero = values[gone] == 0
         np.testing.assert_array_equal(values[gone], np.where(zero, 0, initial[gone]))
         assert zero.any() == (name != "at_init")

@@ -54,7 +54,7 @@ def rounds(experiment, **labels):
 
 def works_on(run):
     """What the actions of a round work on; None is the model's own initialisation."""
-    return run.space.start.of.space.start
+    return run.space.start.of.weights
 
 
 @pytest.fixture(scope="module")
@@ -240,8 +240,8 @@ def test_every_criterion_goes_with_every_pair_of_actions(tmp_path):
     assert len(arms) == 8
     assert (arms == 1).all()
     assert table.loc[table["round"] == 1, "test_loss"].nunique() == 8
-    # The dense run; rewind and zero; other restarts with zeros; values frozen elsewhere.
-    assert len(list((tmp_path / "runs").glob("*.parquet"))) == 1 + 3
+    # The dense run, and all arms of the round.
+    assert len(list((tmp_path / "runs").glob("*.parquet"))) == 1 + 1
 
 
 CHAIN = TicketsKeptValues(
@@ -276,9 +276,8 @@ def test_the_best_weights_are_scored_and_the_pruned_ones_stay_zero(chain):
         best = np.abs(chain.output(before.digest, "best(every=20it).weights")["hidden"]["0"]["kernel"])
         assert best[mask].min() >= best[~mask].max()
     mask = chain.output(first.space.mask.of.digest, "mask")
-    for key in ("snapshot(0it).weights", "best(every=20it).weights"):
-        weights = chain.output(first.digest, key)
-        jax.tree.map(lambda m, w: np.testing.assert_array_equal(w[~m], 0), mask, weights)
+    weights = chain.output(first.digest, "best(every=20it).weights")
+    jax.tree.map(lambda m, w: np.testing.assert_array_equal(w[~m], 0), mask, weights)
 
 
 def test_scores_are_read_where_they_are_asked_for():
@@ -317,24 +316,25 @@ def test_the_gradient_is_that_of_the_dense_run_s_start_in_every_round():
 def test_without_compounding_actions_work_on_the_first_weights():
     fields = {"kept": ("reinit",), "seeds": ("1",), **SMALL, "rounds": 3}
     compounding, apart = (TicketsKeptValues(compounding=c, **fields) for c in (True, False))
-    starts = [works_on(run) for run in rounds(compounding, kept="reinit")]
-    assert starts[0] is None
-    assert len({start.of for start in starts[1:]}) == 2
+    (dense,) = runs_of(apart, criterion="dense")
+    runs = rounds(compounding, kept="reinit")
+    assert [works_on(run) for run in runs] == [dense.at("0it"), runs[0].space.start, runs[1].space.start]
     runs = rounds(apart, kept="reinit")
-    assert [works_on(run) for run in runs] == [None, None, None]
+    assert [works_on(run) for run in runs] == [dense.at("0it")] * 3
     # Weights are scored by what they really started from.
-    assert [run.space.mask.of.before.of for run in runs[1:]] == runs[:2]
+    assert [run.space.mask.of.before for run in runs[1:]] == [run.space.start for run in runs[:2]]
 
 
 def test_a_rescaling_does_not_multiply_over_rounds():
     experiment = TicketsKeptValues(kept=("rewind:rescaled=true",), seeds=("1",), **SMALL)
-    assert [works_on(run) for run in rounds(experiment, criterion="large_final")] == [None, None]
+    (dense,) = runs_of(experiment, criterion="dense")
+    assert [works_on(run) for run in rounds(experiment, criterion="large_final")] == [dense.at("0it")] * 2
 
 
 def test_frozen_values_last_whatever_is_asked():
     experiment = TicketsPrunedValues(pruned=("zero_grown",), compounding=False, seeds=("1",), **SMALL)
     first, second = rounds(experiment, criterion="large_final")
-    assert works_on(second) == first.space.start
+    assert second.space.frozen.of.weights == first.space.frozen.of.output("start")
 
 
 def test_the_dense_networks_serve_the_tickets_asked_for_later(tmp_path, monkeypatch):
@@ -366,10 +366,10 @@ def test_questions_of_more_and_of_fewer_rounds_are_one(tmp_path):
 def test_the_control_knows_what_earlier_rounds_have_pruned():
     fields = {"pruned": ("zero_shuffled",), "seeds": ("1",), **SMALL}
     first, second = rounds(TicketsPrunedValues(**fields))
-    assert first.space.start.of.space.pruned.last is None
-    assert second.space.start.of.space.pruned.last == first.space.mask
+    assert first.space.frozen.of.pruned.last is None
+    assert second.space.frozen.of.pruned.last == first.space.mask
     at_once = rounds(TicketsPrunedValues(**fields, one_shot=True))
-    assert [run.space.start.of.space.pruned.last for run in at_once] == [None, None]
+    assert [run.space.frozen.of.pruned.last for run in at_once] == [None, None]
 
 
 def test_an_arm_that_diverges_blocks_its_own_later_rounds_only(tmp_path):
@@ -421,7 +421,8 @@ def test_the_cost_counts_runs_masks_and_programs():
     small = SMALL | {"rounds": 4}
     cost = estimate(TicketsIterative(criteria=("large_final", "random"), seeds=("3",), **small))
     assert cost.runs == 3 * (1 + 2 * 4)
-    assert cost.derived == 3 * 2 * 4
+    # A mask for each ticket, and zeros for each seed.
+    assert cost.derived == 3 * 2 * 4 + 3
     # The dense networks, then each round with all seeds and arms at once; the last one keeps no weights.
     assert (cost.cohorts, cost.programs) == (1 + 4, 3)
 

@@ -8,7 +8,7 @@ import pytest
 from tests.masks.builders import KERNELS, LAYOUT, random_mask, trained, weights
 from weightspace import tree
 from weightspace.errors import InputError
-from weightspace.masks.criteria import ALL, criterion
+from weightspace.masks.criteria import ALL, make_criterion
 from weightspace.masks.prune import Rates, density, full_mask, keep, prune, ranks
 from weightspace.models.layout import Layout, Leaf
 from weightspace.streams import Seeds, Stream, key
@@ -17,7 +17,7 @@ KEY = key(Seeds(3), Stream.MASK)
 BEFORE = weights()
 AFTER = trained(BEFORE)
 SLOPE = weights(9)
-RATED = [name for name in ALL if not criterion(name).fixed]
+RATED = [name for name in ALL if not make_criterion(name).fixed]
 
 
 def cut(name="large_final", mask=None, *, before=BEFORE, after=AFTER, k=KEY, **options):

@@ -13,14 +13,17 @@ from weightspace.derived.mask_like import MaskLike
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError
 from weightspace.masks import criteria
-from weightspace.masks.criteria import Criterion
-from weightspace.masks.fit import check_fit
+from weightspace.masks.criterion import Ranked
 from weightspace.masks.prune import full_mask, keep, ranks
+from weightspace.masks.score import score
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_fit
+from weightspace.models.layout import Leaf
 from weightspace.models.zoo import make
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.spaces.edge_popup import largest
 from weightspace.spaces.masked import Masked
+from weightspace.spec import spec
 from weightspace.streams import Seeds
 
 KEY = jax.random.key(3, impl="threefry2x32")
@@ -46,7 +49,10 @@ def test_both_zeros_tie(count):
     plain = mask_of(ranks(np.zeros(40, np.float32), there, KEY), count)
     np.testing.assert_array_equal(mask_of(ranks(zeros, there, KEY), count), plain)
     np.testing.assert_array_equal(keep(zeros, there, count, KEY), plain)
-    both = criteria.criterion("small_init_small_final").scores(zeros, zeros, None, there)
+    both = score(
+        criteria.make_criterion("small_init_small_final"), {"before": zeros, "after": zeros},
+        Leaf("kernel", (40,), "kernel", "", 0), KEY,
+    )  # fmt: skip
     np.testing.assert_array_equal(mask_of(ranks(both, there, KEY), count), plain)
     np.testing.assert_array_equal(largest(jnp.asarray(zeros), jnp.int32(count)), np.arange(40) < count)
 
@@ -76,12 +82,15 @@ def test_nan_of_either_sign_has_no_rank(sign):
     assert np.asarray(ranks(scores, np.ones(3, bool), KEY)).tolist() == [0, 2, 1]
 
 
-@pytest.fixture
-def odd_criterion(monkeypatch):
+@spec
+class Odd(Ranked):
     """The root of a weight: NaN for half of them, though all are finite."""
-    odd = Criterion("odd", lambda w: jnp.sqrt(w.after), None, "the root")
-    monkeypatch.setitem(criteria._BY_NAME, "odd", odd)
-    return "odd"
+
+    label = "odd"
+
+    def rule(self, w):
+        """√w_f."""
+        return jnp.sqrt(w.after)
 
 
 def trained():
@@ -89,6 +98,7 @@ def trained():
     return jax.device_get(weights)
 
 
+@pytest.mark.parametrize("odd_criterion", [Odd(), Odd(per="neuron")], ids=lambda by: by.name)
 def test_a_criterion_without_a_value_is_refused_wherever_a_mask_is_made(odd_criterion):
     w = trained()
     undefined = int((tree.flat_dict(w)[KERNEL] < 0).sum())
@@ -97,8 +107,9 @@ def test_a_criterion_without_a_value_is_refused_wherever_a_mask_is_made(odd_crit
         MaskLike(MODEL, SHAPE, full_mask(w), odd_criterion, w, w, Seeds(0)),
         MasksAtInit(MODEL, TASK, odd_criterion, w, w, Seeds(0), powers=2),
     )
+    text = f"'{odd_criterion.name}' is NaN for {undefined} weights of {KERNEL}"
     for node in nodes:
-        with pytest.raises(InputError, match=f"'odd' is NaN for {undefined} weights of {KERNEL}"):
+        with pytest.raises(InputError, match=text):
             node.compute()
 
 

@@ -9,8 +9,6 @@ import pytest
 
 from tests.traced import traced_seeds
 from weightspace import tree
-from weightspace.masks.kept import SignedReinit
-from weightspace.masks.pruned import AtInit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
@@ -35,6 +33,7 @@ MASK = {
     "a": {"kernel": jnp.arange(12).reshape(3, 4) % 3 > 0, "bias": jnp.ones(4, bool)},
     "b": {"kernel": jnp.arange(8).reshape(4, 2) % 4 > 0, "bias": jnp.ones(2, bool)},
 }
+FROZEN = jax.tree.map(lambda m: jnp.linspace(-1, 1, m.size, dtype=jnp.float32).reshape(m.shape), MASK)
 SINGLE = {
     "full": (Full(), SIZE),
     "affine": (Affine(Gaussian(5)), 5),
@@ -43,7 +42,7 @@ SINGLE = {
     "affine-sparse": (Affine(Sparse(5, density=0.2)), 5),
     "affine-regenerated": (Affine(Regenerated(5)), 5),
     "masked": (Masked(MASK), 20),
-    "masked-frozen": (Masked(MASK, SignedReinit(draw="fresh"), AtInit()), 20),
+    "masked-frozen": (Masked(MASK, frozen=FROZEN), 20),
     "supermask": (Supermask(), 20),
     "supermask-rescaled": (
         Supermask(logit=0.5, scale="constant", rescale="gradient", density=0.3),

@@ -10,6 +10,7 @@ import pytest
 from tests.builders import small_run
 from tests.training.harness import block_of, flat
 from weightspace import tree
+from weightspace.derived.restart import Restart
 from weightspace.errors import InputError
 from weightspace.masks.kept import (
     Reinit,
@@ -38,7 +39,9 @@ from weightspace.training.step import gradient, layout_of_run, update
 
 RUN = small_run(0, model="fc:widths=8")
 LAYOUT = layout_of_run(RUN)
-BLANK = jnp.zeros((1, *RUN.task.data.shape))
+SHAPE = tuple(RUN.task.data.shape)
+BLANK = jnp.zeros((1, *SHAPE))
+SEEDS = Seeds(0)
 
 
 def sample(keys):
@@ -64,6 +67,17 @@ PRUNED = (
     Interpolated(AFTER, 0.5),
 )
 PAIRS = [(k, p) for k, p in itertools.product(KEPT, PRUNED)]
+
+
+def acted(kept=KEPT[0], pruned=PRUNED[0], *, mask=MASK, weights=START, seeds=SEEDS, earlier=0):
+    """The ticket of two actions, with its arrays, and what the next round works on."""
+    node = Restart(RUN.model, SHAPE, mask, weights, seeds, kept, pruned, earlier)
+    made = node.compute()
+    return Masked(mask, **made), made["start"]
+
+
+def ticket(*actions, **given):
+    return acted(*actions, **given)[0]
 
 
 def begin(space, seed=0):
@@ -100,11 +114,11 @@ def alone(stacked):
 @pytest.mark.parametrize(
     ("optimiser", "decoupled", "space"),
     [
-        (Momentum(0.1), False, Masked(MASK, Shrunk(AFTER), ZeroShrunk(AFTER))),
-        (Adam(0.01), False, Masked(MASK, Rewind(), AtInit())),
-        (Adam(0.01), True, Masked(MASK, Reshuffle(), Interpolated(AFTER))),
+        (Momentum(0.1), False, ticket(Shrunk(AFTER), ZeroShrunk(AFTER))),
+        (Adam(0.01), False, ticket(Rewind(), AtInit())),
+        (Adam(0.01), True, ticket(Reshuffle(), Interpolated(AFTER))),
     ],
-    ids=lambda x: x.name if isinstance(x, Masked) else str(getattr(x, "name", x)),
+    ids=lambda x: "ticket" if isinstance(x, Masked) else str(getattr(x, "name", x)),
 )
 def test_pruned_weights_rest_bit_for_bit_and_gather_no_moments(optimiser, decoupled, space):
     decay = Decay(0.1, decoupled=decoupled)
@@ -148,7 +162,7 @@ STEP = step_of(Masked(MASK))
 @pytest.mark.parametrize(("kept", "pruned"), PAIRS, ids=lambda action: action.name)
 def test_every_pair_of_actions_takes_a_step(kept, pruned):
     """The loss is finite, and pruned weights have no gradient and do not move."""
-    loss, slope, moved = STEP(*begin(Masked(MASK, kept, pruned)))
+    loss, slope, moved = STEP(*begin(ticket(kept, pruned)))
     assert np.isfinite(loss)
     assert np.all(np.isfinite(flat(slope)))
     assert not np.any(parts(slope)[1])
@@ -157,7 +171,7 @@ def test_every_pair_of_actions_takes_a_step(kept, pruned):
 
 
 def test_a_full_mask_is_the_dense_network():
-    masked = Masked(full_mask(START), Rewind(), AtInit())
+    masked = ticket(Rewind(), AtInit(), mask=full_mask(START))
     assert tree.equal(at_start(masked), START)
     ours, dense = (step_of(space)(*begin(space)) for space in (masked, Full()))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), ours, dense)
@@ -165,17 +179,18 @@ def test_a_full_mask_is_the_dense_network():
 
 def test_the_two_actions_are_independent():
     for kept, pruned in itertools.product(KEPT[:4], PRUNED):
-        weights = at_start(Masked(MASK, kept, pruned))
-        np.testing.assert_array_equal(parts(weights)[0], parts(at_start(Masked(MASK, kept)))[0])
-        np.testing.assert_array_equal(parts(weights)[1], parts(at_start(Masked(MASK, pruned=pruned)))[1])
+        weights = at_start(ticket(kept, pruned))
+        np.testing.assert_array_equal(parts(weights)[0], parts(at_start(ticket(kept)))[0])
+        np.testing.assert_array_equal(parts(weights)[1], parts(at_start(ticket(pruned=pruned)))[1])
 
 
 def test_the_ticket_is_the_masked_start():
     np.testing.assert_array_equal(flat(at_start(Masked(MASK))), flat(START) * flat(MASK))
+    assert tree.equal(at_start(Masked(MASK)), at_start(ticket()))
 
 
 def test_pruned_coordinates_are_zero_and_what_moves_is_the_mask():
-    space = Masked(MASK, pruned=AtInit())
+    space = Masked(MASK, frozen=START)
     fixed, theta = begin(space)
     assert not np.any(parts(theta)[1])
     assert np.any(parts(space.weights(fixed, theta, ()))[1])
@@ -184,47 +199,45 @@ def test_pruned_coordinates_are_zero_and_what_moves_is_the_mask():
 
 def test_actions_work_on_the_given_start():
     start = sample(Keys(Seeds(8)))
-    weights = at_start(Masked(MASK, Reshuffle(), AtInit(), start=start))
+    weights = at_start(ticket(Reshuffle(), AtInit(), weights=start))
     np.testing.assert_array_equal(parts(weights)[1], parts(start)[1])
     np.testing.assert_array_equal(*(np.sort(parts(t)[0]) for t in (weights, start)))
 
 
 def test_seeds_of_the_mask_stream_alone_move_the_permutations():
-    spaces = (Masked(MASK, Reinit()), Masked(MASK, Reinit(draw="fresh")), Masked(MASK))
-    same = [tree.equal(*(s.init(Keys(Seeds(0, mask=m)), sample, LAYOUT) for m in (0, 1))) for s in spaces]
+    kinds = (Reinit(), Reinit(draw="fresh"), Rewind())
+    same = [tree.equal(*(acted(k, seeds=Seeds(0, mask=m))[1] for m in (0, 1))) for k in kinds]
     assert same == [False, True, True]
-    fresh = tree.flat_dict(at_start(Masked(full_mask(START), Reinit(draw="fresh"))))
+    fresh = tree.flat_dict(at_start(ticket(Reinit(draw="fresh"), mask=full_mask(START))))
     for path in LAYOUT.paths("kernel"):
         assert abs(np.corrcoef(np.ravel(fresh[path]), np.ravel(tree.flat_dict(START)[path]))[0, 1]) < 0.3
 
 
 def test_rounds_that_build_on_each_other_lose_nothing_behind_the_mask():
     """Under zeros the next permutation is over all entries of the last one, else over what is there."""
-    first = Masked(MASK, Reinit())
-    onward = first.next_start(Keys(Seeds(0)), sample, LAYOUT)
+    first, onward = acted(Reinit())
     np.testing.assert_array_equal(np.sort(flat(onward)), np.sort(flat(START)))
     np.testing.assert_array_equal(parts(onward)[0], parts(at_start(first))[0])
-    second = Masked(MASK, Reinit(), start=onward).next_start(Keys(Seeds(0, mask=1)), sample, LAYOUT)
+    _, second = acted(Reinit(), weights=onward, seeds=Seeds(0, mask=1))
     np.testing.assert_array_equal(np.sort(flat(second)), np.sort(flat(START)))
     assert not tree.equal(second, onward)
-    held = Masked(MASK, Reinit(), ZeroGrown(AFTER))
-    assert tree.equal(held.next_start(Keys(Seeds(0)), sample, LAYOUT), at_start(held))
+    held, onward = acted(Reinit(), ZeroGrown(AFTER))
+    assert tree.equal(onward, at_start(held))
 
 
 @pytest.mark.parametrize("pruned", [ZeroShrunk, ZeroGrown, ZeroShuffled, AtInit], ids=lambda cls: cls.label)
 def test_what_a_round_froze_stays_in_the_next(pruned):
     """The last run's start and end agree at pruned weights, so they have neither shrunk nor grown."""
     options = () if pruned is AtInit else (AFTER,)
-    space = Masked(MASK, pruned=pruned(*options))
+    space, onward = acted(pruned=pruned(*options))
     start = at_start(space)
     end = jax.tree.map(lambda w, m: jnp.where(m, 2 * w, w), start, MASK)
     smaller = jax.tree.map(
         jnp.asarray,
         prune(start, end, None, MASK, LAYOUT, "large_final", key=key(Seeds(0), Stream.MASK)),
     )
-    onward = space.next_start(Keys(Seeds(0)), sample, LAYOUT)
     last = (MASK,) if pruned is ZeroShuffled else ()
-    after = Masked(smaller, pruned=pruned(end, *last) if options else pruned(), start=onward)
+    after = ticket(pruned=pruned(end, *last) if options else pruned(), mask=smaller, weights=onward)
     np.testing.assert_array_equal(parts(at_start(after))[1], parts(start)[1])
 
 
@@ -245,9 +258,8 @@ def test_the_control_has_as_many_zeros_in_every_round():
                 lambda w, m, draw=draw: m & jnp.asarray(draw.random(w.shape) < 0.6), start, mask
             )  # fmt: skip
             own = {"last": last} if pruned is ZeroShuffled else {}
-            before, start = start, Masked(mask, pruned=pruned(end, **own), start=start).next_start(
-                Keys(Seeds(0)), sample, LAYOUT, number
-            )  # fmt: skip
+            before = start
+            _, start = acted(pruned=pruned(end, **own), mask=mask, weights=start, earlier=number)
             kernels = [tree.flat_dict(part)["hidden/0/kernel"] for part in (mask, last, before, start)]
             kept, kept_before, was, now = map(np.asarray, kernels)
             np.testing.assert_array_equal(now[~kept_before], was[~kept_before])
@@ -263,10 +275,10 @@ def test_scaling_the_layers_leaves_the_accuracy_of_a_fixed_mask_alone():
     arrays = data.arrays()
     x = data.decode(arrays, jnp.asarray(arrays.test.x), jnp.dtype("float32"))
     spaces = [
-        Masked(MASK, SignedConstant()),
-        Masked(MASK, SignedConstant(0.01)),
-        Masked(MASK, SignedConstant(3.0)),
-        Masked(MASK, SignedConstant(rescaled=True)),
+        ticket(SignedConstant()),
+        ticket(SignedConstant(0.01)),
+        ticket(SignedConstant(3.0)),
+        ticket(SignedConstant(rescaled=True)),
     ]
     outputs = [
         np.asarray(RUN.model.apply(at_start(s), {}, x, train=False, key=key(Seeds(0), Stream.DROPOUT))[0])
@@ -286,7 +298,7 @@ def test_a_ticket_lies_inside_a_subspace_and_a_subspace_inside_a_ticket():
     inside = Compose(Affine(Gaussian(6), spread=0.1), Masked(jnp.asarray([True, False] * 3)))
     fixed, theta = begin(inside)
     assert np.count_nonzero(theta) == 3
-    around = Compose(Masked(MASK, pruned=AtInit(), start=START), Affine(Gaussian(6), spread=0.1))
+    around = Compose(Masked(MASK, START, START), Affine(Gaussian(6), spread=0.1))
     fixed, theta = begin(around)
     moved = around.weights(fixed, theta + 1, ((), ()))
     np.testing.assert_array_equal(parts(moved)[1], parts(START)[1])
@@ -297,12 +309,12 @@ def test_a_ticket_lies_inside_a_subspace_and_a_subspace_inside_a_ticket():
 
 def test_outputs_of_other_nodes_stand_for_masks_and_weights():
     dense = small_run(0, model="fc:widths=8")
-    space = Masked(dense.at(0), Shrunk(dense.final()), ZeroShrunk(dense.final()), start=dense.at(0))
+    space = Masked(dense.at(0), dense.final(), frozen=dense.at(0))
     space.check(LAYOUT)
     run = small_run(0, model="fc:widths=8", space=space)
     assert isinstance(run, Run)
     assert run.parents == (dense,)
-    assert space.name == "masked(shrunk, zero_shrunk)"
+    assert space.name == "masked"
 
 
 @pytest.mark.parametrize(
@@ -315,10 +327,17 @@ def test_outputs_of_other_nodes_stand_for_masks_and_weights():
         ),
         (Masked(START), "of the mask holds float32, but must hold booleans"),
         (Masked(MASK, start=MASK["output"]), "the start belongs to another architecture"),
-        (Masked(MASK, pruned=ZeroGrown(MASK["output"])), "`after` of the action 'zero_grown' belongs to"),
-        (Masked(MASK, kept=Shrunk(MASK["output"])), "`after` of the action 'shrunk' belongs to"),
+        (Masked(MASK, frozen=MASK["output"]), "what is frozen belongs to another architecture"),
     ],
 )
 def test_what_does_not_fit_the_model_is_refused(space, text):
     with pytest.raises(InputError, match=text):
         space.check(LAYOUT)
+
+
+@pytest.mark.parametrize("given", [{"start": Reinit()}, {"frozen": AtInit()}, {"start": "reinit"}])
+def test_actions_are_no_weights(given):
+    """They were fields of this space once: what carries them out is named."""
+    (name,) = given
+    with pytest.raises(InputError, match=rf"Masked\.{name} is .*ws\.ticket\(run, mask"):
+        Masked(MASK, **given)

@@ -16,17 +16,19 @@ import numpy as np
 from weightspace import compiler, platform, tree
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
+from weightspace.masks.act import act
 from weightspace.masks.counts import DEFAULT_RATES, RULES, Rates, drop_count
-from weightspace.masks.criteria import criterion
-from weightspace.masks.fit import check_finite, check_fit, check_scores
+from weightspace.masks.criterion import Named
 from weightspace.masks.kept import Kept, Rewind
 from weightspace.masks.prune import ranks
+from weightspace.masks.pruned import Zero
+from weightspace.masks.score import score
 from weightspace.measure.host import TRAIN_EXAMPLES, measure
 from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_fit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.node import Derived
-from weightspace.spaces.masked import Masked
 from weightspace.spec import spec, static
 from weightspace.streams import Keys, Seeds, Stream, key, named
 from weightspace.tree import Tree, flat_dict, map_named
@@ -48,7 +50,7 @@ class MasksAtInit(Derived):
     Attributes:
       model: The network.
       task: Data and loss.
-      criterion: By which weights are kept.
+      criterion: By which weights are kept, or its name.
       before: Weights before the dense training.
       after: Weights after it, or at any of its steps.
       seeds: Of the dense run.
@@ -65,7 +67,7 @@ class MasksAtInit(Derived):
 
     model: Any
     task: Task
-    criterion: str = static()
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds
@@ -78,9 +80,8 @@ class MasksAtInit(Derived):
     state: Any = None
 
     def validate(self) -> None:
-        """A known criterion, rule and kind of statistics, at least one power."""
+        """A known rule and kind of statistics, at least one power."""
         check_choice("statistics", self.statistics, STATISTICS)
-        criterion(self.criterion)
         check_choice("pruning rule", self.rule, RULES)
         check_number("powers", self.powers, least=1)
 
@@ -108,11 +109,13 @@ class MasksAtInit(Derived):
     def counts(self, layout: Layout) -> dict[str, np.ndarray]:
         """How many weights of each kernel are kept, for each power that leaves some of all of them."""
         kernels = [layout[path] for path in layout.paths("kernel")]
-        if criterion(self.criterion).fixed:
+        if self.criterion.fixed:
             same = {leaf.path: np.array([np.count_nonzero(self._scores(leaf))], np.int32) for leaf in kernels}
             empty = [path for path, count in same.items() if not count[0]]
             if empty:
-                raise InputError(f"the criterion '{self.criterion}' keeps no weight of {', '.join(empty)}")
+                raise InputError(
+                    f"the criterion '{self.criterion.name}' keeps no weight of {', '.join(empty)}"
+                )
             return same
         found = {leaf.path: [self._left(leaf, power) for power in range(self.powers)] for leaf in kernels}
         least = np.min(np.array(list(found.values())), axis=0)
@@ -143,14 +146,9 @@ class MasksAtInit(Derived):
         return map_named(rank, self.before)
 
     def _scores(self, leaf: Leaf) -> Any:
-        before, after = (flat_dict(tree)[leaf.path] for tree in (self.before, self.after))
-        slope = None if self.gradient is None else flat_dict(self.gradient)[leaf.path]
-        for name, values in (("before", before), ("after", after), ("gradient", slope)):
-            if values is not None:
-                check_finite(name, values, leaf.path)
-        scores = criterion(self.criterion).scores(before, after, slope, np.ones(leaf.shape, bool))
-        check_scores(scores, self.criterion, leaf.path)
-        return scores
+        ends = {"before": self.before, "after": self.after, "gradient": self.gradient}
+        values = {name: flat_dict(tree)[leaf.path] for name, tree in ends.items() if tree is not None}
+        return score(self.criterion, values, leaf, named(key(self.seeds, Stream.MASK), leaf.path))
 
     def _columns(self, layout: Layout, counts: Any, measured: dict[str, np.ndarray]) -> dict[str, Tree]:
         whole = sum(layout[path].size for path in counts)
@@ -188,8 +186,8 @@ def _masking(model: Any, task: Task) -> Any:
 
         def one(count: Tree) -> Tree:
             mask = jax.tree.map(lambda place, most: place < most, places, count)
-            space = Masked(mask, kept, start=before)
-            return space.weights(*space.init(keys, sample, layout), ())
+            values = act(kept, Zero(), before, mask, keys, sample, layout)
+            return jax.tree.map(jnp.where, mask, *values)
 
         return tree.cast(jax.lax.map(one, counts), jnp.float32)
 

@@ -16,10 +16,10 @@ from jaxtyping import Float
 from weightspace import tree
 from weightspace.data.task import Task
 from weightspace.errors import check_choice, check_number
-from weightspace.masks.fit import check_finite_tree, check_fit
 from weightspace.measure.host import TRAIN_EXAMPLES, measure, stacked
 from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_finite_tree, check_fit
 from weightspace.node import Derived
 from weightspace.spec import spec, static
 from weightspace.streams import Seeds

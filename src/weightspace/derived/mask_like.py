@@ -4,17 +4,17 @@ What a learned mask is worth shows beside masks that only share its densities: a
 largest final weights.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from weightspace import platform
 from weightspace.derived.prune import columns
 from weightspace.errors import InputError
-from weightspace.masks.criteria import criterion
-from weightspace.masks.fit import check_finite, check_fit, check_scores
-from weightspace.masks.prune import full_mask, keep
+from weightspace.masks.criterion import Named
+from weightspace.masks.prune import keep
+from weightspace.masks.score import score
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_fit
 from weightspace.node import Derived
 from weightspace.spec import spec, static
 from weightspace.streams import Seeds, Stream, key, named
@@ -31,17 +31,19 @@ class MaskLike(Derived):
       model: Whose weights they are.
       shape: Of one input of the model.
       mask: The mask whose counts are taken.
-      criterion: By which weights are kept, a name of `masks.criteria` but none of the `_single` ones.
+      criterion: By which weights are kept, or its name in `masks.criteria`; none of the `_single` ones.
       before: Weights before training, w_i.
       after: Weights after training, w_f.
       seeds: Ties are broken by the stream `MASK`.
       gradient: Loss gradient at w_i, for the criteria that need it.
     """
 
+    like: ClassVar = {"mask": ("mask", "bool")}
+
     model: Any
     shape: tuple[int, ...] = static()
     mask: Any
-    criterion: str = static()
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds
@@ -49,12 +51,8 @@ class MaskLike(Derived):
 
     def validate(self) -> None:
         """A criterion that ranks weights."""
-        if criterion(self.criterion).fixed:
-            raise InputError(f"'{self.criterion}' is a mask itself and keeps no given number of weights")
-
-    def blank(self) -> dict[str, Tree]:
-        """The mask has the weights' shapes."""
-        return {"mask": full_mask(self.before)}
+        if self.criterion.fixed:
+            raise InputError(f"'{self.criterion.name}' is a mask itself and keeps no given number of weights")
 
     def compute(self) -> dict[str, Tree]:
         """The mask and its densities."""
@@ -70,13 +68,9 @@ class MaskLike(Derived):
             like, before, after = (np.asarray(a) for a in arrays)
             if path not in kernels:
                 return np.ones(like.shape, bool)
+            values = {"before": before, "after": after, "gradient": slopes.get(path)}
+            scores = score(self.criterion, values, layout[path], named(salt, path))
             there = np.ones(like.shape, bool)
-            for name, values in (("before", before), ("after", after), ("gradient", slopes.get(path))):
-                if values is not None:
-                    check_finite(name, values, path)
-            with platform.arithmetic(str(after.dtype), "highest"):
-                scores = criterion(self.criterion).scores(before, after, slopes.get(path), there)
-            check_scores(scores, self.criterion, path)
             return keep(scores, there, int(np.count_nonzero(like)), named(salt, path))
 
         mask = map_named(chosen, self.mask, self.before, self.after)

@@ -8,10 +8,10 @@ import jax
 from weightspace.data.examples import Examples
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice
-from weightspace.masks.fit import check_finite_tree, check_fit
 from weightspace.measure.host import TRAIN_EXAMPLES, measure, stacked
 from weightspace.measure.network import SPLITS, STATISTICS, Network, Subject
 from weightspace.models.base import layout_of, output_shape_of
+from weightspace.models.fit import check_finite_tree, check_fit
 from weightspace.node import Derived
 from weightspace.precision import Precision
 from weightspace.spec import canonical, spec, static

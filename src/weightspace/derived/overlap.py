@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from weightspace.errors import InputError
-from weightspace.masks.fit import check_fit
 from weightspace.models.base import layout_of
+from weightspace.models.fit import check_fit
 from weightspace.models.layout import Layout
 from weightspace.node import Derived
 from weightspace.spec import spec, static

@@ -1,8 +1,9 @@
 """Prune: the mask after a round, from the weights at both ends of a training."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from weightspace.masks.counts import DEFAULT_RATES, Rates
+from weightspace.masks.criterion import Named
 from weightspace.masks.prune import density, full_mask, prune
 from weightspace.models.base import layout_of
 from weightspace.node import Derived
@@ -21,7 +22,7 @@ class Prune(Derived):
     Attributes:
       model: Whose weights they are.
       shape: Of one input of the model.
-      criterion: By which weights are kept, a name of `masks.criteria`.
+      criterion: By which weights are kept, or its name in `masks.criteria`.
       before: Weights before training, w_i.
       after: Weights after training, w_f.
       seeds: Ties are broken by the stream `MASK`.
@@ -34,9 +35,11 @@ class Prune(Derived):
       rule: How shares become counts: `round`, or the original's `legacy`.
     """
 
+    like: ClassVar = {"mask": ("before", "bool")}
+
     model: Any
     shape: tuple[int, ...] = static()
-    criterion: str = static()
+    criterion: Named
     before: Any
     after: Any
     seeds: Seeds
@@ -47,10 +50,6 @@ class Prune(Derived):
     round: int = 0
     scope: str = static(default="layer")
     rule: str = static(default="round")
-
-    def blank(self) -> dict[str, Tree]:
-        """The mask has the weights' shapes."""
-        return {"mask": full_mask(self.before)}
 
     def compute(self) -> dict[str, Tree]:
         """The mask and its densities."""
@@ -80,11 +79,9 @@ class FullMask(Derived):
       weights: Whose structure it has.
     """
 
-    weights: Any
+    like: ClassVar = {"mask": ("weights", "bool")}
 
-    def blank(self) -> dict[str, Tree]:
-        """Ones too."""
-        return self.compute()
+    weights: Any
 
     def compute(self) -> dict[str, Tree]:
         """Ones."""

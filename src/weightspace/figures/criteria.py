@@ -16,8 +16,10 @@ from matplotlib.figure import Figure
 from weightspace.figures import style
 from weightspace.figures.panel import Panel
 from weightspace.masks.counts import drop_count
-from weightspace.masks.criteria import criterion
+from weightspace.masks.criteria import make_criterion
 from weightspace.masks.prune import keep
+from weightspace.masks.score import score
+from weightspace.models.layout import Leaf
 from weightspace.streams import Seeds, Stream, key
 
 CLOUD = 6_000
@@ -48,18 +50,19 @@ def cloud(points: int = CLOUD, correlation: float = CORRELATION, spread: float =
 def kept_by(name: str, weights: Cloud, removed: float = REMOVED) -> Bool[np.ndarray, " n"]:
     """Which of the weights a criterion keeps, pruned once."""
     before, after = weights.astype(np.float32).T
-    there = np.ones(len(weights), bool)
-    rule = criterion(name)
-    scores = np.asarray(rule.scores(before, after, None, there))
-    if rule.fixed:
+    by, salt = make_criterion(name), key(Seeds(0), Stream.MASK)
+    cloud = Leaf("weights", before.shape, "kernel", "weights", 0)
+    scores = score(by, {"before": before, "after": after}, cloud, salt)
+    if by.fixed:
         return scores > 0
     count = len(weights) - drop_count(len(weights), removed)
-    return keep(scores, there, count, key(Seeds(0), Stream.MASK))
+    return keep(scores, np.ones(len(weights), bool), count, salt)
 
 
 def in_plane(names: Sequence[str]) -> list[str]:
-    """The criteria that look at w_i and w_f alone."""
-    return [name for name in names if not criterion(name).needs_gradient]
+    """The criteria that look at w_i and w_f alone, wherever in a layer a weight lies."""
+    known = [(name, make_criterion(name)) for name in names]
+    return [name for name, by in known if not by.needs_gradient and not by.by_place]
 
 
 def plane(names: Sequence[str]) -> Panel:

@@ -1,94 +1,65 @@
-"""Criteria: how much a weight deserves to be kept, from its values before and after training.
+"""Criteria: the rules by which weights are kept, by name.
 
-A criterion is a pure function of one leaf (or of several, laid end to end): `scores(before, after, gradient,
-kept)`, an array of the leaf's shape whose highest entries are kept. It needs no key, since ties are broken
-by `prune`, and no rate, so one array of scores serves all rates. What it gives to entries that are already
-pruned has no meaning. Below, w_i and w_f are the weights before and after training and g the loss gradient at
-w_i. Source: Zhou, Lan, Liu & Yosinski, "Deconstructing lottery tickets", 2019, section 2, and its code.
-
-A weight has kept its sign if `sign(w_i) == sign(w_f)`, where sign(0) = 0: one that started at zero and moved
-counts as flipped.
+Below, w_i and w_f are the weights before and after training and g the loss gradient at w_i. All but `Lamp`
+are those of Zhou, Lan, Liu & Yosinski, "Deconstructing lottery tickets", 2019, section 2, and its code. A
+weight has kept its sign if `sign(w_i) == sign(w_f)`, where sign(0) = 0: one that started at zero and moved
+counts as flipped. A `Ranked` one can rank within output neurons: `large_final:per=neuron`.
 """
 
-import dataclasses
-from collections.abc import Callable
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Key
 
-from weightspace.errors import InputError, unknown
-
-Values = Float[Array, "..."] | Float[np.ndarray, "..."]
-Flags = Bool[Array, "..."] | Bool[np.ndarray, "..."]
-Scores = Float[Array, "..."] | Int[Array, "..."]
+from weightspace.masks.criterion import Criterion, Ranked, Scores, Trained
+from weightspace.masks.registry import build
+from weightspace.models.layout import Leaf
+from weightspace.spec import spec
 
 
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """Weights at both ends of a training.
+@spec
+class LargeFinal(Ranked):
+    """|w_f|."""
 
-    Attributes:
-      before: w_i.
-      after: w_f.
-      slope: g, the loss gradient at w_i; zeros for criteria that do not need it.
-      kept: Which of them are not pruned yet.
-    """
+    label, inverse = "large_final", "small_final"
 
-    before: Float[Array, "..."]
-    after: Float[Array, "..."]
-    slope: Float[Array, "..."]
-    kept: Bool[Array, "..."]
-
-    @property
-    def same_sign(self) -> Bool[Array, "..."]:
-        """Whether a weight has kept its sign."""
-        return jnp.sign(self.before) == jnp.sign(self.after)
-
-    @property
-    def growth(self) -> Float[Array, "..."]:
-        """|w_f| - |w_i|."""
-        return jnp.abs(self.after) - jnp.abs(self.before)
+    def rule(self, w: Trained) -> Scores:
+        """|w_f|."""
+        return jnp.abs(w.after)
 
 
-@dataclasses.dataclass(frozen=True)
-class Criterion:
-    """A rule by which weights are kept.
+@spec
+class SmallFinal(Ranked):
+    """-|w_f|."""
 
-    Attributes:
-      name: What it is called in tables and on the command line.
-      rule: Scores of trained weights.
-      inverse: The criterion set against it in the paper, where there is one.
-      text: What it keeps, in a line.
-      needs_gradient: Whether it reads the gradient at the start.
-      fixed: Whether its scores, ones and zeros, are the mask itself, whatever the rate.
-    """
+    label, inverse = "small_final", "large_final"
 
-    name: str
-    rule: Callable[[Trained], Scores]
-    inverse: str | None
-    text: str
-    needs_gradient: bool = False
-    fixed: bool = False
+    def rule(self, w: Trained) -> Scores:
+        """-|w_f|."""
+        return -jnp.abs(w.after)
 
-    def scores(self, before: Values, after: Values, gradient: Values | None, kept: Flags) -> Scores:
-        """The higher, the rather kept; an array of the leaf's shape. Works traced.
 
-        Args:
-          before: w_i.
-          after: w_f.
-          gradient: g, where the criterion needs it.
-          kept: Which entries are not pruned yet; the two criteria of both ends rank among them.
+@spec
+class LargeInit(Ranked):
+    """|w_i|."""
 
-        Raises:
-          InputError: If the criterion needs a gradient and has none.
-        """
-        if gradient is None and self.needs_gradient:
-            raise InputError(f"the criterion '{self.name}' needs the gradient at the start; give gradient=")
-        w_i, w_f = jnp.asarray(before), jnp.asarray(after)
-        slope = jnp.zeros_like(w_i) if gradient is None else jnp.asarray(gradient)
-        return self.rule(Trained(w_i, w_f, slope, jnp.asarray(kept)))
+    label, inverse = "large_init", "small_init"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_i|."""
+        return jnp.abs(w.before)
+
+
+@spec
+class SmallInit(Ranked):
+    """-|w_i|."""
+
+    label, inverse = "small_init", "large_init"
+
+    def rule(self, w: Trained) -> Scores:
+        """-|w_i|."""
+        return -jnp.abs(w.before)
 
 
 @jax.jit
@@ -102,7 +73,8 @@ def _below(values: Float[Array, "..."], kept: Bool[Array, "..."]) -> Int[Array, 
     return jnp.zeros_like(count).at[places].set(first, unique_indices=True).reshape(values.shape)
 
 
-def _large_at_both_ends(w: Trained) -> Scores:
+@spec
+class LargeAtBothEnds(Criterion):
     """The paper's min(α|w_f|, |w_i|), with the α that is matched by percentiles, for all rates at once.
 
     α = P_t(|w_i|) / P_t(|w_f|) puts below the level P_t(|w_i|) what is below the t-th percentile at either
@@ -110,89 +82,198 @@ def _large_at_both_ends(w: Trained) -> Scores:
     percentile at either end iff the smaller of its two ranks is below t. Hence the smaller rank orders the
     weights as each α does about its own cut, and neither t nor α is looked for.
     """
-    return jnp.minimum(_below(jnp.abs(w.before), w.kept), _below(jnp.abs(w.after), w.kept))
+
+    label, inverse = "large_init_large_final", "small_init_small_final"
+    pooled: ClassVar[bool] = True
+
+    def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
+        """The smaller of two ranks from the small end."""
+        return jnp.minimum(_below(jnp.abs(w.before), w.kept), _below(jnp.abs(w.after), w.kept))
 
 
-def _small_at_both_ends(w: Trained) -> Scores:
+@spec
+class SmallAtBothEnds(Criterion):
     """The paper's -max(α|w_f|, |w_i|) in the same way, with ranks from the large end."""
-    return jnp.minimum(_below(-jnp.abs(w.before), w.kept), _below(-jnp.abs(w.after), w.kept))
+
+    label, inverse = "small_init_small_final", "large_init_large_final"
+    pooled: ClassVar[bool] = True
+
+    def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
+        """The smaller of two ranks from the large end."""
+        return jnp.minimum(_below(-jnp.abs(w.before), w.kept), _below(-jnp.abs(w.after), w.kept))
 
 
-_TABLE = (
-    Criterion("large_final", lambda w: jnp.abs(w.after), "small_final", "large |w_f|"),
-    Criterion("small_final", lambda w: -jnp.abs(w.after), "large_final", "small |w_f|"),
-    Criterion("large_init", lambda w: jnp.abs(w.before), "small_init", "large |w_i|"),
-    Criterion("small_init", lambda w: -jnp.abs(w.before), "large_init", "small |w_i|"),
-    Criterion(
-        "large_init_large_final",
-        _large_at_both_ends,
-        "small_init_small_final",
-        "large |w_i| and large |w_f|: min(α|w_f|, |w_i|)",
-    ),
-    Criterion(
-        "small_init_small_final",
-        _small_at_both_ends,
-        "large_init_large_final",
-        "small |w_i| and small |w_f|: -max(α|w_f|, |w_i|)",
-    ),
-    Criterion("magnitude_increase", lambda w: w.growth, "movement", "grown most: |w_f| - |w_i|"),
-    Criterion(
-        "movement",
-        lambda w: jnp.abs(w.after - w.before),
-        "magnitude_increase",
-        "moved furthest: |w_f - w_i|; the partner of magnitude_increase in the figure, not its mirror image",
-    ),
-    Criterion("random", lambda w: jnp.zeros_like(w.after), None, "any: all scores are equal"),
-    Criterion(
-        "large_final_same_sign",
-        lambda w: jnp.where(w.same_sign, jnp.abs(w.after), 0),
-        "large_final_diff_sign",
-        "large |w_f| with the sign of w_i; 0 where it flipped",
-    ),
-    Criterion(
-        "large_final_diff_sign",
-        lambda w: jnp.where(w.same_sign, 0, jnp.abs(w.after)),
-        "large_final_same_sign",
-        "large |w_f| with a flipped sign; 0 where it did not flip",
-    ),
-    Criterion(
-        "magnitude_increase_same_sign",
-        lambda w: jnp.where(w.same_sign, w.growth, 0),
-        "magnitude_increase_diff_sign",
-        "|w_f| - |w_i|, 0 where the sign flipped: what shrank goes before what flipped",
-    ),
-    Criterion(
-        "magnitude_increase_diff_sign",
-        lambda w: jnp.where(w.same_sign, 0, w.growth),
-        "magnitude_increase_same_sign",
-        "|w_f| - |w_i|, 0 where the sign did not flip: what shrank goes before what did not flip",
-    ),
-    Criterion(
-        "snip",
-        lambda w: jnp.abs(w.slope * w.before),
-        None,
-        "sensitive at the start: |g w_i|",
-        needs_gradient=True,
-    ),
-    Criterion("grad", lambda w: jnp.abs(w.slope), None, "steep at the start: |g|", needs_gradient=True),
-    Criterion(
-        "large_final_same_sign_single",
-        lambda w: w.same_sign.astype(w.after.dtype),
-        "large_final_diff_sign_single",
-        "all whose sign is that of w_i, whatever the rate",
-        fixed=True,
-    ),
-    Criterion(
-        "large_final_diff_sign_single",
-        lambda w: (~w.same_sign).astype(w.after.dtype),
-        "large_final_same_sign_single",
-        "all whose sign flipped, whatever the rate",
-        fixed=True,
-    ),
-)
-_BY_NAME = {entry.name: entry for entry in _TABLE}
+@spec
+class MagnitudeIncrease(Ranked):
+    """|w_f| - |w_i|: grown most."""
 
-ALL = tuple(_BY_NAME)
+    label, inverse = "magnitude_increase", "movement"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f| - |w_i|."""
+        return w.growth
+
+
+@spec
+class Movement(Ranked):
+    """|w_f - w_i|: moved furthest; in the figure the partner of `magnitude_increase`, not its mirror."""
+
+    label, inverse = "movement", "magnitude_increase"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f - w_i|."""
+        return jnp.abs(w.after - w.before)
+
+
+@spec
+class Random(Ranked):
+    """0: all scores are equal, so that chance chooses."""
+
+    label = "random"
+
+    def rule(self, w: Trained) -> Scores:
+        """0."""
+        return jnp.zeros_like(w.after)
+
+
+@spec
+class LargeFinalSameSign(Ranked):
+    """|w_f| where the sign is that of w_i, 0 where it flipped."""
+
+    label, inverse = "large_final_same_sign", "large_final_diff_sign"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f| or 0."""
+        return jnp.where(w.same_sign, jnp.abs(w.after), 0)
+
+
+@spec
+class LargeFinalDiffSign(Ranked):
+    """|w_f| where the sign flipped, 0 where it did not."""
+
+    label, inverse = "large_final_diff_sign", "large_final_same_sign"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f| or 0."""
+        return jnp.where(w.same_sign, 0, jnp.abs(w.after))
+
+
+@spec
+class MagnitudeIncreaseSameSign(Ranked):
+    """|w_f| - |w_i|, 0 where the sign flipped: what shrank goes before what flipped."""
+
+    label, inverse = "magnitude_increase_same_sign", "magnitude_increase_diff_sign"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f| - |w_i| or 0."""
+        return jnp.where(w.same_sign, w.growth, 0)
+
+
+@spec
+class MagnitudeIncreaseDiffSign(Ranked):
+    """|w_f| - |w_i|, 0 where the sign did not flip: what shrank goes before what did not flip."""
+
+    label, inverse = "magnitude_increase_diff_sign", "magnitude_increase_same_sign"
+
+    def rule(self, w: Trained) -> Scores:
+        """|w_f| - |w_i| or 0."""
+        return jnp.where(w.same_sign, 0, w.growth)
+
+
+@spec
+class Snip(Ranked):
+    """|g w_i|: sensitive at the start."""
+
+    label = "snip"
+    needs_gradient: ClassVar[bool] = True
+
+    def rule(self, w: Trained) -> Scores:
+        """|g w_i|."""
+        return jnp.abs(w.slope * w.before)
+
+
+@spec
+class Grad(Ranked):
+    """|g|: steep at the start."""
+
+    label = "grad"
+    needs_gradient: ClassVar[bool] = True
+
+    def rule(self, w: Trained) -> Scores:
+        """|g|."""
+        return jnp.abs(w.slope)
+
+
+@spec
+class SameSign(Criterion):
+    """All whose sign is that of w_i, whatever the rate."""
+
+    label, inverse = "large_final_same_sign_single", "large_final_diff_sign_single"
+    fixed: ClassVar[bool] = True
+
+    def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
+        """1 or 0."""
+        return w.same_sign.astype(w.after.dtype)
+
+
+@spec
+class DiffSign(Criterion):
+    """All whose sign flipped, whatever the rate."""
+
+    label, inverse = "large_final_diff_sign_single", "large_final_same_sign_single"
+    fixed: ClassVar[bool] = True
+
+    def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
+        """1 or 0."""
+        return (~w.same_sign).astype(w.after.dtype)
+
+
+@spec
+class Lamp(Criterion):
+    """Layer-adaptive magnitude: what taking a weight away does to its layer, relative to what is left of it.
+
+    With the n kept weights of a layer in rising order of |w_f|, score(u) = w_u² / Σ_{v ≥ u} w_v²; equals
+    stand in an order by chance. Within a layer the order is that of magnitude. Scores of layers are
+    comparable whatever their scales: made for scope `global`, where it gives each layer a rate of its own.
+    The largest of each layer scores 1, so that none is emptied; in a layer of zeros all score 0.
+
+    Source: Lee, Park, Mo, Ahn & Shin, "Layer-adaptive sparsity for the magnitude-based pruning", 2021.
+    """
+
+    label = "lamp"
+
+    def scores(self, w: Trained, leaf: Leaf, key: Key[Array, ""]) -> Scores:
+        """Squares over sums of squares, in [0, 1]."""
+        return _lamp(jnp.where(w.kept, jnp.abs(w.after), 0), w.kept, key)
+
+
+@jax.jit
+def _lamp(sizes: Float[Array, "..."], kept: Bool[Array, "..."], key: Key[Array, ""]) -> Float[Array, "..."]:
+    flat, there = sizes.reshape(-1), kept.reshape(-1)
+    places = jnp.arange(flat.size, dtype=jnp.int32)
+    bits = jax.random.bits(key, flat.shape, jnp.uint32)
+    _, rising, _, order = jax.lax.sort((there, flat, bits, places), num_keys=3)
+    # Relative to the largest: squares of small weights would vanish.
+    largest = rising[-1]
+    squares = jnp.square(rising / jnp.where(largest > 0, largest, 1))
+    left = jnp.cumsum(squares[::-1])[::-1]
+    ratios = jnp.where(left > 0, squares / jnp.where(left > 0, left, 1), left)
+    # Sums are rounded, orders are not.
+    scores = jax.lax.cummax(ratios)
+    return jnp.zeros_like(flat).at[order].set(scores, unique_indices=True).reshape(sizes.shape)
+
+
+_MEMBERS: dict[str, type[Criterion]] = {
+    cls.label: cls
+    for cls in (
+        *(LargeFinal, SmallFinal, LargeInit, SmallInit, LargeAtBothEnds, SmallAtBothEnds),
+        *(MagnitudeIncrease, Movement, Random),
+        *(LargeFinalSameSign, LargeFinalDiffSign, MagnitudeIncreaseSameSign, MagnitudeIncreaseDiffSign),
+        *(Snip, Grad, SameSign, DiffSign, Lamp),
+    )
+}
+
+ALL = tuple(_MEMBERS)
 """The names of all criteria."""
 
 MAIN = ALL[:9]
@@ -204,16 +285,15 @@ def names() -> tuple[str, ...]:
     return ALL
 
 
-def criterion(name: str) -> Criterion:
-    """A criterion by name; `large-final` is `large_final`.
+def make_criterion(name: str, **options: Any) -> Criterion:
+    """A criterion by name; `large-final` is `large_final`, and options may follow.
 
-    >>> criterion("large-final").inverse
+    >>> make_criterion("large-final").inverse
     'small_final'
+    >>> make_criterion("movement:per=neuron").name
+    'movement:per=neuron'
 
     Raises:
-      InputError: If there is none of that name.
+      InputError: If there is none of that name, or it has no such option.
     """
-    found = _BY_NAME.get(name.replace("-", "_"))
-    if found is None:
-        raise unknown("criterion", name, ALL)
-    return found
+    return build("criterion", _MEMBERS, name, options)

@@ -18,18 +18,18 @@ Source: Zhou et al., 2019, section 3, and its code. `rescaled` is the code's `..
 size / (number kept) of the layer. The paper's text has reinit as a new draw, its code as a permutation:
 `Reinit(draw="fresh")` and `Reinit()`. Variant 2 goes with `pruned.ZeroShrunk`. Since sign(0) = 0, a weight
 that starts at zero stays there wherever the sign is kept. Actions change kernels only, and give values to all
-entries of them: `Masked` takes those of the kept ones.
+entries of them: a mask takes those of the kept ones.
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from weightspace.errors import check_choice, check_number
-from weightspace.masks.registry import build
+from weightspace.masks.registry import NOTHING, build
 from weightspace.masks.shuffle import shuffled
 from weightspace.models.layout import Layout
 from weightspace.spec import Spec, spec, static
@@ -60,6 +60,11 @@ class Kept(Spec, abc.ABC):
         """What the action is called in tables: its name, then what differs from its default."""
         fresh = "_fresh" if getattr(self, "draw", "permutation") == "fresh" else ""
         return self.label + fresh + ("_rescaled" if self.rescaled else "")
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether kept weights are left as they were."""
+        return False
 
     def validate(self) -> None:
         """A positive constant, a known way to draw."""
@@ -118,6 +123,11 @@ class Rewind(Kept):
     label: ClassVar[str] = "rewind"
 
     rescaled: bool = static(default=False)
+
+    @property
+    def as_it_is(self) -> bool:
+        """Unless they are rescaled."""
+        return not self.rescaled
 
     def restart(self, w: Array, kept: Array, other: Array, key: Key[Array, ""]) -> Array:
         """The same."""
@@ -261,13 +271,8 @@ class Shrunk(Kept):
         return jnp.where(jnp.abs(w) > jnp.abs(other), jnp.zeros_like(w), w)
 
 
-_MEMBERS: dict[str, type[Kept]] = {
-    cls.label: cls
-    for cls in (
-        *(Rewind, Reinit, Reshuffle, ShuffledConstant),
-        *(SignedReinit, SignedReshuffle, SignedConstant, Shrunk),
-    )
-}
+_ALL = (Rewind, Reinit, Reshuffle, ShuffledConstant, SignedReinit, SignedReshuffle, SignedConstant, Shrunk)
+_MEMBERS: dict[str, type[Kept]] = {cls.label: cls for cls in _ALL}
 
 
 def names() -> tuple[str, ...]:
@@ -281,7 +286,7 @@ def keeps_sign(name: str) -> bool:
     return member is None or member.keeps_sign
 
 
-def make_kept(name: str, **options: Any) -> Kept:
+def make_kept(name: str, at_hand: Mapping[str, Any] = NOTHING, **options: Any) -> Kept:
     """An action on kept weights by name.
 
     >>> make_kept("signed-constant", value=0.1).name
@@ -292,4 +297,4 @@ def make_kept(name: str, **options: Any) -> Kept:
     Raises:
       InputError: If there is none of that name, it has no such option, or `shrunk` is given no `after`.
     """
-    return build("action on kept weights", _MEMBERS, name, options)
+    return build("action on kept weights", _MEMBERS, name, options, at_hand)

@@ -14,12 +14,14 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from weightspace.errors import InputError, check_choice
 from weightspace.masks.counts import DEFAULT_RATES, Rates, drop_count
-from weightspace.masks.criteria import Criterion, Flags, criterion
-from weightspace.masks.fit import check_finite, check_fit, check_scores
+from weightspace.masks.criterion import Criterion
+from weightspace.masks.score import score
+from weightspace.models.fit import check_fit
 from weightspace.models.layout import Layout, Leaf
 from weightspace.streams import named
 from weightspace.tree import Tree, flat_dict, map_named
 
+Flags = Bool[Array, "..."] | Bool[np.ndarray, "..."]
 SCOPES = ("layer", "global")
 ScoresLike = Float[Array, "..."] | Int[Array, "..."] | Float[np.ndarray, "..."] | Int[np.ndarray, "..."]
 
@@ -31,7 +33,7 @@ def ranks(scores: ScoresLike, kept: Flags, key: Key[Array, ""]) -> Int[Array, ".
     Equal scores, as 0.0 and -0.0, are ordered by random bits. Works traced; one sort.
 
     Args:
-      scores: Of each entry, in any shape; none of the kept ones NaN, as `fit.check_scores` makes sure.
+      scores: Of each entry, in any shape; none of the kept ones NaN, as `score.check_scores` makes sure.
       kept: Which entries are still there.
       key: Orders equal scores.
     """
@@ -81,7 +83,7 @@ def prune(
     gradient: Tree | None,
     mask: Tree | None,
     layout: Layout,
-    criterion_name: str,
+    criterion: Criterion | str,
     *,
     key: Key[Array, ""],
     rates: Rates | float = DEFAULT_RATES,
@@ -98,8 +100,8 @@ def prune(
       gradient: Loss gradient at w_i, for the criteria that need it; else None.
       mask: The mask of the round before, None for a full one.
       layout: What each leaf of the weights is.
-      criterion_name: One of `criteria.names()`. The `_single` ones are the mask themselves: they take no
-        notice of rates and scope, and of the last mask only that what it prunes stays pruned.
+      criterion: By which weights are kept, or its name. The `_single` ones are the mask themselves: they
+        take no notice of rates and scope, and of the last mask only that what it prunes stays pruned.
       key: Breaks ties; each leaf has a key by its path.
       rates: Shares removed, by kind of layer; or one for all, as scope `global` needs it.
       power: Rounds in one, see `drop_count`.
@@ -115,7 +117,7 @@ def prune(
         an option is none of those allowed, or a layer would lose all its weights
         (a bias may: the layer is still there).
     """
-    by = criterion(criterion_name)
+    by = criterion if isinstance(criterion, Criterion) else Criterion.parse(criterion)
     check_choice("pruning scope", scope, SCOPES)
     mask = full_mask(before) if mask is None else mask
     flat = _checked({"before": before, "after": after, "gradient": gradient, "mask": mask}, layout)
@@ -124,10 +126,13 @@ def prune(
     for group in [leaves] if scope == "global" else [[leaf] for leaf in leaves]:
         rate = 0.0 if by.fixed else _rate_of(group, rates, scope)
         salt = named(key, scope if scope == "global" else group[0].path)
-        values = {name: _joined(tree, group) for name, tree in flat.items()}
-        _check_finite(values, group)
-        where = ", ".join(leaf.path for leaf in group)
-        found |= _parted(_chosen(by, values, rate, power, rule, (salt, where)), group)
+        scores, there = _scored(by, flat, group, key), _joined(flat["mask"], group)
+        if by.fixed:
+            chosen = (scores > 0) & there
+        else:
+            left = int(np.count_nonzero(there))
+            chosen = keep(scores, there, left - drop_count(left, rate, rule, power), salt)
+        found |= _parted(chosen, group)
         for leaf in group:
             if leaf.kind == "kernel" and not found[leaf.path].any():
                 raise _nothing_left(leaf, flat["mask"][leaf.path], by, scope, rates)
@@ -158,35 +163,25 @@ def _joined(tree: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> np.ndarray
     return np.concatenate([tree[leaf.path].reshape(-1) for leaf in group])
 
 
-def _check_finite(values: Mapping[str, np.ndarray], group: Sequence[Leaf]) -> None:
-    for name, joined in values.items():
-        check_finite(name, joined, ", ".join(leaf.path for leaf in group))
-
-
 def _parted(joined: np.ndarray, group: Sequence[Leaf]) -> dict[str, np.ndarray]:
     ends = np.cumsum([leaf.size for leaf in group])[:-1]
     parts = zip(group, np.split(joined, ends), strict=True)
     return {leaf.path: part.reshape(leaf.shape) for leaf, part in parts}
 
 
-def _chosen(
-    by: Criterion,
-    values: Mapping[str, np.ndarray],
-    rate: float,
-    power: int,
-    rule: str,
-    named: tuple[Key[Array, ""], str],
+def _scored(
+    by: Criterion, flat: Mapping[str, Mapping[str, np.ndarray]], group: Sequence[Leaf], key: Key[Array, ""]
 ) -> np.ndarray:
-    key, where = named
-    before, after, there = values["before"], values["after"], values["mask"]
-    # Without it jax would round scores of float64 weights to float32, and tie some that differ.
-    with jax.enable_x64(after.dtype == np.float64):
-        scores = np.asarray(by.scores(before, after, values.get("gradient"), there))
-    check_scores(scores[there], by.name, where)
-    if by.fixed:
-        return (scores > 0) & there
-    left = int(np.count_nonzero(there))
-    return keep(scores, there, left - drop_count(left, rate, rule, power), key)
+    """The scores of the leaves of a group, laid end to end; each leaf has a key by its path."""
+    if by.pooled and len(group) > 1:
+        path = ", ".join(leaf.path for leaf in group)
+        whole = Leaf(path, (sum(leaf.size for leaf in group),), group[0].kind, path, group[0].order)
+        return score(by, {name: _joined(tree, group) for name, tree in flat.items()}, whole, named(key, path))
+    each = [
+        score(by, {name: tree[leaf.path] for name, tree in flat.items()}, leaf, named(key, leaf.path))
+        for leaf in group
+    ]
+    return np.concatenate([scores.reshape(-1) for scores in each])
 
 
 def _nothing_left(

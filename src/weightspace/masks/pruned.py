@@ -13,10 +13,11 @@ With w_i the weights an action is given and w_f those after the training that th
 
 Source: Zhou et al., 2019, section 4, and its code. Variant 2 is `zero_shrunk` with `kept.Shrunk`. Comparisons
 are strict: a weight that did not move keeps its value. Over several rounds w_i must hold what earlier rounds
-froze (see `Masked.next_start`); a weight at rest has neither shrunk nor grown and so stays what it was.
+froze (see `derived.restart`); a weight at rest has neither shrunk nor grown and so stays what it was.
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -24,7 +25,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from weightspace.errors import check_number
-from weightspace.masks.registry import build
+from weightspace.masks.registry import NOTHING, build
 from weightspace.masks.shuffle import shuffled
 from weightspace.models.layout import Layout
 from weightspace.spec import Spec, leaf, spec
@@ -43,7 +44,7 @@ class Pruned(Spec, abc.ABC):
         return self.label
 
     def values(self, weights: Tree, mask: Tree, layout: Layout, key: Key[Array, ""]) -> Tree:
-        """The values of all entries; `Masked` takes those of the pruned ones.
+        """The values of all entries; a mask takes those of the pruned ones.
 
         Args:
           weights: w_i.
@@ -181,7 +182,7 @@ def names() -> tuple[str, ...]:
     return tuple(_MEMBERS)
 
 
-def make_pruned(name: str, **options: Any) -> Pruned:
+def make_pruned(name: str, at_hand: Mapping[str, Any] = NOTHING, **options: Any) -> Pruned:
     """An action on pruned weights by name.
 
     >>> make_pruned("at-init").name
@@ -190,4 +191,4 @@ def make_pruned(name: str, **options: Any) -> Pruned:
     Raises:
       InputError: If there is none of that name, it has no such option, or it is given no `after`.
     """
-    return build("action on pruned weights", _MEMBERS, name, options)
+    return build("action on pruned weights", _MEMBERS, name, options, at_hand)

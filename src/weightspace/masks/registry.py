@@ -2,15 +2,23 @@
 
 import dataclasses
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from weightspace.errors import InputError, nearest, unknown
 from weightspace.options import read_options
 
 T = TypeVar("T")
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def build(kind: str, members: Mapping[str, type[T]], name: str, options: Mapping[str, Any]) -> T:
+def build(
+    kind: str,
+    members: Mapping[str, type[T]],
+    name: str,
+    options: Mapping[str, Any],
+    at_hand: Mapping[str, Any] = NOTHING,
+) -> T:
     """A member by name.
 
     Args:
@@ -18,6 +26,7 @@ def build(kind: str, members: Mapping[str, type[T]], name: str, options: Mapping
       members: Spec classes by name, with underscores.
       name: One of the names, where `-` stands for `_`; options may follow, as in `constant:value=0.1`.
       options: Fields of that class; those in the name go before them.
+      at_hand: What is given to a member that has such a field, and to no other.
 
     Raises:
       InputError: If there is no such member, it has no such option, or one that it needs is missing.
@@ -29,7 +38,8 @@ def build(kind: str, members: Mapping[str, type[T]], name: str, options: Mapping
     what = f"the {kind} '{base}'"
     fields = {field.name: field for field in dataclasses.fields(cls)}
     writable = [field for field in fields if fields[field].type is not Any]
-    given = {**options, **read_options(what, cls, writable, text)}
+    own = {field: value for field, value in at_hand.items() if field in fields}
+    given = {**own, **options, **read_options(what, cls, writable, text)}
     for option in given:
         if option not in fields:
             guess = nearest(option, fields)

@@ -189,7 +189,8 @@ class Driver:
             wave = [r for r in wave if not self._satisfied(r)]
             if not wave:
                 return
-            self._carry_out(wave)
+            # Values first: with what they make more runs may join a cohort.
+            self._carry_out([r for r in wave if isinstance(r.node, Derived)] or wave)
 
     def _satisfied(self, request: Request) -> bool:
         """Whether the store has all that is asked of a node, or knows that it cannot be had."""

@@ -10,9 +10,8 @@ from weightspace.experiments.tickets.dense import SMOKE
 from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import MAIN, criterion
-from weightspace.masks.kept import Kept, make_kept
-from weightspace.node import Output
+from weightspace.masks.criteria import MAIN, make_criterion
+from weightspace.masks.kept import make_kept
 from weightspace.run import Row, Run
 from weightspace.store.schema import FINISHED
 
@@ -67,9 +66,9 @@ class TicketsAtInit(TicketSweep):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
         for name in self.criteria:
-            criterion(name)
+            make_criterion(name)
         for name in self.values:
-            self._kept(name, None)
+            make_kept(name, {"after": None})
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """The dense runs, and for each of them a curve for every criterion and value."""
@@ -86,14 +85,11 @@ class TicketsAtInit(TicketSweep):
 
     def _curve(self, dense: Run, name: str, value: str) -> MasksAtInit:
         after = self.scored(dense)
-        slope = self.gradient(dense) if criterion(name).needs_gradient else None
         return MasksAtInit(
-            self.network, self.task, name, dense.at(0), after, dense.seeds, slope, self._kept(value, after),
-            self.rates, self.powers + 1, self.rule,
+            model=self.network, task=self.task, criterion=make_criterion(name), before=dense.at(0),
+            after=after, seeds=dense.seeds, gradient=self.gradient(dense, name),
+            kept=make_kept(value, {"after": after}), rates=self.rates, powers=self.powers + 1, rule=self.rule,
         )  # fmt: skip
-
-    def _kept(self, name: str, after: Output | None) -> Kept:
-        return make_kept(name, **({"after": after} if name.partition(":")[0] == "shrunk" else {}))
 
     def summary(self, table: Frame) -> Frame:
         """Per-run maxima over seeds, and beside them the peak of each mean curve."""

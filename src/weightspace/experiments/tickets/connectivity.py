@@ -11,15 +11,13 @@ from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
 
 from weightspace.derived.barrier import Barrier
-from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.base import Paper
-from weightspace.experiments.tickets.iterative import SMOKE, START
+from weightspace.experiments.tickets.iterative import SMOKE
 from weightspace.experiments.tickets.protocol import TicketSweep
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import criterion
-from weightspace.node import Output
+from weightspace.masks.criteria import make_criterion
 from weightspace.recipes.length import Length
 from weightspace.run import Row, Run
 from weightspace.spaces.base import Space
@@ -97,7 +95,7 @@ class TicketsConnectivity(TicketSweep):
         for number in self.rounds:
             check_number("rounds", number, least=0, hint="0 is the dense network.")
         for name in self.criteria:
-            criterion(name)
+            make_criterion(name)
         for when in self.rewind:
             Length.parse(when)
 
@@ -125,14 +123,7 @@ class TicketsConnectivity(TicketSweep):
             for number in self.rounds:
                 if number:
                     labels = {"criterion": name, "round": number}
-                    yield labels, Masked(self._mask(dense, name, number), start=start)
-
-    def _mask(self, dense: Run, name: str, number: int) -> Output:
-        return Prune(
-            self.network, self.shape, name, dense.at(START), self.scored(dense), dense.seeds,
-            self.gradient(dense) if criterion(name).needs_gradient else None, None, self.rates, number,
-            number, rule=self.rule,
-        ).output("mask")  # fmt: skip
+                    yield labels, Masked(self.mask(dense, name, number), start)
 
     def _copy(self, dense: Run, space: Space, step: int, number: int) -> Run:
         """A copy that sees an order of its own for the steps that are left."""

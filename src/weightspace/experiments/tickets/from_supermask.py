@@ -11,16 +11,16 @@ from weightspace.experiments.tickets.protocol import PAPER, TicketTraining
 from weightspace.experiments.tickets.supermask import MaskTraining, mask_watch
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import criterion
+from weightspace.masks.criteria import make_criterion
 from weightspace.masks.kept import make_kept
 from weightspace.node import Output
 from weightspace.probes.mask import SAMPLES, LearnedMask
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.run import Row, Run
-from weightspace.spaces.masked import Masked
 from weightspace.spaces.supermask import SAMPLE, THRESHOLD, Supermask
 from weightspace.streams import Seeds
+from weightspace.tickets import ticket
 
 LEARNED, DENSE, UNTRAINED = "learned", "dense", "untrained"
 ACCURACY = "accuracy"
@@ -74,7 +74,8 @@ class TicketsFromSupermask(MaskTraining, TicketTraining):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
         for name in self.masks:
-            if name != LEARNED and (criterion(name).fixed or criterion(name).needs_gradient):
+            by = None if name == LEARNED else make_criterion(name)
+            if by is not None and (by.fixed or by.needs_gradient):
                 raise InputError(f"masks compares '{LEARNED}' with criteria of trained weights, not '{name}'")
         for name in self.kept:
             if name.partition(":")[0] == "shrunk":
@@ -113,11 +114,14 @@ class TicketsFromSupermask(MaskTraining, TicketTraining):
         for name in self.masks:
             mask = learned if name == LEARNED else self._like(learned, name, dense)
             for kept in self.kept:
-                yield {"mask": name, "kept": kept}, self.training(Masked(mask, make_kept(kept)), seeds)
+                space = ticket(dense, mask, kept=kept)
+                yield {"mask": name, "kept": kept}, self.training(space, seeds)
 
     def _like(self, learned: Output, name: str, dense: Run) -> Output:
-        made = MaskLike(self.network, self.shape, learned, name, dense.at(0), dense.final(), dense.seeds)
-        return made.output("mask")
+        return MaskLike(
+            model=self.network, shape=self.shape, mask=learned, criterion=make_criterion(name),
+            before=dense.at(0), after=dense.final(), seeds=dense.seeds,
+        ).output("mask")  # fmt: skip
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """With `accuracy`: at early stopping, or of the learned mask before training, at its point."""

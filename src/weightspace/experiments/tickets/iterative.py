@@ -8,31 +8,25 @@ import dataclasses
 from collections.abc import Generator, Iterator
 from typing import Any, ClassVar
 
-from weightspace.derived.prune import Prune
 from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, WeightspaceError, check_choice, check_number
 from weightspace.experiments.tickets.first_kernel import first_kernel
-from weightspace.experiments.tickets.protocol import GPU, PAPER, TicketSweep, published
+from weightspace.experiments.tickets.protocol import GPU, PAPER, START, TicketSweep, published
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import MAIN, criterion
-from weightspace.masks.fit import check_finite
-from weightspace.masks.kept import Kept, Rewind, make_kept
+from weightspace.masks.criteria import MAIN, make_criterion
+from weightspace.masks.kept import make_kept
 from weightspace.masks.prune import SCOPES
-from weightspace.masks.pruned import AtInit, Pruned, Zero, ZeroShuffled, make_pruned
-from weightspace.node import Output
+from weightspace.masks.pruned import Zero, make_pruned
+from weightspace.models.fit import check_finite
 from weightspace.probes import Snapshot
 from weightspace.recipes.length import Length
 from weightspace.run import Row, Run
-from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 from weightspace.tree import flat_dict
 
-START = "0it"
 LEVELS = (0.17, 0.07)
 """Shares of weights left at which arms are compared in a terminal."""
-VARIANT_2 = "shrunk"
-"""Kept weights that shrank restart at zero too; goes with `zero_shrunk`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +67,7 @@ class Rounds(TicketSweep):
         check_choice("pruning scope", self.scope, SCOPES)
         Length.parse(self.rewind)
         for name in self.criteria:
-            if criterion(name).needs_gradient and not self._from_start:
+            if make_criterion(name).needs_gradient and not self._from_start:
                 raise InputError(
                     f"criterion '{name}' goes by the gradient at the start of training, but rewind is "
                     f"{self.rewind}; give rewind={START}, or another criterion"
@@ -81,10 +75,11 @@ class Rounds(TicketSweep):
         for field in ("criteria", "kept", "pruned"):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
+        nothing_yet = {"after": None, "last": None}
         for name in self.kept:
-            self._kept(name, None)
+            make_kept(name, nothing_yet)
         for name in self.pruned:
-            self._pruned(name, None)
+            make_pruned(name, nothing_yet)
 
     @property
     def _from_start(self) -> bool:
@@ -111,52 +106,36 @@ class Rounds(TicketSweep):
         run, mask = dense, None
         begun = None if self._from_start else self.step_of(self.rewind)
         rates = self.rates if self.scope == "layer" else self.dense_rate
-        start = None if self._from_start else dense.at(self.rewind)
-        before = dense.at(self.rewind)
+        start = before = dense.at(self.rewind)
         for number in range(1, self.rounds + 1):
-            last = dense if self.one_shot else run
-            after = self.scored(last)
-            made = Prune(
-                self.network, self.shape, name, before, after, seeds, self._slope(name, dense),
-                None if self.one_shot else mask, rates, number if self.one_shot else 1, number,
-                scope=self.scope, rule=self.rule,
+            last = None if self.one_shot else mask
+            after = self.scored(dense if self.one_shot else run)
+            mask = self.mask(
+                dense, name, number, before=before, after=after, mask=last, rates=rates, scope=self.scope,
+                power=number if self.one_shot else 1,
             )  # fmt: skip
-            last_mask = None if self.one_shot else mask
-            mask = made.output("mask")
-            ticket = Masked(mask, self._kept(kept, after), self._pruned(pruned, after, last_mask), start)
-            if _plain(ticket):
-                run = self.training(ticket, seeds, begun=begun)
-                yield number, run
-                continue
-            restart = Restart(self.network, self.shape, ticket, seeds, number - 1).output("weights")
-            run = self.training(carried_out(ticket, restart), seeds, begun=begun)
+            at_hand = {"after": after, "last": last}
+            restart = Restart(
+                self.network, self.shape, mask, start, seeds, make_kept(kept, at_hand),
+                make_pruned(pruned, at_hand), number - 1,
+            )  # fmt: skip
+            run = self.training(restart.space, seeds, begun=begun)
             yield number, run
             if self.one_shot:
                 continue
-            before = run.at(0)
-            if self._builds_on(ticket):
-                start = restart
+            before = restart.space.start
+            if self._builds_on(restart):
+                start = restart.onward
 
-    def _builds_on(self, ticket: Masked) -> bool:
+    def _builds_on(self, restart: Restart) -> bool:
         """Whether the next round's actions work on what this one began with.
 
         Values frozen in earlier rounds must last, whatever is asked; a rescaling starts from the first
         weights each time, as in the original: else its factors would multiply.
         """
-        if not isinstance(ticket.pruned, Zero):
+        if not isinstance(restart.pruned, Zero):
             return True
-        return self.compounding and not ticket.kept.rescaled
-
-    def _slope(self, name: str, dense: Run) -> Output | None:
-        return self.gradient(dense) if criterion(name).needs_gradient else None
-
-    def _kept(self, name: str, after: Any) -> Kept:
-        return make_kept(name, **({"after": after} if name.partition(":")[0] == VARIANT_2 else {}))
-
-    def _pruned(self, name: str, after: Any, last: Any = None) -> Pruned:
-        base = name.partition(":")[0].replace("-", "_")
-        own = {"last": last} if base == ZeroShuffled.label else {}
-        return make_pruned(name, **({} if base in ("zero", "at_init") else {"after": after} | own))
+        return self.compounding and not restart.kept.rescaled
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the share of weights left, 1 for the dense network."""
@@ -188,16 +167,6 @@ class Rounds(TicketSweep):
         from weightspace.figures.tickets import panels
 
         return panels(table, self.by[:-1], paired(table, self.by[:-1]))
-
-
-def _plain(ticket: Masked) -> bool:
-    """Whether every round restarts from the same weights."""
-    return isinstance(ticket.kept, Rewind) and not ticket.kept.rescaled and isinstance(ticket.pruned, Zero)
-
-
-def carried_out(ticket: Masked, restart: Any) -> Masked:
-    """The ticket with its actions done beforehand, so that all actions train in one program."""
-    return Masked(ticket.mask, pruned=Zero() if isinstance(ticket.pruned, Zero) else AtInit(), start=restart)
 
 
 SMOKE: dict[str, Any] = {

@@ -10,14 +10,12 @@ from collections.abc import Generator
 from typing import ClassVar
 
 from weightspace.derived.overlap import Overlap
-from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_number
-from weightspace.experiments.tickets.iterative import SMOKE, START
+from weightspace.experiments.tickets.iterative import SMOKE
 from weightspace.experiments.tickets.protocol import PAPER, TicketSweep
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.masks.criteria import MAIN, criterion
-from weightspace.node import Output
+from weightspace.masks.criteria import MAIN, make_criterion
 from weightspace.run import Row, Run
 
 CRITERIA, SEEDS = "criteria", "seeds"
@@ -57,7 +55,7 @@ class TicketsOverlap(TicketSweep):
             if not getattr(self, field):
                 raise InputError(f"no {field} to sweep; give at least one")
         for name in self.criteria:
-            criterion(name)
+            make_criterion(name)
         for number in self.rounds:
             check_number("rounds", number, least=1, hint="A round removes weights; 0 is no mask.")
 
@@ -75,7 +73,7 @@ class TicketsOverlap(TicketSweep):
         yield rows
 
     def _pair(self, part: str, by: tuple[str, str], runs: tuple[Run, Run], number: int) -> Row:
-        masks = tuple(self._mask(run, name, number) for run, name in zip(runs, by, strict=True))
+        masks = tuple(self.mask(run, name, number) for run, name in zip(runs, by, strict=True))
         # The signs of one training agree with themselves.
         weights = tuple(self.scored(run) for run in runs) if part == SEEDS else ()
         labels = {
@@ -83,13 +81,6 @@ class TicketsOverlap(TicketSweep):
             "data": self.data, "seed": runs[0].seeds.base, "other_seed": runs[1].seeds.base,
         }  # fmt: skip
         return Row(labels, Overlap(self.network, self.shape, masks, weights))
-
-    def _mask(self, dense: Run, name: str, number: int) -> Output:
-        gradient = self.gradient(dense) if criterion(name).needs_gradient else None
-        return Prune(
-            self.network, self.shape, name, dense.at(START), self.scored(dense), dense.seeds, gradient, None,
-            self.rates, number, number, rule=self.rule,
-        ).output("mask")  # fmt: skip
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The pairs of masks."""

@@ -10,10 +10,12 @@ from typing import Any
 
 from weightspace.data import make_data
 from weightspace.data.task import Task
+from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.experiments.base import Paper
 from weightspace.experiments.training import TrainingSweep, further
 from weightspace.masks.counts import RULES, Rates
+from weightspace.masks.criteria import make_criterion
 from weightspace.models.base import Model
 from weightspace.models.zoo import make
 from weightspace.node import Output
@@ -47,7 +49,7 @@ _NETWORKS: dict[str, dict[str, Any]] = {
     "conv4": {"model": "lth_conv4", "data": "cifar10", "epochs": 34.0, "lr": 3e-4},
     "conv6": {"model": "lth_conv6", "data": "cifar10", "epochs": 40.0, "lr": 3e-4},
 }
-END, EARLY = "end", "early-stop"
+START, END, EARLY = "0it", "end", "early-stop"
 METRICS = (
     "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
     "density",
@@ -239,6 +241,33 @@ class TicketSweep(TicketTraining):
         """The weights after a training that criteria look at."""
         return run.read(self.scoring, "weights")
 
-    def gradient(self, run: Run) -> Output:
-        """The loss gradient at the start of a training."""
+    def gradient(self, run: Run, criterion: str) -> Output | None:
+        """The loss gradient at the start of a training, for a criterion that needs it."""
+        if not make_criterion(criterion).needs_gradient:
+            return None
         return run.read(InitialGradient(self.gradient_examples), "gradient")
+
+    def mask(self, dense: Run, criterion: str, rounds: int, **own: Any) -> Output:
+        """The mask of a dense run after so many rounds, done in one from a full mask.
+
+        Args:
+          dense: The run.
+          criterion: By which weights are kept, a name.
+          rounds: How many; it also numbers the mask, so that ties fall anew.
+          own: Fields of `Prune` that are others: an iterative round gives its own weights at both ends, the
+            last mask, and `power` 1.
+        """
+        fields: dict[str, Any] = {
+            "model": self.network,
+            "shape": self.shape,
+            "criterion": make_criterion(criterion),
+            "before": dense.at(START),
+            "after": self.scored(dense),
+            "seeds": dense.seeds,
+            "gradient": self.gradient(dense, criterion),
+            "rates": self.rates,
+            "power": rounds,
+            "round": rounds,
+            "rule": self.rule,
+        }
+        return Prune(**fields | own).output("mask")

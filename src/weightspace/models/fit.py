@@ -68,25 +68,6 @@ def check_finite_tree(what: str, tree: Tree) -> None:
             raise InputError(f"{what} is not finite in {path}; take weights of a run that did not diverge")
 
 
-def check_scores(scores: Any, criterion: str, where: str) -> None:
-    """Raise unless all scores are defined: sorts rank NaN by its sign, or last, but never rightly.
-
-    Args:
-      scores: Of the entries that are ranked; infinity is a rank.
-      criterion: What made them, for the error.
-      where: The leaf or leaves they are of.
-
-    Raises:
-      InputError: If one is NaN.
-    """
-    undefined = int(np.isnan(np.asarray(scores)).sum())
-    if undefined:
-        raise InputError(
-            f"the criterion '{criterion}' is NaN for {undefined} weights of {where}, so that they have no "
-            "rank; prune weights and gradients that are finite, with a criterion that is defined for them"
-        )
-
-
 def _dtype(leaf: Any) -> Any:
     return leaf.dtype if hasattr(leaf, "dtype") else np.asarray(leaf).dtype
 
