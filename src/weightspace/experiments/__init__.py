@@ -86,11 +86,13 @@ def checked(cls: Any, where: str) -> type[Experiment]:
         )
     if inspect.isabstract(cls):
         raise InputError(f"'{where}' does not say what it asks; give it a method ask that yields rows")
-    if not cls.name or not cls.declared and "__dataclass_fields__" not in vars(cls):
+    if not cls.name or (not cls.declared and "__dataclass_fields__" not in vars(cls)):
         line = f'class {cls.__name__}(Experiment, name="mine")'
         raise InputError(f"'{where}' has no name; an experiment is named in its class line: {line}")
     if cls.name in (*names(), "runs") and not cls.__module__.startswith("weightspace."):
-        raise InputError(f"'{where}' is called {cls.name}, as an experiment of this package; give it another name")
+        raise InputError(
+            f"'{where}' is called {cls.name}, as an experiment of this package; give it another name"
+        )
     return cls
 
 
@@ -106,12 +108,16 @@ def experiments_in(modules: Iterable[str]) -> tuple[type[Experiment], ...]:
             mine = [experiment_class(name)]
         else:
             module = import_module(name)
+            there = [each for each in vars(module).values() if isinstance(each, type)]
+            own = [each for each in there if each.__module__ == module.__name__]
             mine = [
-                checked(each, f"{name}:{each.__name__}") for each in vars(module).values()
-                if isinstance(each, type) and issubclass(each, Experiment) and each.__module__ == module.__name__
-                and each.declared and each.name and not inspect.isabstract(each)
-            ]  # fmt: skip
+                checked(each, f"{name}:{each.__name__}")
+                for each in own
+                if issubclass(each, Experiment) and each.name and not inspect.isabstract(each)
+            ]
         if not mine:
-            raise InputError(f"module '{name}' has no experiment: no class with a name of subclass Experiment")
+            raise InputError(
+                f"module '{name}' has no experiment: no class with a name of subclass Experiment"
+            )
         found |= {cls.name: cls for cls in mine}
     return tuple(found.values())

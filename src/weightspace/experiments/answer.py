@@ -36,7 +36,13 @@ class Answer:
     note: str
 
     def __init__(self, name: str, table: Table, *charts: Chart, shown: Any = ALL, note: str = ""):
-        for key, value in (("name", name), ("table", table), ("charts", charts), ("shown", shown), ("note", note)):
+        for key, value in (
+            ("name", name),
+            ("table", table),
+            ("charts", charts),
+            ("shown", shown),
+            ("note", note),
+        ):
             object.__setattr__(self, key, value)
 
     @property
@@ -57,8 +63,7 @@ class Answer:
 
 def answers_of(experiment: Any) -> tuple[Answer, ...]:
     """The answers of an experiment, in order."""
-    found = experiment.answers
-    return tuple(found() if callable(found) else found)
+    return tuple(experiment.answered_by())
 
 
 def tables_of(answers: Sequence[Answer], given: Given) -> dict[str, Frame]:

@@ -7,8 +7,8 @@ content under a data set's name, or another version of a part: no mean is taken 
 comparison are made of these.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np

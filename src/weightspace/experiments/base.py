@@ -66,7 +66,7 @@ NO_PAPER = Paper("", "")
 
 @typing.dataclass_transform(
     frozen_default=True,
-    field_specifiers=(settings.swept, settings.extent, settings.passing, settings.number, dataclasses.field),
+    field_specifiers=(dataclasses.field,),
 )
 class Experiment(abc.ABC):
     """A named question."""
@@ -79,8 +79,8 @@ class Experiment(abc.ABC):
     """Minutes of each preset, measured or from a part that was, with the hardware."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
-    answers: ClassVar[tuple[Answer, ...] | Callable[[Any], tuple[Answer, ...]]] = ()
-    """Tables and their charts; a function of the experiment where they depend on its settings."""
+    answers: ClassVar[tuple[Answer, ...]] = ()
+    """Tables and their charts."""
     columns: ClassVar[Table | None] = None
     """A table of one row a run with the question's own columns; None where the last values do."""
     words: ClassVar[tuple[Label | Metric, ...]] = ()
@@ -100,12 +100,14 @@ class Experiment(abc.ABC):
     def __init_subclass__(cls, figure: str = "", **named: Any) -> None:
         super().__init_subclass__()
         if "ask" in vars(cls) and not getattr(cls.ask, "__isabstractmethod__", False):
-            cls.ask = _in_batches(cls.ask)
+            cls.ask = _in_batches(vars(cls)["ask"])  # pyright: ignore[reportAttributeAccessIssue]
         if not named and not figure:
             return
         for key, value in named.items():
             if key not in _SAID:
-                raise InputError(f"class {cls.__name__} is given {key}=; an experiment is given {', '.join(_SAID)}")
+                raise InputError(
+                    f"class {cls.__name__} is given {key}=; an experiment is given {', '.join(_SAID)}"
+                )
             setattr(cls, key, value)
         if figure:
             cls.paper = dataclasses.replace(cls.paper, figure=figure)
@@ -117,18 +119,22 @@ class Experiment(abc.ABC):
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InputError(
-                f"{type(self).__name__} has the name {self.name!r}; an experiment is named in its class line, "
-                f"by letters, digits, dots and dashes: class {type(self).__name__}(Experiment, name=\"…\")"
+                f"{type(self).__name__} is called {self.name!r}; an experiment is named in its class line, "
+                f'by letters, digits, dots and dashes: class {type(self).__name__}(Experiment, name="…")'
             )
         settings.check(self)
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027  # most have no more to say
         """What else must hold of the settings; raises `InputError` in a sentence."""
 
     @abc.abstractmethod
     def ask(self) -> Any:
         """Rows to be answered: one by one, or lists of them, for each of which the table is given back."""
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Tables and their charts: `answers`, or others where they depend on the settings."""
+        return self.answers
 
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
@@ -222,7 +228,7 @@ def _nested(cls: Any, values: Any, more: dict[str, Any], short: Mapping[str, Any
 
 
 def _in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row], Frame, None]]:
-    """Rows that are yielded one by one become lists, as a sweep takes them; lists stay, and give the table."""
+    """Rows that are yielded one by one become a list, as a sweep takes it; a list gives the table back."""
 
     @functools.wraps(ask)
     def batches(self: Any) -> Generator[list[Row], Frame, None]:

@@ -1,7 +1,7 @@
 """Plain runs: asked for one by one, or by an experiment that nobody here knows. They have answers too.
 
-Their summary is over their labels; beside it stand each metric in time, and accuracies against each label that
-is a number. Nothing is known of what they ask.
+Their summary is over their labels; beside it stand each metric in time, and accuracies against each label
+that is a number. Nothing is known of what they ask.
 """
 
 import dataclasses
@@ -88,7 +88,11 @@ def _in_time(given: Given, arms: tuple[str, ...]) -> Answer:
     for name in names:
         end = name.rpartition("_")[2]
         kinds.setdefault(end if end in ("accuracy", "loss") else name, []).append(name)
-    few = f"{MOST_ARMS} settings of all, evenly apart, are drawn." if _count(given.rows, arms) > MOST_ARMS else ""
+    few = (
+        f"{MOST_ARMS} settings of all, evenly apart, are drawn."
+        if _count(given.rows, arms) > MOST_ARMS
+        else ""
+    )
     charts = [
         Curve(
             "step", arms, name=f"time-{kind}", title=f"{kind.replace('_', ' ').capitalize()} in time",

@@ -210,7 +210,9 @@ def marked(experiment: Any, kind: str) -> list[str]:
     listed = {SWEPT: "swept", EXTENT: "extents", PASSING: "passing"}[kind]
     for name in getattr(type(experiment), listed, ()):
         if name not in known:
-            raise InputError(f"{type(experiment).__name__}.{listed} names '{name}', which is none of its fields")
+            raise InputError(
+                f"{type(experiment).__name__}.{listed} names '{name}', which is none of its fields"
+            )
         found.append(name)
     return list(dict.fromkeys(found))
 

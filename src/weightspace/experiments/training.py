@@ -1,7 +1,8 @@
-"""What experiments train: recipes that a field holds as its value, with their runs, seeds, cadence and probes.
+"""What experiments train: recipes that a field holds as its value, with runs, seeds, cadence, probes.
 
-`Repeats` says how often and what is recorded. `Training` adds the network, the data and the optimiser, and gives
-runs in any space. Experiments that sweep one of these fields have a recipe of their own, beside `Repeats`.
+`Repeats` says how often and what is recorded. `Training` adds the network, the data and the optimiser, and
+gives runs in any space. Experiments that sweep one of these fields have a recipe of their own, beside
+`Repeats`.
 """
 
 import dataclasses

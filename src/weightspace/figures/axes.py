@@ -12,7 +12,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from weightspace.figures import style
 
-
 _ABREAST = 4
 """Panes that fit side by side."""
 

@@ -1,8 +1,8 @@
 """Chart: a kind of figure that knows no question. It is handed its table, and computes nothing anew.
 
-A kind is a small frozen dataclass that says which columns go where; how it is drawn lies in one file of its own
-(`draws`), which is loaded when something is drawn: a plotting library is no matter of asking. A panel is what
-is saved.
+A kind is a small frozen dataclass that says which columns go where; how it is drawn lies in one file of its
+own (`draws`), which is loaded when something is drawn: a plotting library is no matter of asking. A panel
+is what is saved.
 """
 
 import dataclasses
@@ -45,7 +45,7 @@ class Notes:
         return weights_of(self.rows)
 
     def swept(self, label: str, metrics: Collection[str], reference: tuple[str, Any]) -> list[float]:
-        """The values of a label among finished rows that have one of the metrics, the reference's left out."""
+        """The values of a label among finished rows with one of the metrics, the reference's left out."""
         rows = finished(self.rows)
         name, value = reference
         rows = rows[rows[name] != value] if name in rows else rows

@@ -12,8 +12,8 @@ __all__ = ["Curve", "Dots", "Heat", "Matrix", "Threshold", "Violins"]
 class Curve(Chart):
     """Means with bands and single runs against a label or time, a line an arm, a pane a metric.
 
-    Takes a table of the form of `Curves` and `Traces`. Where it has columns `p` and `p_corrected`, points that
-    differ become stars.
+    Takes a table of the form of `Curves` and `Traces`. Where it has columns `p` and `p_corrected`, points
+    that differ become stars.
 
     Attributes:
       x: The column on the horizontal axis; its label says the scale.
@@ -51,7 +51,7 @@ class Curve(Chart):
 
 @dataclasses.dataclass(frozen=True)
 class Heat(Chart):
-    """A map of a share over two columns, black (none) to white (all), a figure a metric, with a curve over it.
+    """A map of a share over two columns, black (none) to white (all), a figure a metric, a curve over it.
 
     Attributes:
       x: The column on the horizontal axis.

@@ -102,7 +102,7 @@ def _axes(axes: Axes, chart: Curve, mine: pd.DataFrame, lines: pd.DataFrame, not
     label = notes.words.label(chart.x)
     ticks = scaled(axes, sorted(lines[chart.x].dropna().unique().tolist()), label.scale)
     if chart.top:
-        places = lines.drop_duplicates(chart.x).set_index(chart.x)[chart.top].to_dict()
+        places: Any = lines.drop_duplicates(chart.x).set_index(chart.x)[chart.top].to_dict()
         top_axis(axes, ticks, places, notes.words.label(chart.top).words)
     axes.set_xlabel(label.words)
     losses = len(mine) and notes.words.metric(mine["metric"].iloc[0]).scale == "log"
@@ -115,7 +115,9 @@ def _caption(chart: Curve, data: pd.DataFrame, notes: Notes) -> str:
     lines, base = _apart(chart, means)
     label = notes.words.label(chart.x)
     at = label.symbol or label.words
-    bands = "the range from the least to the greatest" if chart.spread == "range" else "one standard deviation"
+    bands = (
+        "the range from the least to the greatest" if chart.spread == "range" else "one standard deviation"
+    )
     dots = ", dots are single runs" if (data["statistic"] == "run").any() else ""
     text = f"Mean over seeds, {runs_text(lines['n'])} at each {at}; bands are {bands}{dots}."
     if lines["n"].max() == 1:

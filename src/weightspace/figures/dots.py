@@ -25,7 +25,9 @@ def draw(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     if data.empty:
         return []
     there = list(dict.fromkeys(data[chart.x]))
-    names = [each for each in chart.order if each in there] + [each for each in there if each not in chart.order]
+    names = [each for each in chart.order if each in there] + [
+        each for each in there if each not in chart.order
+    ]
     drawn = style.figure(style.PAGE if len(names) > 4 else 4.6, 3.1)
     axes = drawn.subplots()
     for number, (name, label) in enumerate(metrics):
@@ -50,7 +52,13 @@ def _places(names: Sequence[Any], number: int, count: int) -> dict[Any, float]:
 
 
 def _draw_setting(
-    axes: Axes, ticks: tuple[pd.Series, pd.Series], means: pd.DataFrame, runs: pd.Series, number: int, label: str, width: float
+    axes: Axes,
+    ticks: tuple[pd.Series, pd.Series],
+    means: pd.DataFrame,
+    runs: pd.Series,
+    number: int,
+    label: str,
+    width: float,
 ) -> None:
     """Means as bars, ranges as lines, runs as dots, of one metric."""
     x, at = (each.to_numpy(float) for each in ticks)

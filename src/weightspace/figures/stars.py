@@ -52,8 +52,8 @@ def meaning(points: pd.DataFrame) -> str:
     if not (points["p"] < LEVEL).any():
         return ""
     return (
-        f" Stars: differs from the first arm seed by seed, paired t-test with p < {LEVEL:g}; filled where that "
-        "holds after correction for all comparisons made."
+        f" Stars: differs from the first arm seed by seed, paired t-test with p < {LEVEL:g}; filled where "
+        "that holds after correction for all comparisons made."
     )
 
 

@@ -6,7 +6,14 @@ from matplotlib.axes import Axes
 
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
-from weightspace.figures.axes import angular_axis, dimension_axis, legend_below, loss_axis, panes_of, steps_axis
+from weightspace.figures.axes import (
+    angular_axis,
+    dimension_axis,
+    legend_below,
+    loss_axis,
+    panes_of,
+    steps_axis,
+)
 from weightspace.figures.captions import runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Threshold
@@ -14,7 +21,7 @@ from weightspace.figures.panel import Panel
 
 
 def draw(chart: Threshold, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
-    """One figure: against the level where there is a line, against a label where it differs and one is reached."""
+    """One figure: against the level where there is a line, against a label where it differs."""
     lines = frame[frame["metric"].isin(chart.metrics)] if chart.metrics else frame
     dims = notes.swept(chart.over, set(frame["metric"]), chart.reference)
     if chart.x == "level":

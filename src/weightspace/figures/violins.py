@@ -31,12 +31,11 @@ def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     n = numbers.groupby("arm")["run"].nunique()
     readings = int(numbers.groupby(["metric", "run"]).size().max())
     caption = (
-        f"Distribution over the last {readings} readings of {runs_text(n)} of each setting; lines are medians, "
-        f"dots the runs' means. {chart.caption}"
+        f"Distribution over the last {readings} readings of {runs_text(n)} of each setting; lines are "
+        f"medians, dots the runs' means. {chart.caption}"
     )
     numbers = numbers[["metric", "arm", "run", "step", "value"]].reset_index(drop=True)
     return [Panel(chart.name, chart.title or "Distributions", caption.strip(), drawn, numbers)]
-
 
 
 def draw_violins(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: bool = False) -> None:

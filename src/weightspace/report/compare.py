@@ -75,9 +75,11 @@ def references_of(cls: type[Experiment]) -> tuple[Mapping[str, str], ...]:
     for place, line in enumerate(lines):
         lacking = [name for name in _NEEDED if name not in line]
         if lacking:
-            raise InputError(f"line {place + 2} of {path} has no {lacking[0]}; each line needs {', '.join(_NEEDED)}")
+            raise InputError(
+                f"line {place + 2} of {path} has no {lacking[0]}; each line needs {', '.join(_NEEDED)}"
+            )
     whole = {"experiment": cls.name, "known": f"{cls.name}: {path.name}"}
-    return tuple(whole | line for line in lines)
+    return tuple({**whole, **line} for line in lines)
 
 
 def compare(

@@ -1,9 +1,9 @@
 """Table: a pure function of what a question left behind, from frame to frame.
 
-A kind of table is a small frozen dataclass whose fields say what is wanted; `of` makes it. What it is made of
-is `Given`: the rows (one a run, with the question's own columns), the histories, the outputs. `given.of(table)`
-makes each table once, however many answers and figures ask for it, so that kinds may be made of one another:
-`On(Best(), Curves(…))` is the curves of each run's best values.
+A kind of table is a small frozen dataclass whose fields say what is wanted; `of` makes it. What it is made
+of is `Given`: the rows (one a run, with the question's own columns), the histories, the outputs.
+`given.of(table)` makes each table once, however many answers and figures ask for it, so that kinds may be
+made of one another: `On(Best(), Curves(…))` is the curves of each run's best values.
 """
 
 import abc

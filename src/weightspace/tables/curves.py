@@ -1,8 +1,8 @@
 """Curves: metrics against a label or against time, means over runs with their spread and the runs themselves.
 
-All curves have one form, so that one kind of chart draws them: a line a point, with `metric`, the labels that
-tell arms apart, the value on the axis, `statistic` (mean or run), `seed`, `value`, and for means `sd` (n - 1),
-`min`, `max` and `n`.
+All curves have one form, so that one kind of chart draws them: a line a point, with `metric`, the labels
+that tell arms apart, the value on the axis, `statistic` (mean or run), `seed`, `value`, and for means `sd`
+(n - 1), `min`, `max` and `n`.
 """
 
 import dataclasses
@@ -81,7 +81,7 @@ class Traces(Table):
         if self.epochs is not None:
             last = history.groupby("run")["step"].transform("max").clip(lower=1)
             history = history.assign(epoch=history["step"] / last * self.epochs)
-        wanted = [name for name in history if name not in ("run", "step", "epoch")]
+        wanted = [str(name) for name in history if name not in ("run", "step", "epoch")]
         metrics = wanted if self.metrics is None else [name for name in self.metrics if name in wanted]
         own = rows[["run", *labels[:-1], *(["seed"] if "seed" in rows else [])]].drop_duplicates("run")
         timed = own.merge(history[["run", x, *metrics]], on="run")

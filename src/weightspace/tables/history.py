@@ -1,7 +1,7 @@
 """Windows and moments of a history: one row a run of what was recorded along its training.
 
-Training is noisy from epoch to epoch, so a run's value is its mean over the last readings; what is compared at
-one moment is read where a loss first falls to a level, or at the end.
+Training is noisy from epoch to epoch, so a run's value is its mean over the last readings; what is compared
+at one moment is read where a loss first falls to a level, or at the end.
 """
 
 import dataclasses
@@ -67,7 +67,9 @@ class LastReadings(Table):
             return DataFrame(columns=columns)
         window = history.sort_values("step").groupby("run").tail(self.last)
         timed = rows[["run", *labels]].drop_duplicates("run").merge(window, on="run")
-        parts = [timed.assign(metric=name, value=timed[name])[columns].dropna(subset=["value"]) for name in there]
+        parts = [
+            timed.assign(metric=name, value=timed[name])[columns].dropna(subset=["value"]) for name in there
+        ]
         return concat(parts, ignore_index=True)
 
 

@@ -14,8 +14,8 @@ class Means(Table):
     Attributes:
       metrics: Columns to average.
       by: Labels that tell the lines apart.
-      interval: Confidence of Student's interval of each mean, `<metric>_low` to `<metric>_high`, as 0.95; None
-        gives none.
+      interval: Confidence of Student's interval of each mean, `<metric>_low` to `<metric>_high`, as 0.95;
+        None gives none.
     """
 
     metrics: tuple[str, ...]

@@ -1,8 +1,8 @@
 """Thresholds: how large must a label be for a metric to reach a level, and how probably does it?
 
-The success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches the level; d* is
-the smallest d at which enough seeds do, with its interval (`threshold` says how). Both are made of one value a
-run: its last, or, on the rows of `Best`, its best at any reading.
+The success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches the level; d*
+is the smallest d at which enough seeds do, with its interval (`threshold` says how). Both are made of one
+value a run: its last, or, on the rows of `Best`, its best at any reading.
 """
 
 import dataclasses
@@ -122,9 +122,7 @@ def levels_for(table: Frame, metrics: Sequence[str]) -> dict[str, Float[np.ndarr
     return grids
 
 
-def probabilities(
-    table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], swept: Swept
-) -> Frame:
+def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], swept: Swept) -> Frame:
     """P_s(d, level): the share of an arm's runs at d that reach a level, and their number `n`."""
     from pandas import DataFrame
 

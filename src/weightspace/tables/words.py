@@ -1,8 +1,8 @@
 """Words: what a label and a metric are called, and a vocabulary that is asked for them.
 
-Names of columns are looked up as they are, then by patterns (`<split>_loss`), then by what stands before and
-after them (`best_test_accuracy`, `train_loss_last10`). A name that no vocabulary has is its own words: figures
-of a stranger's experiment need none.
+Names of columns are looked up as they are, then by patterns (`<split>_loss`), then by what stands before
+and after them (`best_test_accuracy`, `train_loss_last10`). A name that no vocabulary has is its own words:
+figures of a stranger's experiment need none.
 """
 
 import dataclasses

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
 from weightspace.experiments.settings import swept
@@ -56,6 +57,6 @@ class FreedomBurnIn(
                         run = self.slices.inside(dim, recipe, task, seeds, offset)
                         yield self.slices.row("burn-in", dim, run, {"burn_in": t, **labels})
 
-    def answers(self):
+    def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds, and these against the burn-in."""
         return self.reach.answers()

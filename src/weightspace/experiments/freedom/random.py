@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
 from weightspace.run import Row
@@ -41,6 +42,6 @@ class FreedomRandom(
                     run = self.slices.inside(dim, recipe, task, seeds)
                     yield self.slices.row("random", dim, run, labels)
 
-    def answers(self):
+    def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds."""
         return self.reach.answers()

@@ -1,4 +1,4 @@
-"""What the degrees-of-freedom experiments share: slices of weight space, levels to reach, and their answers."""
+"""What the degrees-of-freedom experiments share: slices of weight space, levels, and their answers."""
 
 import dataclasses
 import functools
@@ -133,7 +133,13 @@ class Slices(Repeats):
 
     def row(self, method: str, dim: int, run: Run, labels: dict[str, Any]) -> Row:
         """A line of the table, with the axis all methods share: degrees of freedom and compression D/d."""
-        own = {"method": method, "dim": dim, "compression": self._size / dim, **labels, "seed": run.seeds.base}
+        own = {
+            "method": method,
+            "dim": dim,
+            "compression": self._size / dim,
+            **labels,
+            "seed": run.seeds.base,
+        }
         splits = ("train", "validation", "test") if self.validation else ("train", "test")
         watch = self.watching(Evaluation(splits, statistics=self.statistics))
         return Row(own | {"model": self.model, "data": self.data}, run, watch)
@@ -161,7 +167,9 @@ class Slices(Repeats):
 class Levels:
     """What training has to reach, and how the question is answered."""
 
-    levels: tuple[float, ...] = swept(0.5, 0.7, 0.8, 0.9, 0.95, words="accuracy level", empty=True, above=0, most=1)
+    levels: tuple[float, ...] = swept(
+        0.5, 0.7, 0.8, 0.9, 0.95, words="accuracy level", empty=True, above=0, most=1
+    )
     """Accuracies to reach; d* is given for each."""
     loss_levels: tuple[float, ...] = swept(1.0, 0.5, 0.3, 0.1, words="loss level", empty=True)
     """Losses to reach; d* is given for each."""
@@ -184,15 +192,18 @@ class Levels:
 
         def threshold(x: str, name: str, metrics: tuple[str, ...], what: str) -> Threshold:
             title = f"Threshold dimension against {what}"
-            return Threshold(x, name=f"threshold-{name}", title=title, metrics=metrics, failure=self.failure, **look)
+            return Threshold(
+                x, name=f"threshold-{name}", title=title, metrics=metrics, failure=self.failure, **look
+            )
 
         def answer(name: str, table: Table, *charts: Any, **more: Any) -> Answer:
             return Answer(name, On(rows, table), *charts, **more)
 
         return (
             answer("curves", Curves(METRICS, "dim", ARMS, beside=("compression",)), Curve(
-                "dim", name="accuracy", title="Accuracy against dimension", metrics=ACCURACIES, top="compression",
-                baseline=("method", FULL), baseline_words=("full space", "training in the full space"), **look,
+                "dim", name="accuracy", title="Accuracy against dimension", metrics=ACCURACIES,
+                top="compression", baseline=("method", FULL),
+                baseline_words=("full space", "training in the full space"), **look,
             ), shown=0),
             answer("success", Success(**shared), Heat(
                 "dim", "level", "probability", "d_star", columns="burn_in", name="success",
@@ -211,6 +222,6 @@ class Levels:
 
 
 _MAP = (
-    "Share of runs whose {{metric}} reaches a level (vertical) in d dimensions, from black (none) to white (all), "
-    "{{n}} at each d. Line: {}."
+    "Share of runs whose {{metric}} reaches a level (vertical) in d dimensions, from black (none) to white "
+    "(all), {{n}} at each d. Line: {}."
 )
