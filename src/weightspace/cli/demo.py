@@ -21,7 +21,7 @@ def _demo(out: Path = Path("out/demo"), seeds: int = 5) -> int:
       out: Folder of results.
       seeds: Runs at each dimension.
     """
-    from weightspace.experiments.freedom.random import FreedomRandom
+    from weightspace.experiments.freedom.random_subspace import FreedomRandom
     from weightspace.experiments.freedom.slices import Slices
 
     experiment = FreedomRandom(Slices(dims=DIMS, seeds=(str(seeds),), epochs=30.0))

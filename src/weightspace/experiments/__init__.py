@@ -41,7 +41,7 @@ _BY_NAME = {
     "tickets.from-supermask": f"{_TICKETS}.from_supermask:TicketsFromSupermask",
     "tickets.connectivity": f"{_TICKETS}.connectivity:TicketsConnectivity",
     "tickets.overlap": f"{_TICKETS}.overlap:TicketsOverlap",
-    "freedom.random": "weightspace.experiments.freedom.random:FreedomRandom",
+    "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
 }
 
