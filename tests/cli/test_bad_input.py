@@ -17,9 +17,9 @@ from collections import Counter
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from weightspace.experiments.answered import Answered
 
 from weightspace.cli import main
+from weightspace.experiments.answered import Answered
 from weightspace.store.base import Store
 from weightspace.store.lease import Lease
 from weightspace.store.read import results

@@ -11,10 +11,12 @@ shown as one.
 """
 
 import dataclasses
+import typing
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from weightspace.errors import InputError, check_number, nearest
+from weightspace.fields import coerce
 from weightspace.spec import Spec, canonical
 
 _MARK = "weightspace"
@@ -218,26 +220,28 @@ def marked(experiment: Any, kind: str) -> list[str]:
 
 
 def check(experiment: Any) -> None:
-    """Each marked setting is within its bounds, and each that is swept has a value; then what recipes say.
+    """Each setting is of its type and within its bounds, and has a value where it is swept.
+
+    What is given for a number or a list becomes one in the type of the field, so that equal questions have
+    equal records. Recipes are checked likewise, and say themselves what else must hold.
 
     Raises:
       InputError: In a sentence, by the words of the field.
     """
+    hints = typing.get_type_hints(type(experiment))
     for field in dataclasses.fields(experiment):
         value, mark = getattr(experiment, field.name), field.metadata.get(_MARK)
         if is_recipe(value):
             check(value)
             getattr(value, "check", lambda: None)()
-        elif mark is not None:
-            if mark.kind == SWEPT and isinstance(value, list):
-                object.__setattr__(experiment, field.name, value := tuple(value))
-            _check_marked(field.name, value, mark)
+            continue
+        object.__setattr__(experiment, field.name, coerce(field.name, value, hints[field.name]))
+        if mark is not None:
+            _check_marked(field.name, getattr(experiment, field.name), mark)
 
 
 def _check_marked(name: str, value: Any, mark: Mark) -> None:
     words = mark.words or name.replace("_", " ")
-    if mark.kind == SWEPT and not isinstance(value, tuple):
-        raise InputError(f"{name} is {value!r:.80}, but is swept; give ({value!r:.40},) for one value")
     if mark.kind == SWEPT and not value and not mark.empty:
         raise InputError(f"no {words} to sweep; give at least one")
     for each in (value if mark.kind == SWEPT else (value,)) if mark.bounds else ():

@@ -76,6 +76,8 @@ class Repeats:
 class Training(Repeats):
     """A network, what it learns, and how it is trained."""
 
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds")
+    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     model: str = "fc"
     """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""
     data: str = "digits"
@@ -94,11 +96,8 @@ class Training(Repeats):
     """Examples of a step."""
 
     def __post_init__(self) -> None:
-        for name in ("seeds", "probes"):
-            # One value, or a list, is what a user writes.
-            value = getattr(self, name)
-            given = (value,) if isinstance(value, int | str) else tuple(value)
-            object.__setattr__(self, name, tuple(map(str, given)) if isinstance(value, int) else given)
+        if isinstance(self.seeds, int):
+            object.__setattr__(self, "seeds", (str(self.seeds),))
 
     @functools.cached_property
     def task(self) -> Task:
