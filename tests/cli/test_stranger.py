@@ -1,4 +1,4 @@
-"""An experiment that is registered nowhere: run, resumed, drawn, shown again; a folder runs nothing by itself."""
+"""An experiment that is registered nowhere: run, resumed, drawn; a folder runs nothing by itself."""
 
 import shutil
 import sys
@@ -35,11 +35,12 @@ class Norm(Derived):
 
     def compute(self):
         import jax
-        return Found({"norm": float(sum(np.square(each).sum() for each in jax.tree.leaves(self.weights)) ** 0.5)})
+        squares = sum(np.square(each).sum() for each in jax.tree.leaves(self.weights))
+        return Found({"norm": float(squares ** 0.5)})
 
 
-class Mine(Experiment, name="mine.norms", reference="theirs.csv", by=("width",), metrics=("test_accuracy", "norm"),
-           presets={"quick": {}, "tiny": {"training.epochs": 1}}):
+class Mine(Experiment, name="mine.norms", reference="theirs.csv", by=("width",),
+           metrics=("test_accuracy", "norm"), presets={"quick": {}, "tiny": {"training.epochs": 1}}):
     """Is a wider network a longer one?"""
 
     training: Training = Training(epochs=2, seeds=("2",))
@@ -53,7 +54,8 @@ class Mine(Experiment, name="mine.norms", reference="theirs.csv", by=("width",),
                 yield Row({"width": width, "model": "fc"}, Norm(run.final()))
 
     answers = (
-        Answer("norms", Curves(("norm",), "width"), Curve("width", name="norms"), Dots("width", (("norm", "runs"),))),
+        Answer("norms", Curves(("norm",), "width"), Curve("width", name="norms"),
+               Dots("width", (("norm", "runs"),))),
         Answer("means", Means(("norm", "test_accuracy"), ("width",))),
     )
 '''

@@ -16,7 +16,8 @@ def given(**labels):
     rows = pd.DataFrame({"run": runs, "status": "ok", "seed": 0, **labels})
     rows["test_accuracy"] = np.linspace(0.1, 0.9, count)
     history = pd.DataFrame({
-        "run": np.repeat(runs, 2), "step": [0, 10] * count, "test_accuracy": 0.5, "test_loss": 1.5, "my_norm": 2.0,
+        "run": np.repeat(runs, 2), "step": [0, 10] * count, "test_accuracy": 0.5, "test_loss": 1.5,
+        "my_norm": 2.0,
     })  # fmt: skip
     return Given(rows, history)
 

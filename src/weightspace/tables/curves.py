@@ -111,7 +111,8 @@ def _frame(lines: list[dict[str, Any]], labels: Sequence[str]) -> Frame:
 
     columns = ["metric", *labels, "statistic", "seed", "value", "sd", "min", "max", "n"]
     frame = DataFrame(lines, columns=columns)
-    whole = frame["seed"].dropna().map(lambda seed: isinstance(seed, int | np.integer)).all()
+    # Means have no seed, so that whole ones have become floats.
+    whole = frame["seed"].dropna().map(lambda seed: isinstance(seed, int | float) and seed == int(seed)).all()
     return frame.astype({"n": "Int64"} | ({"seed": "Int64"} if whole else {}))
 
 
