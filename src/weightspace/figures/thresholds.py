@@ -23,9 +23,11 @@ from weightspace.figures.panel import Panel
 def draw(chart: Threshold, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure: against the level where there is a line, against a label where it differs."""
     lines = frame[frame["metric"].isin(chart.metrics)] if chart.metrics else frame
+    if lines.empty:
+        return []
     dims = notes.swept(chart.over, set(frame["metric"]), chart.reference)
     if chart.x == "level":
-        return [_against_level(chart, lines, dims, notes)] if len(lines) else []
+        return [_against_level(chart, lines, dims, notes)]
     reached = (lines["censored"] != "above").any()
     several = chart.x in lines and lines[chart.x].nunique() > 1
     return [_against_label(chart, lines, dims, notes)] if reached and several else []
