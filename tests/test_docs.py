@@ -1,6 +1,9 @@
 """The README and the docs are run: what they show works."""
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from tests.builders import small_run
 from weightspace.cli.run import read, run
 from weightspace.experiments import experiment_class
 from weightspace.store.base import Store
+from weightspace.store.read import results
 
 ROOT = Path(__file__).parent.parent
 
@@ -66,6 +70,26 @@ def commands(file):
     lines = [line.split("|") for line in (ROOT / file).read_text().splitlines() if line.startswith("| ")]
     found = [(cells[1].strip(), cells[-2].strip().strip("`")) for cells in lines]
     return [(theirs, ours.split()[2:]) for theirs, ours in found if ours.startswith("weightspace run ")]
+
+
+def test_a_whole_experiment_from_outside_the_package(here):
+    """The tutorial's file by the real command line, in a folder that has nothing else."""
+    (code,) = blocks("docs/write_an_experiment.md")
+    assert code.count("\n") <= 60
+    (here / "widths.py").write_text(code)
+    text = (ROOT / "docs/write_an_experiment.md").read_text()
+    lines = [line.split("#")[0].split() for line in text.splitlines() if line.startswith("weightspace ")]
+    trained, drawn = (
+        next(line for line in lines if wanted in line) for wanted in ("out/widths", "--experiments")
+    )
+    for line in (trained, drawn):
+        environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+        command = [sys.executable, "-m", *line, "--format", "svg"]
+        subprocess.run(command, check=True, cwd=here, env=environment, capture_output=True)
+    folder = here / "out" / "widths"
+    assert {file.stem for file in folder.rglob("*.svg")} == {"width", "training", "dots"}
+    assert set(results(folder)["width"]) == {8, 64}
+    assert "Does a wider network do better, seed by seed?" in (folder / "report" / "index.html").read_text()
 
 
 TICKETS = commands("docs/tickets.md")

@@ -29,17 +29,30 @@ def import_object(name: str) -> Any:
     module_name, separator, attribute = name.partition(":")
     if not separator:
         raise InputError(f"'{name}' names no object; write package.module:name")
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise InputError(f"cannot import module '{module_name}' of '{name}': {error}") from error
+    found = import_module(module_name, name)
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise InputError(f"module '{module_name}' has no '{attribute}'")
         found = getattr(found, part)
     return found
+
+
+def import_module(module_name: str, name: str) -> Any:
+    """The module of a name; the current folder is searched too.
+
+    Args:
+      module_name: Its name.
+      name: What the user wrote.
+
+    Raises:
+      InputError: If it does not exist.
+    """
+    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        return importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise InputError(f"cannot import module '{module_name}' of '{name}': {error}") from error
 
 
 class Code:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from weightspace import code
 from weightspace.code import import_object
 from weightspace.errors import InputError
 
@@ -55,3 +56,14 @@ def resolve(name: str, what: str = "code") -> Any:
     """
     check_may_run(what, name)
     return import_object(name)
+
+
+def import_module(name: str) -> Any:
+    """The module of a name; the current folder is searched too.
+
+    Raises:
+      NotRunError: Within `looking()`.
+      InputError: If there is none.
+    """
+    check_may_run("module", name)
+    return code.import_module(name, name)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from weightspace.cli import main
-from weightspace.experiments.freedom.protocol import FreedomSweep
+from weightspace.experiments.answered import Answered
 from weightspace.store.base import Store
 from weightspace.store.lease import Lease
 from weightspace.store.read import results
@@ -53,7 +53,7 @@ class Ended:
 def light(monkeypatch, tmp_path_factory):
     """A cache of our own, and no figures: drawing takes longer than these runs."""
     monkeypatch.setenv("WEIGHTSPACE_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(FreedomSweep, "figures", lambda *_: [])
+    monkeypatch.setattr(Answered, "panels", [])
 
 
 @pytest.fixture

@@ -89,11 +89,15 @@ def test_a_question_with_another_setting_has_a_folder_of_its_own(store):
     assert at_16["value"].item() == 0.6
 
 
-def test_runs_without_an_experiment_have_no_figures(tmp_path):
+def test_runs_without_an_experiment_are_drawn_in_time(tmp_path):
     store = Store(tmp_path / "out")
     fill(store, random_experiment(), plain_lines())
     store.ask("runs", [({"seed": 0}, next(iter(store.records())))], {})
-    assert draw(store, "runs", ("svg",)) == []
+    (file,) = draw(store, "runs", ("svg",))
+    assert file.name == "time-accuracy.svg"
+    numbers = pd.read_csv(file.with_suffix(".csv"))
+    test = numbers[numbers["metric"] == "test_accuracy"].set_index("step")["value"]
+    assert test.to_dict() == pytest.approx({0: 0.45, 10: 1.125, 20: 0.9})
 
 
 def test_arms_are_named_by_what_differs():

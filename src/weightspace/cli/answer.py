@@ -29,7 +29,8 @@ def answer(
     for name, frame in mine.analyses.items():
         print_frame(console, experiment.shown(name, frame), name)
     began = time.perf_counter()
-    parts = answered(store)
+    # Its class is this command's own, so that also one of a stranger is known here.
+    parts = answered(store, experiments=[type(experiment)])
     figures = draw(store, experiment.name, options.format, parts=parts)
     page = write_report(store, parts=parts)
     drawn = time.perf_counter() - began

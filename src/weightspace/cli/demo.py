@@ -22,6 +22,7 @@ def _demo(out: Path = Path("out/demo"), seeds: int = 5) -> int:
       seeds: Runs at each dimension.
     """
     from weightspace.experiments.freedom.random_subspace import FreedomRandom
+    from weightspace.experiments.freedom.slices import Slices
 
-    experiment = FreedomRandom(dims=DIMS, seeds=(str(seeds),), epochs=30.0)
+    experiment = FreedomRandom(Slices(dims=DIMS, seeds=(str(seeds),), epochs=30.0))
     return carry_through(experiment, Options(out=out), ["weightspace", "demo"])

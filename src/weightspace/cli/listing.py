@@ -160,9 +160,10 @@ def _probes(_: str) -> Rows:
 
 
 def _metrics(_: str) -> Rows:
-    from weightspace.experiments.metrics import METRICS
+    from weightspace.tables.vocabulary import VOCABULARY
 
-    return [{key: value or None for key, value in metric._asdict().items()} for metric in METRICS]
+    keys = KEYS["metrics"]
+    return [{key: getattr(metric, key) or None for key in keys} for metric in VOCABULARY.metrics.values()]
 
 
 def _optimisers(_: str) -> Rows:

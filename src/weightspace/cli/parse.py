@@ -19,14 +19,16 @@ def parse(target: Callable[..., T], arguments: Sequence[str], *, prog: str, **op
     Raises:
       InputError: For a flag that does not exist, with the nearest that does.
     """
-    _check_flags(target, arguments, prog)
+    flat = tyro.conf.OmitArgPrefixes in options.get("config", ())
+    _check_flags(target, arguments, prog, flat=flat)
     return tyro.cli(target, args=list(arguments), prog=prog, **options)
 
 
-def _check_flags(target: Any, arguments: Sequence[str], prog: str) -> None:
+def _check_flags(target: Any, arguments: Sequence[str], prog: str, *, flat: bool) -> None:
     given = [a.split("=")[0] for a in arguments if a.startswith("--") and len(a) > 2]
-    names = [name.replace("_", "-") for name in _names(target)]
-    known = {"--help", *(f"--{name}" for name in names), *(f"--no-{name}" for name in names)}
+    names = [name.replace("_", "-") for name in _names(target, flat=flat)]
+    negated = [f"{head}{dot}no-{last}" for head, dot, last in (name.rpartition(".") for name in names)]
+    known = {"--help", *(f"--{name}" for name in (*names, *negated))}
     for flag in given:
         if flag.replace("_", "-") not in known:
             guess = nearest(flag, known)
@@ -34,16 +36,18 @@ def _check_flags(target: Any, arguments: Sequence[str], prog: str) -> None:
             raise InputError(f"unknown flag {flag}{hint} See {prog} --help.")
 
 
-def _names(target: Any) -> Iterator[str]:
+def _names(target: Any, prefix: str = "", *, flat: bool) -> Iterator[str]:
     """The fields of a dataclass, with those of dataclasses in it, or the parameters of a function."""
     if not dataclasses.is_dataclass(target):
         yield from inspect.signature(target).parameters
         return
+    hints = typing.get_type_hints(target, include_extras=True)
     for field in dataclasses.fields(target):
-        inner: Any = field.type
-        if typing.get_origin(inner) is typing.Annotated:
+        inner, name = hints.get(field.name, field.type), f"{prefix}{field.name}"
+        unnamed = typing.get_origin(inner) is typing.Annotated
+        if unnamed:
             inner = typing.get_args(inner)[0]
         if dataclasses.is_dataclass(inner):
-            yield from _names(inner)
+            yield from _names(inner, "" if flat or unnamed else f"{name}.", flat=flat)
         else:
-            yield field.name
+            yield name

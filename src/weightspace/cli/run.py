@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import tyro
 from rich.console import Console
 
+from weightspace.cli.flags import are_short, as_shown
 from weightspace.cli.parse import parse
 from weightspace.errors import InputError, NoResultWarning, check_choice, check_number
 from weightspace.experiments import experiment_class, names
@@ -47,6 +48,7 @@ def run(arguments: Sequence[str]) -> int:
         for name in names():
             print(f"  {name:<18} {experiment_class(name).question}")
         print("\nweightspace run NAME --help has every field of an experiment.")
+        print("NAME is package.module:Class for an experiment of your own.")
         return 0
     if arguments[0].startswith("-"):
         raise InputError(
@@ -59,9 +61,9 @@ def run(arguments: Sequence[str]) -> int:
 
 def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, Options]:
     """The experiment and the options meant; presets are defaults of the fields."""
-    preset = _preset(arguments)
+    preset = _preset(arguments, cls)
     check_choice("preset", preset, cls.presets)
-    default = cls(**cls.presets[preset])
+    default = cls.preset(preset)
     fields = [
         ("experiment", Annotated[cls, tyro.conf.arg(name="")], dataclasses.field(default=default)),
         (
@@ -72,20 +74,24 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
     ]
     both = dataclasses.make_dataclass("Run", fields)
     prog = f"weightspace run {cls.name}"
-    parsed: Any = parse(both, arguments, prog=prog, description=_description(cls))
+    config = (tyro.conf.OmitArgPrefixes,) if are_short(cls) else ()
+    shown = as_shown(cls, arguments)
+    parsed: Any = parse(both, shown, prog=prog, description=_description(cls), config=config)
     return parsed.experiment, parsed.options
 
 
-def _preset(arguments: Sequence[str]) -> str:
+def _preset(arguments: Sequence[str], cls: type[Experiment]) -> str:
     for i, argument in enumerate(arguments):
         if argument.startswith("--preset="):
             return argument.partition("=")[2]
         if argument == "--preset" and i + 1 < len(arguments):
             return arguments[i + 1]
-    return Options.preset
+    return Options.preset if Options.preset in cls.presets else next(iter(cls.presets), Options.preset)
 
 
 def _description(cls: type[Experiment]) -> str:
+    if not cls.paper.title:
+        return cls.question
     return f"{cls.question}\n\n{cls.paper.title}. {cls.paper.figure}.\n\n{cls.paper.bibtex}"
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from weightspace.store.base import Store
 
 Out = Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="OUT")]
+Modules = Annotated[tuple[str, ...], tyro.conf.arg(metavar="MODULE")]
 RunName = Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="RUN")]
 
 
@@ -51,6 +52,7 @@ def results(arguments: Sequence[str]) -> int:
     def command(
         out: Out, experiment: str | None = None, table: str = "runs",
         format: Format = "table", to: Path | None = None,  # noqa: A002
+        experiments: Modules = (),
     ) -> int:  # fmt: skip
         """Print the table of runs, its summary over seeds, or an answer such as `thresholds`.
 
@@ -60,8 +62,10 @@ def results(arguments: Sequence[str]) -> int:
           table: runs, summary, or the name of an answer: thresholds.
           format: table, csv, json, parquet or latex.
           to: File to write to instead of printing.
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
-        _deliver(_table(_store(out), experiment, table), format, to, f"{out}: {table}")
+        known = _known(experiments)
+        _deliver(_table(_store(out), experiment, table, known), format, to, f"{out}: {table}")
         return 0
 
     return parse(command, arguments, prog="weightspace results")
@@ -70,17 +74,22 @@ def results(arguments: Sequence[str]) -> int:
 def figures(arguments: Sequence[str]) -> int:
     """Draw the figures of a folder."""
 
-    def command(out: Out, experiment: str | None = None, format: tuple[str, ...] = ("png", "svg")) -> int:  # noqa: A002
+    def command(
+        out: Out, experiment: str | None = None,
+        format: tuple[str, ...] = ("png", "svg"),  # noqa: A002
+        experiments: Modules = (),
+    ) -> int:  # fmt: skip
         """Draw figures into OUT/figures, and beside each the plotted numbers as CSV.
 
         Args:
           out: Folder of results.
           experiment: Only the figures of this one.
           format: svg, png, pdf.
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
         from weightspace.experiments.draw import draw
 
-        files = draw(_store(out), experiment, format)
+        files = draw(_store(out), experiment, format, experiments=_known(experiments))
         print("\n".join(map(str, files)) or f"{out} has no results to draw yet")
         return 0
 
@@ -90,15 +99,16 @@ def figures(arguments: Sequence[str]) -> int:
 def report(arguments: Sequence[str]) -> int:
     """Write the page of a folder."""
 
-    def command(out: Out) -> int:
+    def command(out: Out, experiments: Modules = ()) -> int:
         """Write OUT/report/index.html: questions, figures, tables and provenance in one file.
 
         Args:
           out: Folder of results.
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
         from weightspace.report import write_report
 
-        print(write_report(_store(out)))
+        print(write_report(_store(out), experiments=_known(experiments)))
         return 0
 
     return parse(command, arguments, prog="weightspace report")
@@ -107,18 +117,24 @@ def report(arguments: Sequence[str]) -> int:
 def compare(arguments: Sequence[str]) -> int:
     """Our numbers beside the published ones."""
 
-    def command(out: Out, format: Format = "table", to: Path | None = None) -> int:  # noqa: A002
+    def command(
+        out: Out,
+        format: Format = "table",  # noqa: A002
+        to: Path | None = None,
+        experiments: Modules = (),
+    ) -> int:
         """Set results beside published or re-run numbers; `within` is at most the joint spread or 0.02.
 
         Args:
           out: Folder of results.
           format: table, csv, json, parquet or latex.
           to: File to write to instead of printing.
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
         from weightspace.report.compare import compare as compared
         from weightspace.report.compare import known
 
-        frame = compared(_store(out))
+        frame = compared(_store(out), experiments=_known(experiments))
         if format != "table" or to is not None:
             _deliver(frame, format, to, str(out))
         elif frame.empty:
@@ -189,6 +205,13 @@ def clean(arguments: Sequence[str]) -> int:
     return parse(command, arguments, prog="weightspace clean")
 
 
+def _known(modules: tuple[str, ...]) -> Any:
+    """The experiments of the modules that this command names."""
+    from weightspace.experiments import experiments_in
+
+    return experiments_in(modules)
+
+
 def _store(out: Path) -> "Store":
     from weightspace.store.base import Store
 
@@ -210,7 +233,7 @@ def _deliver(frame: "pd.DataFrame", kind: Format, to: Path | None, title: str) -
         write_frame(frame, kind, to)
 
 
-def _table(store: "Store", experiment: str | None, name: str) -> "pd.DataFrame":
+def _table(store: "Store", experiment: str | None, name: str, known: Any) -> "pd.DataFrame":
     """The table of runs, or of each question its summary or an answer, one below the other."""
     import pandas as pd
 
@@ -219,15 +242,15 @@ def _table(store: "Store", experiment: str | None, name: str) -> "pd.DataFrame":
 
     if name == "runs":
         return read(store, experiment)
-    parts = answered(store, experiment)
+    parts = answered(store, experiment, experiments=known)
     frames = []
     for part in parts:
-        frame = part.summary if name == "summary" else part.analyses.get(name)
+        frame = part.summary if name == "summary" else part.answer(name)
         if frame is not None:
             whose = {"experiment": part.name, "model": part.model, "data": part.data, **part.settings}
             own = {key: value for key, value in whose.items() if key not in frame}
             frames.append(pd.DataFrame([own] * len(frame), index=frame.index).join(frame))
-    known = {"runs", "summary", *(key for part in parts for key in part.analyses)}
-    if name not in known:
-        raise unknown("table", name, known)
+    there = {"runs", "summary", *(key for part in parts for key in part.names)}
+    if name not in there:
+        raise unknown("table", name, there)
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

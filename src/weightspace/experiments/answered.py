@@ -8,175 +8,49 @@ comparison are made of these.
 """
 
 import dataclasses
-import functools
-import hashlib
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from weightspace.errors import StoreError, WeightspaceError
+from weightspace.errors import StoreError
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.restore import RestoreWarning, Runs, restored
-from weightspace.experiments.summary import over_seeds
+from weightspace.experiments.part import Answered
+from weightspace.experiments.restore import restored
+from weightspace.experiments.settings import EXTENT, PASSING, SWEPT, marked
 from weightspace.experiments.variants import variants
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import safe_name
 from weightspace.named import looking
-from weightspace.spec import DIGEST_LENGTH, canonical_json
+from weightspace.spec import canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
-from weightspace.store.read import history, results, settings_of
-from weightspace.store.reasons import shortly
-from weightspace.store.rows import Record
-from weightspace.store.settings import SEED, telling_apart
+from weightspace.store.read import results
 
-T = TypeVar("T")
-_LONGEST_NAME = 80
+__all__ = ["Answered", "answered", "asked_exactly", "safe_name"]
 
 
-@dataclasses.dataclass(frozen=True)
-class Answered:
-    """A question with its runs.
-
-    Attributes:
-      store: Where the runs are.
-      name: The experiment's name, as it was asked.
-      experiment: The experiment, with the settings asked.
-      table: Its rows of the table of results.
-      model: The model's name, empty where the rows give none.
-      data: The data's name, likewise.
-      settings: Those in which it differs from others of its name, model and data.
-      folder: A path for its files, below that of the experiment; it stays the same when more is asked.
-    """
-
-    store: Store
-    name: str
-    experiment: Experiment
-    table: pd.DataFrame
-    model: str
-    data: str
-    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
-    folder: str = ""
-
-    @functools.cached_property
-    def history(self) -> pd.DataFrame:
-        """Columns `run`, `step` and one for each metric; a row for each run and reading."""
-        labels = [name for name in self.store.asked(self.name) if name not in ("experiment", "run")]
-        found = history(self.store, self.name, wide=True).drop(columns=labels)
-        found = found[found["run"].isin(set(self.table["run"]))]
-        return found.drop_duplicates(["run", "step"]).reset_index(drop=True)
-
-    @functools.cached_property
-    def summary(self) -> pd.DataFrame:
-        """Means and spreads over seeds. Of plain runs a line for each set of labels and untold settings."""
-        if not isinstance(self.experiment, Runs):
-            return self._made("summary", lambda: self.experiment.summary(self.measured), pd.DataFrame())
-        asked = self.asked
-        by = [str(name) for name in asked if name not in ("experiment", "run", SEED)]
-        settings = settings_of(self.store)
-        apart = telling_apart(asked, settings).columns
-        metrics = dict.fromkeys((*self.experiment.metrics, *settings.marks.columns(asked["run"])))
-        return over_seeds(self.measured, [*by, *map(str, apart)], list(metrics))
-
-    @property
-    def asked(self) -> pd.DataFrame:
-        """The columns `experiment` and `run` and the labels of its rows."""
-        labels = [name for name in self.store.asked(self.name) if name in self.table]
-        return self.table[labels]
-
-    @functools.cached_property
-    def measured(self) -> pd.DataFrame:
-        """The table with the experiment's own columns."""
-        whole = self.table
-        return self._made("columns", lambda: self.experiment.measured(whole, self.history), whole)
-
-    @functools.cached_property
-    def analyses(self) -> dict[str, pd.DataFrame]:
-        """The experiment's answers."""
-        return self._made("answers", lambda: self.experiment.analyse(self.measured, self.history), {})
-
-    @functools.cached_property
-    def panels(self) -> list[Panel]:
-        """The experiment's figures."""
-        outputs = self.store.output
-        return self._made(
-            "figures", lambda: self.experiment.figures(self.measured, self.history, outputs), []
-        )
-
-    def _made(self, what: str, make: Callable[[], T], instead: T) -> T:
-        """What an experiment makes of its rows; what cannot be made of a folder as it is, is left out."""
-        try:
-            with looking():
-                return make()
-        except WeightspaceError:
-            raise
-        except Exception as error:
-            reason = shortly(f"{type(error).__name__}: {error}")
-            text = f"the {what} of {self.name} cannot be made of what {self.store.root} holds ({reason})"
-            warnings.warn(RestoreWarning(f"{text}; left out"), stacklevel=3)
-            return instead
-
-    @property
-    def errors(self) -> dict[str, list[str]]:
-        """By error text, the digests of the failed and blocked runs that ended so.
-
-        Of a run that was blocked by a parent the text is the parent's.
-        """
-        return self._reasons(("failed", "blocked"))
-
-    @property
-    def diverged(self) -> dict[str, list[str]]:
-        """By what happened, the digests of the runs that diverged."""
-        return self._reasons(("diverged",))
-
-    @property
-    def without_value(self) -> dict[str, list[str]]:
-        """By what is NaN of them and why, the digests of the runs that are sound but lack a metric."""
-        return {text: runs for text, runs in self._reasons(("ok",)).items() if text != "ok"}
-
-    def _reasons(self, statuses: Sequence[str]) -> dict[str, list[str]]:
-        records = self.store.records()
-        found: dict[str, list[str]] = {}
-        for run in dict.fromkeys(self.table["run"]):
-            if run in records and records[run].status in statuses:
-                found.setdefault(_reason(records[run], records), []).append(run)
-        return found
-
-    @property
-    def provenance(self) -> list[str]:
-        """The ids of the circumstances under which its runs were made."""
-        records = self.store.records()
-        found = (records[run].provenance for run in self.table["run"] if run in records)
-        return [name for name in dict.fromkeys(found) if name]
-
-
-def _reason(record: Record, records: Mapping[str, Record]) -> str:
-    text = record.error or record.status
-    if record.status == "diverged":
-        return f"diverged: {text}" if record.error else text
-    named = re.findall(rf"\b[0-9a-f]{{{DIGEST_LENGTH}}}\b", text)
-    parents = [records[digest].error for digest in named if digest in records]
-    return f"{record.status} by a parent: {parents[0]}" if parents and parents[0] else text
-
-
-def answered(store: Store, name: str | None = None) -> list[Answered]:
+def answered(
+    store: Store, name: str | None = None, *, experiments: Iterable[type[Experiment]] = ()
+) -> list[Answered]:
     """What was asked in a store, in the order it was first asked.
 
     Args:
       store: The store.
       name: Only the questions of this experiment.
+      experiments: Classes beside those of this package, which the reader knows and trusts; what asked under
+        another name is shown as plain runs.
 
     Raises:
       InputError: If no experiment of that name has asked.
     """
     asked = store.questions(name)
+    known = {cls.name: cls for cls in experiments}
     found: list[Answered] = []
     with looking():
         for each in dict.fromkeys(question.experiment for question in asked):
-            found += _named([question for question in asked if question.experiment == each], store, each)
+            mine = [question for question in asked if question.experiment == each]
+            found += _named(mine, store, each, known)
     return found
 
 
@@ -209,11 +83,13 @@ def asked_exactly(store: Store, experiment: Experiment, table: pd.DataFrame | No
     return found[0]
 
 
-def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answered]:
+def _named(
+    questions: Sequence[Question], store: Store, name: str, known: Mapping[str, type[Experiment]]
+) -> list[Answered]:
     """The questions of one name, joined where they are one."""
     together: dict[str, tuple[Experiment, list[Question]]] = {}
     for question in questions:
-        experiment = restored(name, question.fields)
+        experiment = restored(name, question.fields, known)
         key = canonical_json([type(experiment).__qualname__, _kept_apart(experiment)])
         if key in together:
             before, others = together[key]
@@ -231,8 +107,8 @@ def _named(questions: Sequence[Question], store: Store, name: str) -> list[Answe
 
 def _kept_apart(experiment: Experiment) -> dict[str, Any]:
     fields = experiment.fields()
-    joined = (*experiment.swept, *experiment.extents, *experiment.passing)
-    return {key: fields[key] for key in fields if key not in joined}
+    together = {name for kind in (SWEPT, EXTENT, PASSING) for name in marked(experiment, kind)}
+    return {key: fields[key] for key in fields if key not in together}
 
 
 def _rows(store: Store, name: str, questions: Sequence[Question]) -> pd.DataFrame:
@@ -288,15 +164,3 @@ def _short(value: Any) -> str:
     if isinstance(value, list):
         return "+".join(map(_short, value))
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def safe_name(text: str) -> str:
-    """Text as the name of a file: other characters become `_`, what is too long ends in a digest.
-
-    >>> safe_name("fc:widths=512,512-../my data")
-    'fc_widths=512,512-.._my_data'
-    """
-    plain = re.sub(r"[^\w.,=+-]", "_", text, flags=re.ASCII).lstrip(".") or "_"
-    if len(plain) <= _LONGEST_NAME:
-        return plain
-    return f"{plain[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

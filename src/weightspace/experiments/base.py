@@ -1,21 +1,49 @@
 """Experiment: a named question, as a frozen dataclass that is Python API, command line and record at once.
 
-`ask` yields rows and is given their table; `summary` is that table over seeds; `analyse` turns the final
-table and the histories into answers; `figures` draws them. All three read only what they are handed, so they
-can be repeated from a store at any time. A field's docstring is its help on the command line.
+A question is one class: fields are its settings (`settings` has their marks; recipes nest as values), `ask`
+gives rows, `answers` says which tables and charts are made of them. Tables and charts read only what they are
+handed, so they can be repeated from a store at any time. A field's docstring is its help.
+
+    class Mine(Experiment, name="mine", presets={"smoke": {"training.epochs": 1}}):
+        '''Does width help?'''
+
+        training: Training = Training(data="digits")
+        widths: tuple[int, ...] = swept(8, 64)
+
+        def ask(self):
+            for width in self.widths:
+                for seeds in self.training.each_seed():
+                    yield Row({"width": width}, self.training.run(Full(), seeds, f"fc:widths={width}"))
+
+        answers = (Answer("curve", Curves(("test_accuracy",), x="width"), Curve(x="width")),)
+
+`ask` may also yield lists and is then given the table of all rows asked so far: `table = yield rows`. Rows of
+one label set join. A class that names itself in its first line is a frozen dataclass by that; one that does
+not is decorated, and may override `summary`, `measured`, `analyse`, `shown` and `figures` instead.
 """
 
 import abc
 import dataclasses
-from collections.abc import Generator
+import functools
+import inspect
+import re
+import typing
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
-from weightspace.experiments.seeds import parse_seeds
-from weightspace.experiments.summary import over_seeds
+from weightspace.errors import InputError
+from weightspace.experiments import settings
+from weightspace.experiments.answer import Answer, answers_of, panels_of, tables_of
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.run import Row
-from weightspace.spec import canonical
+from weightspace.run import Row, Run
+from weightspace.tables.base import Given, Table
+from weightspace.tables.means import over_seeds
+from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.words import Label, Metric
+
+_NAME = re.compile(r"[A-Za-z][\w.-]{0,99}", re.ASCII)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,36 +58,83 @@ class Paper:
 
     title: str
     bibtex: str
-    figure: str
+    figure: str = ""
 
 
-@dataclasses.dataclass(frozen=True)
+NO_PAPER = Paper("", "")
+
+
+@typing.dataclass_transform(
+    frozen_default=True,
+    field_specifiers=(dataclasses.field,),
+)
 class Experiment(abc.ABC):
     """A named question."""
 
-    name: ClassVar[str]
-    question: ClassVar[str]
-    paper: ClassVar[Paper]
+    name: ClassVar[str] = ""
+    question: ClassVar[str] = ""
+    paper: ClassVar[Paper] = NO_PAPER
     presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
     minutes: ClassVar[dict[str, str]] = {}
     """Minutes of each preset, measured or from a part that was, with the hardware."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
+    answers: ClassVar[tuple[Answer, ...]] = ()
+    """Tables and their charts."""
+    columns: ClassVar[Table | None] = None
+    """A table of one row a run with the question's own columns; None where the last values do."""
+    words: ClassVar[tuple[Label | Metric, ...]] = ()
+    """Labels and metrics that the vocabulary has not."""
+    reference: ClassVar[str | Path] = ""
+    """A CSV file of numbers to compare with, as those in `report/reference`; relative to the module."""
     by: ClassVar[tuple[str, ...]] = ()
     """The labels that tell the lines of the summary apart."""
     metrics: ClassVar[tuple[str, ...]] = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
     """The columns that the summary averages."""
-    swept: ClassVar[tuple[str, ...]] = ("seeds",)
-    """Fields that list values: questions that differ only here are shown as one, with the values of all."""
+    declared: ClassVar[bool] = False
+    """Whether the class names itself in its first line."""
+    swept: ClassVar[tuple[str, ...]] = ()
     extents: ClassVar[tuple[str, ...]] = ()
-    """Fields of which a greater value asks for all that a smaller one does: questions that differ only here
-    are shown as one, with the greatest."""
     passing: ClassVar[tuple[str, ...]] = ()
-    """Fields that change no number: where questions differ only here, the newest one's hold."""
+
+    def __init_subclass__(cls, figure: str = "", **named: Any) -> None:
+        super().__init_subclass__()
+        if "ask" in vars(cls) and not getattr(cls.ask, "__isabstractmethod__", False):
+            cls.ask = _in_batches(vars(cls)["ask"])  # pyright: ignore[reportAttributeAccessIssue]
+        if not named and not figure:
+            return
+        for key, value in named.items():
+            if key not in _SAID:
+                raise InputError(
+                    f"class {cls.__name__} is given {key}=; an experiment is given {', '.join(_SAID)}"
+                )
+            setattr(cls, key, value)
+        if figure:
+            cls.paper = dataclasses.replace(cls.paper, figure=figure)
+        if "question" not in named and cls.__doc__:
+            cls.question = inspect.cleandoc(cls.__doc__).split("\n\n")[0].replace("\n", " ")
+        cls.declared = True
+        _declare(cls)
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise InputError(
+                f"{type(self).__name__} is called {self.name!r}; an experiment is named in its class line, "
+                f'by letters, digits, dots and dashes: class {type(self).__name__}(Experiment, name="…")'
+            )
+        settings.check(self)
+        self.check()
+
+    def check(self) -> None:  # noqa: B027  # most have no more to say
+        """What else must hold of the settings; raises `InputError` in a sentence."""
 
     @abc.abstractmethod
-    def ask(self) -> Generator[list[Row], Frame, None]:
-        """Rows to be answered; each `yield` gives the table of all rows asked so far."""
+    def ask(self) -> Any:
+        """Rows to be answered: one by one, or lists of them, for each of which the table is given back."""
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Tables and their charts: `answers`, or others where they depend on the settings."""
+        return self.answers
 
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
@@ -67,20 +142,21 @@ class Experiment(abc.ABC):
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
-        return table
+        return table if self.columns is None else self.columns.of(Given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
-        """Answers by name.
+        """Answers by name, those that are for figures alone left out.
 
         Args:
           table: The final table: labels, status and last values.
           history: Columns `run`, `step` and one for each metric; a row for each run and reading.
         """
-        return {}
+        return tables_of(answers_of(self), Given(table, history))
 
     def shown(self, name: str, frame: Frame) -> Frame:
         """The part of an answer that is worth a terminal; by default all of it."""
-        return frame
+        found = [answer for answer in answers_of(self) if answer.name == name]
+        return found[0].worth_showing(frame) if found else frame
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Figures with captions and the numbers in them.
@@ -90,24 +166,154 @@ class Experiment(abc.ABC):
           history: Likewise.
           outputs: `(run, name) -> array`, what the nodes have left behind.
         """
-        return []
+        words = VOCABULARY.with_words(self.words)
+        return panels_of(answers_of(self), Given(table, history, outputs), words)
 
     def fields(self) -> dict[str, Any]:
-        """The fields as JSON values, for the record."""
-        return {f.name: canonical(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        """The settings as JSON values, by short name, for the record."""
+        return settings.recorded(self)
+
+    @classmethod
+    def preset(cls, name: str) -> "Experiment":
+        """The experiment with the settings of a preset, by short names or paths."""
+        return settings.made(cls, cls.presets[name])
 
     def joined(self, newer: "Experiment") -> "Experiment":
-        """The question that asks for what this and a newer one ask for; they agree in all other fields."""
-        united = {name: _union(name, getattr(self, name), getattr(newer, name)) for name in self.swept}
-        greatest = {name: max(getattr(self, name), getattr(newer, name)) for name in self.extents}
-        return dataclasses.replace(newer, **united, **greatest)
+        """The question that asks for what this and a newer one ask for; they agree in all other settings."""
+        return settings.joined(self, newer)
 
 
-def _union(name: str, first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
-    if first == second:
-        return first
-    if name == "seeds":
-        first, second = parse_seeds(first), parse_seeds(second)
-    values = tuple(dict.fromkeys((*first, *second)))
-    # Names stay in the order they were given in: comparisons are made with the first.
-    return values if any(isinstance(value, str) for value in values) else tuple(sorted(values))
+_SAID = (
+    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "words", "reference",
+    "by", "metrics",
+)  # fmt: skip
+
+
+def _declare(cls: Any) -> None:
+    """Make a class that names itself a frozen dataclass, whose settings have short names in Python too."""
+    dataclasses.dataclass(frozen=True)(cls)
+    fields = {field.name for field in dataclasses.fields(cls)}
+    known = settings.settings_of(cls)
+    nested = {name for name, setting in known.items() if len(setting.path) > 1}
+    if not nested:
+        return
+    made = cls.__init__
+
+    @functools.wraps(made)
+    def init(self: Any, *values: Any, **more: Any) -> None:
+        short = {name: more.pop(name) for name in list(more) if name not in fields and name in nested}
+        made(self, *values, **_nested(cls, values, more, short))
+
+    def read(self: Any, name: str) -> Any:
+        setting = None if name.startswith("__") else known.get(name)
+        if setting is None or len(setting.path) == 1:
+            raise AttributeError(f"'{type(self).__name__}' has no '{name}'")
+        return setting.of(self)
+
+    cls.__init__, cls.__getattr__ = init, read
+
+
+def _nested(cls: Any, values: Any, more: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords for the fields, with settings given by short names within the recipes."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    given = dict(zip(names, values, strict=False)) | more
+    found = dict(more)
+    known = settings.settings_of(cls)
+    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
+    for name, value in short.items():
+        first, *path = known[name].path
+        recipe = found.get(first, given.get(first, defaults[first]))
+        found[first] = settings.replaced(recipe, path, value)
+    return found
+
+
+def _in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row], Frame, None]]:
+    """Rows that are yielded one by one become a list, as a sweep takes it; a list gives the table back."""
+
+    @functools.wraps(ask)
+    def batches(self: Any) -> Generator[list[Row], Frame, None]:
+        asking: Iterator[Any] = iter(_iterable(self, ask(self)))
+        single: list[Row] = []
+        seen: dict[Any, str] = {}
+        table: Any = None
+        try:
+            while True:
+                # A list has a table for its answer; plain iterators have no way to be told one.
+                item = next(asking) if table is None else asking.send(table)  # pyright: ignore[reportAttributeAccessIssue]
+                table = None
+                if isinstance(item, Row):
+                    single += _named(self, [item])
+                    continue
+                rows = _named(self, _rows(self, item))
+                batch, single = [*single, *rows], []
+                _check_apart(self, batch, seen)
+                table = yield batch
+                if not hasattr(asking, "send"):
+                    table = None
+        except StopIteration:
+            pass
+        if single:
+            _check_apart(self, single, seen)
+            yield single
+
+    return batches
+
+
+def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
+    if not isinstance(asked, Iterable) or isinstance(asked, str | Mapping):
+        raise InputError(
+            f"{type(experiment).__name__}.ask gave {asked!r:.80}; yield rows from it: yield Row(labels, node)"
+        )
+    return asked
+
+
+def _named(experiment: Any, rows: list[Row]) -> list[Row]:
+    """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
+    if not experiment.declared:
+        return rows
+    found = []
+    for row in rows:
+        runs = _runs_of(row.node)
+        every = [{"model": r.model.name, "data": r.task.data.name, "seed": r.seeds.base} for r in runs]
+        shared = {
+            name: every[0][name] for name in (every or [{}])[0] if len({each[name] for each in every}) == 1
+        }
+        found.append(dataclasses.replace(row, labels={**shared, **row.labels}))
+    return found
+
+
+def _runs_of(node: Any) -> list[Run]:
+    """The run itself, or the nearest that a derived value is made of."""
+    if isinstance(node, Run):
+        return [node]
+    found: dict[str, Run] = {}
+    pending, seen = list(node.parents), set[str]()
+    while pending:
+        parent = pending.pop()
+        if isinstance(parent, Run):
+            found[parent.digest] = parent
+        elif parent.digest not in seen:
+            seen.add(parent.digest)
+            pending += parent.parents
+    return list(found.values())
+
+
+def _check_apart(experiment: Any, rows: Iterable[Row], seen: dict[Any, str]) -> None:
+    """Rows of one label set join, so that their nodes are of several kinds; nothing has been trained yet."""
+    for row in rows if experiment.declared else ():
+        key = (frozenset(row.labels.items()), type(row.node))
+        if seen.setdefault(key, row.node.digest) != row.node.digest:
+            told = ", ".join(f"{name} {value}" for name, value in row.labels.items())
+            raise InputError(
+                f"{experiment.name} has two nodes of kind {type(row.node).__name__} for one row ({told}); "
+                "give a label that tells them apart"
+            )
+
+
+def _rows(experiment: Any, item: Any) -> list[Row]:
+    if isinstance(item, list | tuple) and all(isinstance(row, Row) for row in item):
+        return list(item)
+    raise InputError(
+        f"{type(experiment).__name__}.ask yielded {item!r:.80} of type {type(item).__name__}; yield "
+        "Row(labels, node), or a list of rows"
+    )

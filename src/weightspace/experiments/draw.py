@@ -3,10 +3,11 @@
 There is one folder for each question that the store answers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from weightspace.experiments.answered import Answered, answered
+from weightspace.experiments.base import Experiment
 from weightspace.figures import style
 from weightspace.figures.save import save
 from weightspace.store.base import Store
@@ -18,6 +19,7 @@ def draw(
     formats: Sequence[str] = ("png", "svg"),
     *,
     parts: Sequence[Answered] | None = None,
+    experiments: Iterable[type[Experiment]] = (),
 ) -> list[Path]:
     """Draw what a store can answer, into its folder `figures/<experiment>/<model>-<data>`.
 
@@ -29,6 +31,7 @@ def draw(
       experiment: Only the figures of this one.
       formats: Of svg, png and pdf.
       parts: What `answered(store)` has found, if it is at hand.
+      experiments: Classes beside those of this package, which the reader knows and trusts.
 
     Returns:
       The figure files.
@@ -39,7 +42,7 @@ def draw(
     """
     kinds = style.check_formats(formats)
     files: list[Path] = []
-    for part in answered(store, experiment) if parts is None else parts:
+    for part in answered(store, experiment, experiments=experiments) if parts is None else parts:
         if experiment in (None, part.name):
             folder = store.root / "figures" / part.name / part.folder
             for panel in part.panels:

@@ -1,45 +1,5 @@
-"""Means and spreads over seeds: the table that answers a question at a glance."""
+"""Means over seeds live in `tables.means`; the name stays until all experiments are declarations."""
 
-from typing import Any
+from weightspace.tables.means import over_seeds
 
-from weightspace.frames import Frame
-
-
-def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
-    """Mean, standard deviation (n - 1) and number of runs of each metric, for each set of labels.
-
-    Runs that diverged are counted, but have no values; failed, blocked and waiting ones are not.
-
-    Args:
-      table: Rows with labels, metrics and, if there is one, a `status`.
-      by: Labels that tell the lines apart; those that the table lacks are passed over.
-      metrics: Columns to average; those that the table lacks are passed over.
-
-    Returns:
-      A line for each set of labels with a finished run: labels; `n`, the finished runs; `<metric>` and
-      `<metric>_sd`. Where fewer runs have a value, as after divergence, there is a column `<metric>_n`.
-    """
-    from pandas import DataFrame
-
-    from weightspace.store.schema import FINISHED
-
-    by = [name for name in by if name in table and table[name].notna().any()]
-    metrics = [name for name in metrics if name in table]
-    finished = table[table["status"].isin(FINISHED)] if "status" in table else table
-    lines = []
-    for labels, rows in _groups(finished, by):
-        line: dict[str, Any] = {**dict(zip(by, labels, strict=True)), "n": len(rows)}
-        for metric in metrics:
-            values = rows[metric].dropna()
-            line[metric] = values.mean() if len(values) else float("nan")
-            line[f"{metric}_sd"] = values.std() if len(values) > 1 else float("nan")
-            line[f"{metric}_n"] = len(values)
-        lines.append(line)
-    frame = DataFrame(lines).astype({name: table[name].dtype for name in by} if lines else {})
-    return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])
-
-
-def _groups(table: Frame, by: list[str]) -> list[tuple[tuple[Any, ...], Frame]]:
-    if not by:
-        return [((), table)] if len(table) else []
-    return [(tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True)]  # pyright: ignore[reportArgumentType]
+__all__ = ["over_seeds"]

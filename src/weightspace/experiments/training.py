@@ -1,27 +1,42 @@
-"""What experiments that train over seeds share: seeds and streams, cadence and probes, precision."""
+"""What experiments train: recipes that a field holds as its value, with runs, seeds, cadence, probes.
+
+`Repeats` says how often and what is recorded. `Training` adds the network, the data and the optimiser, and
+gives runs in any space. Experiments that sweep one of these fields have a recipe of their own, beside
+`Repeats`.
+"""
 
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from weightspace.errors import InputError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.seeds import parse_seeds
+from weightspace.experiments.settings import number, passing, swept
 from weightspace.precision import Precision
 from weightspace.probes import Evaluation, Probe, make_probe
-from weightspace.run import Watch
+from weightspace.run import Run, Watch
 from weightspace.streams import Seeds
+
+if TYPE_CHECKING:
+    from weightspace.data.task import Task
+    from weightspace.models.base import Model
+    from weightspace.recipes.base import Recipe
+    from weightspace.spaces.base import Space
+else:
+    Task = Model = Recipe = Space = Any
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainingSweep(Experiment):
-    """Fields of an experiment whose rows are trainings."""
+class Repeats:
+    """How often a training is repeated, and what is recorded of it."""
 
-    seeds: tuple[str | int, ...] = ("3",)
+    seeds: tuple[str | int, ...] = swept("3", words="seeds")
     """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
-    eval_every: str = "1ep"
+    eval_every: str = passing("1ep")
     """Evaluation cadence: 1ep or 50it."""
-    probes: tuple[str, ...] = ()
+    probes: tuple[str, ...] = swept(empty=True)
     """Further probes to record, with options as in bias-path:layer=2: see `list probes`."""
     dtype: str = "float32"
     """float32, float64 or bfloat16."""
@@ -30,7 +45,7 @@ class TrainingSweep(Experiment):
     data_seed: int | None = None
     """One data order for all runs."""
 
-    def numbered_seeds(self, **streams: int | None) -> Iterator[Seeds]:
+    def each_seed(self, **streams: int | None) -> Iterator[Seeds]:
         """The seeds of each run; runs of one seed share initialisation and data order.
 
         Args:
@@ -43,6 +58,100 @@ class TrainingSweep(Experiment):
     def precision(self) -> Precision:
         """The arithmetic."""
         return Precision(self.dtype)
+
+    def watching(self, evaluation: Evaluation | None = None, own: Sequence[str] = ()) -> Watch:
+        """What is recorded of a run.
+
+        Args:
+          evaluation: What is measured at each reading; training and test split where nothing is said.
+          own: Probes that the question itself needs, by name; those asked for come after them.
+        """
+        wanted = tuple(dict.fromkeys((*own, *self.probes)))
+        return Watch(
+            self.eval_every, (evaluation or Evaluation(("train", "test")), *further(wanted, ("evaluation",)))
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Training(Repeats):
+    """A network, what it learns, and how it is trained."""
+
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds")
+    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
+    model: str = "fc"
+    """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""
+    data: str = "digits"
+    """Data set: a name of `list data`, a folder, or package.module:factory."""
+    validation: int = 0
+    """Training examples set aside by seed for validation."""
+    epochs: float = number(5, above=0)
+    """Passes over the training data."""
+    optimiser: str = "momentum"
+    """How the network is trained: sgd, momentum, adam, adamw, rmsprop."""
+    lr: float = 0.05
+    """Learning rate."""
+    weight_decay: float = 0.0
+    """Decoupled for adamw, which needs one, else added to the gradient; acts on what is trained."""
+    batch_size: int = 128
+    """Examples of a step."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.seeds, int):
+            object.__setattr__(self, "seeds", (str(self.seeds),))
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """Data and cross-entropy."""
+        from weightspace.data import make_data
+        from weightspace.data.task import Task
+        from weightspace.recipes.losses import CrossEntropy
+
+        return Task(make_data(self.data, validation=self.validation), CrossEntropy())
+
+    def network(self, model: str | None = None) -> Model:
+        """A model for the data's shape: this one, or another by name."""
+        from weightspace.models.zoo import make
+
+        data = self.task.data
+        return make(model or self.model, data.shape, data.outputs, data.input_dtype("float32"))
+
+    def recipe(self, **changes: Any) -> Recipe:
+        """How it is trained.
+
+        Args:
+          changes: Other values of `optimiser`, `lr`, `epochs`, `batch_size` or `weight_decay`.
+        """
+        from weightspace.recipes.base import Recipe, make_decay
+        from weightspace.recipes.optimisers import make_optimiser
+
+        own = dataclasses.replace(self, **changes)
+        decay = make_decay(own.optimiser, own.weight_decay)
+        optimiser = make_optimiser(own.optimiser, own.lr)
+        return Recipe(optimiser, f"{own.epochs:g}ep", batch=own.batch_size, decay=decay)
+
+    def run(self, space: Space, seeds: Seeds, model: str | None = None, **changes: Any) -> Run:
+        """A training in a space.
+
+        Args:
+          space: Where its weights may lie.
+          seeds: Of the run.
+          model: Another network by name.
+          changes: As of `recipe`.
+        """
+        recipe = self.recipe(**changes)
+        return Run(self.network(model), self.task, space, recipe, seeds, precision=self.precision)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingSweep(Repeats, Experiment):
+    """An experiment whose own fields say what is trained; `Repeats` as a value says the same."""
+
+    swept = ("seeds",)
+
+    def __post_init__(self) -> None:
+        """What a subclass checks instead."""
+
+    numbered_seeds = Repeats.each_seed
 
     @property
     def evaluation(self) -> Evaluation:
@@ -57,8 +166,7 @@ class TrainingSweep(Experiment):
     @functools.cached_property
     def watch(self) -> Watch:
         """Evaluation, the question's own probes, and those asked for."""
-        wanted = tuple(dict.fromkeys((*self.own_probes, *self.probes)))
-        return Watch(self.eval_every, (self.evaluation, *further(wanted, ("evaluation",))))
+        return self.watching(self.evaluation, self.own_probes)
 
 
 def further(wanted: Sequence[str], own: tuple[str, ...]) -> tuple[Probe, ...]:

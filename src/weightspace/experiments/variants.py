@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from weightspace.experiments.restore import Runs
+from weightspace.experiments.plain import Runs
 from weightspace.store.settings import Settings, settings_of, telling_apart
 
 if TYPE_CHECKING:
-    from weightspace.experiments.answered import Answered
+    from weightspace.experiments.part import Answered
 
+KIND = "kind of the node"
 ANY = "any"
 """The value of what a row has not: it goes with rows of all values."""
 
@@ -32,7 +33,11 @@ def variants(part: "Answered") -> list["Answered"]:
     settings = settings_of(part.store)
     found = []
     for each in _by_code([part], settings):
-        apart = telling_apart(each.asked, settings, probes=False)
+        asked = each.asked
+        if part.experiment.declared:
+            # Nodes of several kinds may answer one row: they are no two ways of answering it.
+            asked = asked.assign(**{KIND: [settings.value(run, "kind") or "" for run in asked["run"]]})
+        apart = telling_apart(asked, settings, probes=False)
         found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})
     return found
 

@@ -5,28 +5,15 @@ scale of colours, and what else differs shows in marker and dash; otherwise each
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 
 from weightspace.figures import style
+from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.words import Label, Vocabulary
 
-_TEXT: dict[str, Callable[[Any], str]] = {
-    "method": lambda value: {"random": "random subspace", "full": "full space"}.get(str(value), str(value)),
-    "burn_in": lambda value: f"t = {value:g}",
-    "lr": lambda value: f"rate {value:g}",
-    "noise": lambda value: f"noise {value:g}",
-    "frequency": lambda value: f"frequency {value:g}",
-    "corruption": lambda value: f"corruption {value:g}",
-    "batch": lambda value: f"batch {value:g}",
-    "rate": lambda value: f"rate {value:g}",
-    "examples": lambda value: f"{value:g} examples",
-    "dropout": lambda value: f"dropout {value:g}",
-}
 _DASHES = ("-", (0, (4, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
-_ORDERED = ("burn_in", "frequency", "corruption", "lr", "noise", "dropout")
-_ALWAYS = ("burn_in", "frequency", "corruption")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,23 +43,24 @@ class Arm:
         return frame[fits.astype(bool)]
 
 
-def arms_of(frame: pd.DataFrame, labels: tuple[str, ...]) -> list[Arm]:
+def arms_of(frame: pd.DataFrame, labels: tuple[str, ...], words: Vocabulary = VOCABULARY) -> list[Arm]:
     """The arms of a table, in the order of their labels.
 
     Args:
       frame: Has a column for each label that is used.
       labels: The labels that tell arms apart.
+      words: What labels and their values are called, and which have an order.
     """
     used = [label for label in labels if label in frame]
     if frame.empty:
         return []
-    present = frame[used].drop_duplicates().sort_values(used) if used else frame.iloc[:1, :0]
+    present = _sorted(frame[used].drop_duplicates(), used) if used else frame.iloc[:1, :0]
     keys = [_plain(key) for key in present.itertuples(index=False)]
     differing = [i for i in range(len(used)) if len({key[i] for key in keys}) > 1]
-    scale = next((i for i in differing if used[i] in _ORDERED and _is_scale(keys, i, differing, used)), None)
+    scale = next((i for i in differing if _is_scale(keys, i, differing, words.label(used[i]))), None)
     looks = _looks(keys, scale, [i for i in differing if i != scale])
     return [
-        Arm(dict(zip(used, key, strict=True)), _name(used, key, differing), *look)
+        Arm(dict(zip(used, key, strict=True)), _name(used, key, differing, words), *look)
         for key, look in zip(keys, looks, strict=True)
     ]
 
@@ -81,9 +69,18 @@ def _plain(key: Any) -> tuple[Any, ...]:
     return tuple(None if pd.isna(value) else value for value in key)
 
 
-def _is_scale(keys: list[tuple[Any, ...]], i: int, differing: list[int], used: list[str]) -> bool:
+def _sorted(present: pd.DataFrame, used: list[str]) -> pd.DataFrame:
+    """In the order of the labels; where values of one label have no common order, in that of their text."""
+    try:
+        return present.sort_values(used)
+    except TypeError:
+        return present.sort_values(used, key=lambda column: column.map(str))
+
+
+def _is_scale(keys: list[tuple[Any, ...]], i: int, differing: list[int], label: Label) -> bool:
     """Whether colours follow this label: some always, another if nothing else differs."""
-    return all(key[i] is not None for key in keys) and (used[i] in _ALWAYS or differing == [i])
+    alone = label.order == "always" or (label.order == "alone" and differing == [i])
+    return alone and all(key[i] is not None for key in keys)
 
 
 def _looks(keys: list[tuple[Any, ...]], scale: int | None, rest: list[int]) -> list[tuple[str, str, Any]]:
@@ -101,7 +98,7 @@ def _looks(keys: list[tuple[Any, ...]], scale: int | None, rest: list[int]) -> l
     ]
 
 
-def _name(used: list[str], key: tuple[Any, ...], differing: list[int]) -> str:
+def _name(used: list[str], key: tuple[Any, ...], differing: list[int], words: Vocabulary) -> str:
     shown = differing or [i for i, label in enumerate(used) if label == "method"]
-    parts = [_TEXT.get(used[i], str)(key[i]) for i in shown if key[i] is not None]
+    parts = [words.label(used[i]).text(key[i]) for i in shown if key[i] is not None]
     return ", ".join(parts) or "all"

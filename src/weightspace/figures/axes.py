@@ -1,7 +1,7 @@
 """Axes of dimensions: d in powers of two, with D/d or D - d on the other side; panes, legends and cells."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,58 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from weightspace.figures import style
 
+_ABREAST = 4
+"""Panes that fit side by side."""
 
-def panes_of(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    """A figure with so many panes side by side, which share the vertical axis."""
-    drawn = style.figure(style.PAGE if count > 1 else 4.2, height)
-    return drawn, list(drawn.subplots(1, count, squeeze=False, sharey=True)[0])
+
+def panes_of(count: int, height: float, *, shared: bool = True) -> tuple[Figure, list[Axes]]:
+    """A figure with so many panes side by side, which share the vertical axis if they are to."""
+    lines = 1 if shared else -(-count // _ABREAST)
+    columns = -(-count // lines)
+    drawn = style.figure(style.PAGE if count > 1 else 4.2, height * lines)
+    panes = list(drawn.subplots(lines, columns, squeeze=False, sharey=shared).ravel())
+    for axes in panes[count:]:
+        axes.set_axis_off()
+    return drawn, panes[:count]
+
+
+def scaled(axes: Axes, values: Sequence[float], scale: str, which: str = "x") -> list[float]:
+    """An axis by the scale of its label, with the values that are drawn; gives the labelled ones.
+
+    Args:
+      axes: Where.
+      values: In rising order.
+      scale: linear, log2, log, symlog or percent; a scale that the values do not have is linear.
+      which: x or y.
+    """
+    if not values or not all(isinstance(value, int | float | np.number) for value in values):
+        return list(values)
+    if scale == "log2" and min(values) > 0:
+        return dimension_axis(axes, values, which)
+    if scale == "symlog" and max(values) > 0:
+        steps_axis(axes, [float(value) for value in values])
+    elif scale == "log" and min(values) > 0:
+        loss_axis(axes, which)
+    elif scale == "percent":
+        from weightspace.figures.weights_left import percent_axis
+
+        percent_axis(axes, values)
+    return list(values)
+
+
+def steps_axis(axes: Axes, steps: Sequence[float]) -> None:
+    """Steps, t = 0 included, evenly in their logarithm."""
+    axes.set_xscale("symlog", linthresh=min(step for step in steps if step > 0), base=2, linscale=0.7)
+    axes.set_xticks(list(steps), [f"{step:g}" for step in steps])
+    axes.set_xticks([], minor=True)
+
+
+def top_axis(axes: Axes, ticks: Sequence[float], places: Mapping[float, float], label: str) -> None:
+    """Another scale along the top, at the labelled places; not where it is not known."""
+    if all(math.isfinite(places.get(tick, math.nan)) for tick in ticks):
+        second = axes.secondary_xaxis("top")
+        _label(second, second.xaxis, ticks, [f"{number(places[tick])}×" for tick in ticks])
+        second.set_xlabel(label)
 
 
 def legend_below(drawn: Figure, axes: Axes, title: str | None = None) -> None:
@@ -87,14 +134,6 @@ def loss_axis(axes: Axes, which: str) -> None:
     axis.set_major_locator(LogLocator(subs=subs, numticks=20))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-
-
-def compression_axis(axes: Axes, ticks: Sequence[float], size: float, *, label: bool = True) -> None:
-    """D/d along the top, at the labelled dimensions; not where D is not known."""
-    if math.isfinite(size):
-        second = axes.secondary_xaxis("top")
-        _label(second, second.xaxis, ticks, [f"{number(size / tick)}×" for tick in ticks])
-        second.set_xlabel("compression D/d" if label else "")
 
 
 def angular_axis(axes: Axes, ticks: Sequence[float], size: float) -> None:

@@ -10,12 +10,12 @@ from matplotlib.figure import Figure
 
 from weightspace.figures import style
 from weightspace.figures.captions import runs_text
+from weightspace.figures.matrix import shades
 from weightspace.figures.panel import Panel
 from weightspace.store.schema import FINISHED
 
 _MOST_PANES = 3
 _MARGIN = 1.9
-COLOURS = "viridis"
 
 
 def panels(table: pd.DataFrame, criteria: Sequence[str]) -> list[Panel]:
@@ -52,7 +52,7 @@ def _criteria(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
     for axes, level in zip(panes, shown, strict=True):
         mine = numbers[numbers["round"] == level]
         chance = mine["expected_iou"].mean()
-        shade = _map(axes, _matrix(mine, names), f"{_rounds(int(level))} ({chance:.2f})")
+        shade = shades(axes, _matrix(mine, names), f"{_rounds(int(level))} ({chance:.2f})")
         axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names], rotation=90)
     panes[0].set_yticks(range(len(names)), [name.replace("_", " ") for name in names])
     _bar(drawn, shade, panes)
@@ -73,7 +73,7 @@ def _seeds(rows: pd.DataFrame, names: Sequence[str]) -> Panel:
         index=list(names), columns=levels
     )
     chance = numbers.groupby("round")["expected_iou"].mean()
-    shade = _map(axes, wide.to_numpy(float), "")
+    shade = shades(axes, wide.to_numpy(float), "")
     ticks = [f"{int(level)}\n({chance[level]:.2f})" for level in levels]
     axes.set_xticks(range(len(levels)), ticks)
     axes.set_xlabel("rounds of pruning (overlap by chance)")
@@ -107,20 +107,6 @@ def _matrix(rows: pd.DataFrame, names: Sequence[str]) -> Float[np.ndarray, "m m"
     for first, second, value in rows[["criterion", "other", "iou"]].itertuples(index=False):
         found[place[first], place[second]] = found[place[second], place[first]] = value
     return found
-
-
-def _map(axes: Axes, values: Float[np.ndarray, "rows columns"], title: str) -> object:
-    """Shades from 0 to 1, the numbers in them where there is room."""
-    shade = axes.imshow(values, cmap=COLOURS, vmin=0, vmax=1)
-    axes.set_title(title, loc="left")
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    size = 6.5 if max(values.shape) <= 5 else 4.2
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = style.INK if value > 0.6 else style.PAPER
-            axes.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=size, color=ink)
-    return shade
 
 
 def _bar(drawn: Figure, shade: object, panes: Sequence[Axes]) -> None:

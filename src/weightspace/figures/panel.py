@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import hashlib
+import re
 from typing import Any
 
 from weightspace.frames import Frame
+from weightspace.tables.base import Outputs
 
-Outputs = Callable[[str, str], Any]
-"""A node's digest and the key of an output -> arrays."""
+__all__ = ["Outputs", "Panel", "safe_name"]
+
+_LONGEST_NAME = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,3 +38,15 @@ class Panel:
         from weightspace.figures import style
 
         return style.file_bytes(self.figure, "svg")
+
+
+def safe_name(text: str) -> str:
+    """Text as the name of a file: other characters become `_`, what is too long ends in a digest.
+
+    >>> safe_name("fc:widths=512,512-../my data")
+    'fc_widths=512,512-.._my_data'
+    """
+    plain = re.sub(r"[^\w.,=+-]", "_", text, flags=re.ASCII).lstrip(".") or "_"
+    if len(plain) <= _LONGEST_NAME:
+        return plain
+    return f"{plain[: _LONGEST_NAME - 9]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weightspace.figures import style
-from weightspace.figures.panel import Panel
+from weightspace.figures.panel import Panel, safe_name
 from weightspace.store.write import atomic, sentences
 
 
@@ -16,9 +16,10 @@ def save(panel: Panel, folder: Path, formats: Sequence[str]) -> list[Path]:
     """
     with sentences(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with atomic(folder / f"{panel.name}.csv") as temporary:
+    name = safe_name(panel.name)
+    with atomic(folder / f"{name}.csv") as temporary:
         panel.data.to_csv(temporary, index=False)
-    files = [folder / f"{panel.name}.{kind}" for kind in formats]
+    files = [folder / f"{name}.{kind}" for kind in formats]
     for file, kind in zip(files, formats, strict=True):
         with atomic(file) as temporary:
             temporary.write_bytes(panel.svg if kind == "svg" else style.file_bytes(panel.figure, kind))

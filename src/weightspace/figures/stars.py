@@ -27,13 +27,34 @@ def draw(axes: Axes, line: pd.DataFrame, arm: Arm, pairs: pd.DataFrame) -> pd.Da
         return line.assign(p=float("nan"), p_corrected=float("nan"))
     own = arm.of(pairs[pairs["against"] != _AGAINST_DENSE])
     found = line.merge(own[["round", "p", "p_corrected"]], on="round", how="left")
-    for column, colour in (("p", style.PAPER), ("p_corrected", arm.colour)):
-        there = found[found[column] < LEVEL]
-        axes.scatter(
-            there["density"], there["mean"], _SIZE, marker="*", facecolor=colour, edgecolor=arm.colour,
-            linewidth=0.7, zorder=4,
-        )  # fmt: skip
+    mark(axes, found.rename(columns={"density": "x", "mean": "y"}), arm.colour)
     return found
+
+
+def mark(axes: Axes, points: pd.DataFrame, colour: str) -> None:
+    """Stars on the points of a line that differ: open where p is below .05, filled where it is so corrected.
+
+    Args:
+      axes: Where the line is drawn.
+      points: Columns `x`, `y`, `p`, `p_corrected`.
+      colour: Of the line.
+    """
+    for column, face in (("p", style.PAPER), ("p_corrected", colour)):
+        there = points[points[column] < LEVEL]
+        axes.scatter(
+            there["x"], there["y"], _SIZE, marker="*", facecolor=face, edgecolor=colour, linewidth=0.7,
+            zorder=4,
+        )  # fmt: skip
+
+
+def meaning(points: pd.DataFrame) -> str:
+    """What the stars of a curve mean; nothing where there are none."""
+    if not (points["p"] < LEVEL).any():
+        return ""
+    return (
+        f" Stars: differs from the first arm seed by seed, paired t-test with p < {LEVEL:g}; filled where "
+        "that holds after correction for all comparisons made."
+    )
 
 
 def caption(numbers: pd.DataFrame, pairs: pd.DataFrame) -> str:

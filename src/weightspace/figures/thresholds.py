@@ -1,4 +1,4 @@
-"""Figures of the threshold dimension d*: against the level to reach, and against the burn-in."""
+"""Figures of a threshold d*: against the level to reach, and against a label, such as a burn-in."""
 
 import numpy as np
 import pandas as pd
@@ -6,44 +6,59 @@ from matplotlib.axes import Axes
 
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
-from weightspace.figures.axes import angular_axis, dimension_axis, legend_below, loss_axis, panes_of
-from weightspace.figures.captions import TITLES, Notes, metrics_in, runs_text
+from weightspace.figures.axes import (
+    angular_axis,
+    dimension_axis,
+    legend_below,
+    loss_axis,
+    panes_of,
+    steps_axis,
+)
+from weightspace.figures.captions import runs_text
+from weightspace.figures.chart import Notes
+from weightspace.figures.charts import Threshold
 from weightspace.figures.panel import Panel
-from weightspace.tables.vocabulary import ARMS
 
 
-def against_level(lines: pd.DataFrame, dims: list[float], kind: str, notes: Notes) -> Panel:
-    """d* against the level, with its interval.
+def draw(chart: Threshold, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
+    """One figure: against the level where there is a line, against a label where it differs."""
+    lines = frame[frame["metric"].isin(chart.metrics)] if chart.metrics else frame
+    if lines.empty:
+        return []
+    dims = notes.swept(chart.over, set(frame["metric"]), chart.reference)
+    if chart.x == "level":
+        return [_against_level(chart, lines, dims, notes)]
+    reached = (lines["censored"] != "above").any()
+    several = chart.x in lines and lines[chart.x].nunique() > 1
+    return [_against_label(chart, lines, dims, notes)] if reached and several else []
 
-    Args:
-      lines: Thresholds of one kind of metric.
-      dims: Dimensions swept.
-      kind: `accuracy` or `loss`.
-      notes: What captions say of the whole.
-    """
-    metrics = metrics_in(lines)
+
+def _against_level(chart: Threshold, lines: pd.DataFrame, dims: list[float], notes: Notes) -> Panel:
+    """d* against the level, with its interval."""
+    metrics = notes.words.in_order(lines["metric"])
     drawn, panes = panes_of(len(metrics), 3.0)
     ticks = [dimension_axis(axes, dims, "y") for axes in panes]
-    for axes, metric in zip(panes, metrics, strict=True):
-        for arm in arms_of(lines, ARMS):
-            rows = arm.of(lines[lines["metric"] == metric]).sort_values("level")
+    for axes, name in zip(panes, metrics, strict=True):
+        metric = notes.words.metric(name)
+        for arm in arms_of(lines, chart.arms, notes.words):
+            rows = arm.of(lines[lines["metric"] == name]).sort_values("level")
             _line(axes, rows, "level", arm, dims)
             _band(axes, rows, "level", arm.colour, dims)
-        if kind == "loss":
+        if metric.scale == "log":
             loss_axis(axes, "x")
             axes.invert_xaxis()
-        axes.set_xlabel(f"{TITLES[metric]} to reach{' (nats)' if kind == 'loss' else ''}")
-    panes[0].set_ylabel("threshold dimension d*")
+        unit = f" ({metric.unit})" if metric.scale == "log" else ""
+        axes.set_xlabel(f"{metric.words} to reach{unit}")
+    panes[0].set_ylabel(notes.words.words("d_star"))
     angular_axis(panes[-1], ticks[-1], notes.size)
     legend_below(drawn, panes[0])
-    caption = _caption(lines, notes, "bands")
-    return Panel(f"threshold-{kind}", f"Threshold dimension against {kind}", caption, drawn, lines)
+    return Panel(chart.name, chart.title, _caption(chart, lines, notes, "bands"), drawn, lines)
 
 
-def against_burn_in(levels: pd.DataFrame, dims: list[float], notes: Notes) -> Panel:
-    """d* against the steps of burn-in, a line for each level; arguments as for `against_level`."""
-    metrics = metrics_in(levels)
-    others = arms_of(levels, tuple(label for label in ARMS if label != "burn_in"))
+def _against_label(chart: Threshold, levels: pd.DataFrame, dims: list[float], notes: Notes) -> Panel:
+    """d* against a label, a line for each level, a row of panes for each arm."""
+    metrics = notes.words.in_order(levels["metric"])
+    others = arms_of(levels, tuple(label for label in chart.arms if label != chart.x), notes.words)
     drawn = style.figure(style.PAGE, 2.4 * len(others) + 0.6)
     panes = drawn.subplots(len(others), len(metrics), squeeze=False, sharey=True, sharex=True)
     wanted = sorted(levels["level"].unique())
@@ -52,19 +67,21 @@ def against_burn_in(levels: pd.DataFrame, dims: list[float], notes: Notes) -> Pa
         for axes, metric in zip(row, metrics, strict=True):
             for i, colour in enumerate(style.ordered(len(wanted))):
                 mine = (levels["metric"] == metric) & (levels["level"] == wanted[i])
-                rows = other.of(levels[mine]).sort_values("burn_in")
+                rows = other.of(levels[mine]).sort_values(chart.x)
                 look = Arm({}, f"{wanted[i]:g}", colour, style.MARKERS[i % len(style.MARKERS)], "-")
-                _line(axes, rows, "burn_in", look, dims, marked=True)
-                _bars(axes, rows, "burn_in", colour, dims)
-            _steps_axis(axes, sorted(float(t) for t in levels["burn_in"].dropna().unique()))
-            axes.set_title(f"{TITLES[metric]}{', ' + other.name if len(others) > 1 else ''}")
-        row[0].set_ylabel("threshold dimension d*")
+                _line(axes, rows, chart.x, look, dims, marked=True)
+                _bars(axes, rows, chart.x, colour, dims)
+            steps_axis(axes, sorted(float(t) for t in levels[chart.x].dropna().unique()))
+            words = notes.words.words(metric)
+            axes.set_title(f"{words}{', ' + other.name if len(others) > 1 else ''}")
+        row[0].set_ylabel(notes.words.words("d_star"))
         angular_axis(row[-1], ticks[-1], notes.size)
     for axes in panes[-1]:
-        axes.set_xlabel("burn-in t (steps)")
-    legend_below(drawn, panes[0][0], title="accuracy to reach")
-    caption = f"A line for each accuracy to reach. {_caption(levels, notes, 'bars')}"
-    return Panel("threshold-burn-in", "Threshold dimension against burn-in", caption, drawn, levels)
+        axes.set_xlabel(notes.words.label(chart.x).words)
+    kind = "loss" if notes.words.metric(metrics[0]).scale == "log" else "accuracy"
+    legend_below(drawn, panes[0][0], title=f"{kind} to reach")
+    caption = f"A line for each {kind} to reach. {_caption(chart, levels, notes, 'bars')}"
+    return Panel(chart.name, chart.title, caption, drawn, levels)
 
 
 def _line(
@@ -124,20 +141,13 @@ def _bars(axes: Axes, rows: pd.DataFrame, x: str, colour: str, dims: list[float]
     axes.vlines(known[x], low, high, color=colour, linewidth=0.9, alpha=0.6)
 
 
-def _steps_axis(axes: Axes, steps: list[float]) -> None:
-    """Steps of burn-in, t = 0 included, evenly in their logarithm."""
-    axes.set_xscale("symlog", linthresh=min(step for step in steps if step > 0), base=2, linscale=0.7)
-    axes.set_xticks(steps, [f"{step:g}" for step in steps])
-    axes.set_xticks([], minor=True)
-
-
-def _caption(lines: pd.DataFrame, notes: Notes, spread: str) -> str:
+def _caption(chart: Threshold, lines: pd.DataFrame, notes: Notes, spread: str) -> str:
     seeds = runs_text(lines["n"], "seed")
     interval = f"{spread} are 90 % bootstrap intervals over seeds ({seeds}), cut off at the largest d swept"
     if lines["n"].max() == 1:
         interval = "one seed (n = 1), so no interval"
     return (
-        f"Lines: {notes.threshold}; {interval}. Open triangles mark where d* leaves the dimensions swept: "
+        f"Lines: {chart.threshold}; {interval}. Open triangles mark where d* leaves the dimensions swept: "
         "pointing up, the largest d does not reach the level; pointing down, the smallest already does. "
-        f"{notes.values}"
+        f"{notes.after(chart.values)}"
     )

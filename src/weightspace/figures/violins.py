@@ -8,7 +8,34 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from weightspace.figures import style
-from weightspace.figures.arms import Arm
+from weightspace.figures.arms import Arm, arms_of
+from weightspace.figures.captions import runs_text
+from weightspace.figures.chart import Notes
+from weightspace.figures.charts import Violins
+from weightspace.figures.panel import Panel
+
+
+def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
+    """One figure, a pane for each metric that has values."""
+    there = [(name, log) for name, log in chart.metrics if (frame["metric"] == name).any()]
+    if not there:
+        return []
+    arms = arms_of(frame, chart.arms, notes.words)
+    named = pd.concat([arm.of(frame).assign(arm=arm.name) for arm in arms])
+    drawn = style.figure(style.PAGE if len(there) > 1 else 3.6, 2.6)
+    panes = drawn.subplots(1, len(there), squeeze=False)[0]
+    for axes, (name, logarithmic) in zip(panes, there, strict=True):
+        draw_violins(axes, named[named["metric"] == name], arms, logarithmic=logarithmic)
+        axes.set_title(notes.words.words(name), loc="left")
+    numbers = named[named["metric"].isin([name for name, _ in there])]
+    n = numbers.groupby("arm")["run"].nunique()
+    readings = int(numbers.groupby(["metric", "run"]).size().max())
+    caption = (
+        f"Distribution over the last {readings} readings of {runs_text(n)} of each setting; lines are "
+        f"medians, dots the runs' means. {chart.caption}"
+    )
+    numbers = numbers[["metric", "arm", "run", "step", "value"]].reset_index(drop=True)
+    return [Panel(chart.name, chart.title or "Distributions", caption.strip(), drawn, numbers)]
 
 
 def draw_violins(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: bool = False) -> None:

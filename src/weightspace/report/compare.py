@@ -11,15 +11,20 @@ import csv
 import functools
 import importlib.resources
 import math
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from weightspace.errors import InputError
 from weightspace.experiments.answered import Answered, answered
+from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
 from weightspace.store.schema import FINISHED
+from weightspace.tables.vocabulary import VOCABULARY
 
 TOLERANCE = 0.02
 """The difference of two accuracies that counts as none, whatever their spreads, where a line has no own."""
@@ -27,9 +32,8 @@ _FACTS = (
     "experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "tolerance", "source",
     "known",
 )  # fmt: skip
-_SWEPT = ("dim", "frequency", "criterion", "round", "arm", "way")
-"""Labels of which `known` lists the values that there are references for."""
 ABSENT = "absent"
+_NEEDED = ("metric", "value", "n", "source")
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
     "difference", "z", "within", "source", "known",
@@ -43,12 +47,47 @@ def references() -> tuple[Mapping[str, str], ...]:
     lines: list[Mapping[str, str]] = []
     for file in sorted(folder.iterdir(), key=lambda file: file.name):
         if file.name.endswith(".csv"):
-            rows = csv.DictReader(file.read_text(encoding="utf-8").splitlines())
-            lines += [{name: value for name, value in row.items() if value} for row in rows]
+            lines += _lines(file.read_text(encoding="utf-8"))
     return tuple(lines)
 
 
-def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.DataFrame:
+def _lines(text: str) -> list[Mapping[str, str]]:
+    rows = csv.DictReader(text.splitlines())
+    return [{name: value for name, value in row.items() if value} for row in rows]
+
+
+@functools.cache
+def references_of(cls: type[Experiment]) -> tuple[Mapping[str, str], ...]:
+    """The lines of the table that an experiment brings itself.
+
+    Raises:
+      InputError: If the file cannot be read, or lacks a column that every line needs.
+    """
+    if not cls.reference:
+        return ()
+    module = sys.modules.get(cls.__module__)
+    home = Path(getattr(module, "__file__", None) or ".").parent
+    path = home / cls.reference
+    try:
+        lines = _lines(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{cls.__name__}.reference is {path}, which cannot be read ({error})") from error
+    for place, line in enumerate(lines):
+        lacking = [name for name in _NEEDED if name not in line]
+        if lacking:
+            raise InputError(
+                f"line {place + 2} of {path} has no {lacking[0]}; each line needs {', '.join(_NEEDED)}"
+            )
+    whole = {"experiment": cls.name, "known": f"{cls.name}: {path.name}"}
+    return tuple({**whole, **line} for line in lines)
+
+
+def compare(
+    store: Store,
+    *,
+    parts: Sequence[Answered] | None = None,
+    experiments: Iterable[type[Experiment]] = (),
+) -> pd.DataFrame:
     """Every reference number that some of a store's runs answer to, beside ours.
 
     `difference` is ours less the reference's; both are means, or medians, over runs. `z` is the difference of
@@ -61,12 +100,14 @@ def compare(store: Store, *, parts: Sequence[Answered] | None = None) -> pd.Data
     Args:
       store: The store.
       parts: What `answered(store)` has found, if it is at hand.
+      experiments: Classes beside those of this package, which the reader knows and trusts.
 
     Returns:
       Columns `experiment model data`, the conditions, `metric ours ours_sd ours_n reference reference_sd
       reference_n difference z within source known`.
     """
-    frames = [compared(part) for part in (answered(store) if parts is None else parts)]
+    found = answered(store, experiments=experiments) if parts is None else parts
+    frames = [compared(part) for part in found]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=["experiment", "model", "data", *_RESULT])
@@ -83,7 +124,7 @@ def known() -> str:
         text = ", ".join(f"{name} {value}" for name, value in settings.items())
         which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}".rstrip(" ,")
         points = lines.setdefault(which, {})
-        for name in (name for name in _SWEPT if name in line):
+        for name in (name for name in line if name in VOCABULARY.labels and name not in (*_FACTS, *settings)):
             points.setdefault(name, {})[line[name]] = None
     return "\n".join(
         ", ".join((which, *(f"{name} {' '.join(values)}" for name, values in points.items())))
@@ -96,8 +137,9 @@ def compared(part: Answered) -> pd.DataFrame:
     rows = part.measured[part.measured["status"].isin(FINISHED)]
     settings = part.experiment.fields()
     lines = []
-    for line in references():
-        if (line["experiment"], line.get("model"), line.get("data")) != (part.name, part.model, part.data):
+    for line in (*references(), *references_of(type(part.experiment))):
+        named = (line["experiment"], line.get("model", part.model), line.get("data", part.data))
+        if named != (part.name, part.model, part.data):
             continue
         conditions = {name: value for name, value in line.items() if name not in _FACTS}
         values = _values(rows, settings, conditions, line["metric"])

@@ -18,6 +18,7 @@ from weightspace import __version__
 from weightspace.errors import StoreError
 from weightspace.experiments.answered import Answered, answered
 from weightspace.experiments.base import Experiment
+from weightspace.experiments.settings import settings_of
 from weightspace.figures import style
 from weightspace.figures.panel import Panel
 from weightspace.report.compare import compared
@@ -81,17 +82,23 @@ class Chapter:
     parts: list[PartView]
 
 
-def write_report(store: Store, *, parts: Sequence[Answered] | None = None) -> Path:
+def write_report(
+    store: Store,
+    *,
+    parts: Sequence[Answered] | None = None,
+    experiments: Iterable[type[Experiment]] = (),
+) -> Path:
     """Write `report/index.html` of a store; gives its path.
 
     Args:
       store: The store.
       parts: What `answered(store)` has found, if it is at hand.
+      experiments: Classes beside those of this package, which the reader knows and trusts.
 
     Raises:
       StoreError: If it cannot be written.
     """
-    found = answered(store) if parts is None else list(parts)
+    found = answered(store, experiments=experiments) if parts is None else list(parts)
     path = store.root / "report" / "index.html"
     with sentences(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +160,7 @@ def _title(part: Answered) -> str:
 def _settings(experiment: Experiment) -> list[tuple[str, str, bool]]:
     """Name, value and whether it differs from the default, the differing first."""
     values = experiment.fields()
-    defaults = {field.name: field.default for field in dataclasses.fields(experiment)}
+    defaults = {name: setting.default for name, setting in settings_of(type(experiment)).items()}
     lines = [
         (name, _plain(value), _listed(value) != _listed(defaults[name])) for name, value in values.items()
     ]
@@ -174,9 +181,10 @@ def _tables(part: Answered) -> list[TableView]:
     """Summary, answers and comparison; what a terminal would not show is folded away."""
     note = "Mean ± standard deviation over n finished runs, at the end of training."
     found = [_view("Summary", part.summary, note)]
+    notes = {answer.name: answer.note for answer in part.answers}
     for name, frame in part.analyses.items():
         shown = part.experiment.shown(name, frame)
-        found.append(_view(name.capitalize(), shown, _INTERVALS if "d_star" in frame else ""))
+        found.append(_view(name.capitalize(), shown, notes.get(name, "")))
         if len(shown) < len(frame):
             found.append(_view(f"{name.capitalize()}, all", frame, fold=True))
     beside = compared(part)
@@ -185,9 +193,6 @@ def _tables(part: Answered) -> list[TableView]:
         known = "; ".join(beside["known"].unique())
         found.append(_view("Compared with the reference", beside.drop(columns="known"), f"{note} {known}."))
     return [view for view in found if view.rows]
-
-
-_INTERVALS = "Estimates with 90 % bootstrap intervals over n seeds."
 
 
 def _view(title: str, frame: pd.DataFrame, note: str = "", *, fold: bool = False) -> TableView:

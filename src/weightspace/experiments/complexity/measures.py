@@ -10,6 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from weightspace.frames import Frame
+from weightspace.tables.base import Given
+from weightspace.tables.history import Windows, common_level, final, reached
+
+__all__ = ["common_level", "epochs_to", "final", "measured", "reached", "with_parts"]
 
 WINDOW = 10
 AVERAGED = {
@@ -38,38 +42,8 @@ def measured(table: Frame, history: Frame, window: int = WINDOW) -> Frame:
       history: Columns `run`, `step` and one for each metric.
       window: How many of the last readings.
     """
-    if history.empty:
-        return table
-    trained = history[history["step"] > 0]  # the start belongs to no window
-    last = trained.sort_values("step").groupby("run").tail(window).groupby("run")
-    found = table.copy()
-    for column, name in AVERAGED.items():
-        if column in history:
-            found[name] = table["run"].map(last[column].mean())
-    for column, name in LARGEST.items():
-        if column in history:
-            found[name] = table["run"].map(last[column].max())
-    return found
-
-
-def reached(history: Frame, level: float, column: str = "train_loss") -> Frame:
-    """For each run the first reading at which a loss is at most `level`, with all that was recorded there.
-
-    Runs that never reach it have no row.
-    """
-    below = history[history[column] <= level]
-    # The row itself: a value that is missing there must not come from another reading.
-    return below.sort_values(["run", "step"]).drop_duplicates("run", keep="first", ignore_index=True)
-
-
-def common_level(history: Frame, column: str = "train_loss") -> float:
-    """The least loss that every run reaches: the greatest of the runs' least losses."""
-    return float(history.groupby("run")[column].min().max())
-
-
-def final(history: Frame) -> Frame:
-    """Each run's last reading."""
-    return history.sort_values(["run", "step"]).drop_duplicates("run", keep="last", ignore_index=True)
+    kind = Windows(tuple(AVERAGED.items()), tuple(LARGEST.items()), window)
+    return kind.of(Given(table, history))
 
 
 def epochs_to(table: Frame, history: Frame, level: float, per_epoch: float) -> Frame:

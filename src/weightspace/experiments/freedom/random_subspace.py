@@ -1,40 +1,47 @@
 """`freedom.random`: how probably does a random d-dimensional slice through the start hold a solution?"""
 
-import dataclasses
-from collections.abc import Generator
-from typing import ClassVar
+from collections.abc import Iterator
 
-from weightspace.experiments.freedom.protocol import PAPER, FreedomSweep
-from weightspace.frames import Frame
+from weightspace.experiments.answer import Answer
+from weightspace.experiments.base import Experiment
+from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
 from weightspace.run import Row
 
+PRESETS = {
+    "smoke": {"dims": (8, 64), "seeds": ("2",), "epochs": 3.0},
+    "quick": {"dims": (4, 8, 16, 32, 64, 128, 256), "seeds": ("5",), "epochs": 30.0},
+    "paper": {
+        "data": "mnist", "dims": tuple(2**k for k in range(13)), "seeds": ("10",), "epochs": 3.0,
+        "optimiser": ("adam-legacy", "adam"),
+    },
+}  # fmt: skip
 
-@dataclasses.dataclass(frozen=True)
-class FreedomRandom(FreedomSweep):
+
+class FreedomRandom(
+    Experiment,
+    name="freedom.random",
+    question="How many degrees of freedom does training need in a random affine subspace?",
+    paper=LARSEN_2022,
+    reading=READING,
+    presets=PRESETS,
+    minutes={"smoke": "0.3 on 2 cores", "quick": "0.9 on 2 cores"},
+    by=BY,
+    metrics=METRICS,
+):
     """How many degrees of freedom does this network need, in random subspaces through its initialisation?"""
 
-    name = "freedom.random"
-    question = "How many degrees of freedom does training need in a random affine subspace?"
-    paper = PAPER
-    minutes: ClassVar = {"smoke": "0.3 on 2 cores", "quick": "0.9 on 2 cores"}
-    presets: ClassVar = {
-        "smoke": {"dims": (8, 64), "seeds": ("2",), "epochs": 3.0},
-        "quick": {"dims": (4, 8, 16, 32, 64, 128, 256), "seeds": ("5",), "epochs": 30.0},
-        "paper": {
-            "data": "mnist",
-            "dims": tuple(2**k for k in range(13)),
-            "seeds": ("10",),
-            "epochs": 3.0,
-            "optimiser": ("adam-legacy", "adam"),
-        },
-    }
+    slices: Slices = Slices()
+    reach: Levels = Levels()
 
-    def ask(self) -> Generator[list[Row], Frame, None]:
-        """All dimensions, arms and seeds at once, and the full space."""
-        rows = self.reference_rows()
-        for labels, recipe, task in self.arms():
-            for dim in self.dims:
-                for seeds in self.numbered_seeds(basis=self.basis_seed):
-                    run = self.affine_run(dim, recipe, task, seeds)
-                    rows.append(self.row("random", dim, run, labels))
-        yield rows
+    def ask(self) -> Iterator[Row]:
+        """All dimensions, arms and seeds, and the full space."""
+        yield from self.slices.references()
+        for labels, recipe, task in self.slices.arms():
+            for dim in self.slices.dims:
+                for seeds in self.slices.slice_seeds():
+                    run = self.slices.inside(dim, recipe, task, seeds)
+                    yield self.slices.row("random", dim, run, labels)
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Curves, maps and thresholds."""
+        return self.reach.answers()

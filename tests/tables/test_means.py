@@ -3,7 +3,7 @@ import math
 import pandas as pd
 import pytest
 
-from weightspace.experiments.summary import over_seeds
+from weightspace.tables.means import over_seeds
 
 TABLE = pd.DataFrame(
     {

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weightspace.experiments.freedom.threshold import crossings, success, threshold, wilson
+from weightspace.tables.threshold import crossings, success, threshold, wilson
 
 DIMS = np.asarray([2.0, 8.0, 32.0, 128.0])
 

@@ -1,38 +1,98 @@
-"""The answers of the degrees-of-freedom experiments, as tables: curves, success probabilities, thresholds.
+"""Thresholds: how large must a label be for a metric to reach a level, and how probably does it?
 
-An arm is a set of the labels `ARMS`: a method with its burn-in and its recipe. Curves are a metric against
-the dimension d; the success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches
-the level; thresholds are d* with its interval. Figures are drawn from these tables and from nothing else.
+The success probability P_s(d, level) is the share of an arm's runs at d whose metric reaches the level; d*
+is the smallest d at which enough seeds do, with its interval (`threshold` says how). Both are made of one
+value a run: its last, or, on the rows of `Best`, its best at any reading.
 """
 
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from weightspace.experiments.freedom.threshold import matrix, success, threshold
 from weightspace.frames import Frame
-from weightspace.tables.vocabulary import ARMS, FULL, rising
+from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.curves import labels_in
+from weightspace.tables.threshold import matrix, success, threshold
+from weightspace.tables.vocabulary import rising
 
-METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
+Levels = tuple[tuple[str, tuple[float, ...]], ...]
+"""Metrics, each with the levels to reach."""
 _GRID = 50
 
 
-def scored(table: Frame, history: Frame, score: str) -> Frame:
-    """The table with each run's value: its last, or for `best` its best at any reading.
+@dataclasses.dataclass(frozen=True)
+class Swept:
+    """Of which rows a threshold is told.
 
-    A run without a history keeps its last value.
+    Attributes:
+      arms: Labels that tell the arms apart.
+      reference: A label and the value of rows that are no part of it.
     """
-    if score == "final" or history.empty:
-        return table
-    scored_ = table.copy()
-    for metric in METRICS:
-        if metric in table and metric in history:
-            each = history.groupby("run")[metric]
-            best = table["run"].map(each.max() if rising(metric) else each.min())
-            scored_[metric] = best.astype(float).fillna(table[metric])
-    return scored_
+
+    arms: tuple[str, ...]
+    reference: tuple[str, Any]
+
+    def groups(self, table: Frame) -> Iterator[tuple[tuple[Any, ...], Frame]]:
+        """The arms with their finished rows, but for the reference."""
+        label, value = self.reference
+        rows = finished(table)
+        rows = rows[rows[label] != value] if label in rows else rows
+        labels = labels_in(table, self.arms)
+        if len(rows) and labels:
+            for arm, part in rows.groupby(labels, dropna=False):
+                yield tuple(arm), part  # pyright: ignore[reportArgumentType]
+
+
+@dataclasses.dataclass(frozen=True)
+class Thresholds(Table):
+    """d* of every arm, metric and level, with D - d* as local angular dimension.
+
+    Attributes:
+      metrics: What may be reached.
+      arms: Labels that tell the arms apart.
+      levels: What to reach, by metric; None takes fifty levels for each metric.
+      failure: δ, the probability of failure that d* allows.
+      reference: A label and the value of rows that are no part of it.
+    """
+
+    metrics: tuple[str, ...]
+    arms: tuple[str, ...]
+    levels: Levels | None = None
+    failure: float = 0.1
+    reference: tuple[str, Any] = ("method", "full")
+
+    def of(self, given: Given) -> Frame:
+        """As `thresholds` makes them, of the metrics that the rows have."""
+        swept = Swept(self.arms, self.reference)
+        return thresholds(given.rows, _levels(self, given.rows), self.failure, swept)
+
+
+@dataclasses.dataclass(frozen=True)
+class Success(Table):
+    """P_s(d, level), with the d* of each level beside it; attributes as of `Thresholds`."""
+
+    metrics: tuple[str, ...]
+    arms: tuple[str, ...]
+    levels: Levels | None = None
+    failure: float = 0.1
+    reference: tuple[str, Any] = ("method", "full")
+
+    def of(self, given: Given) -> Frame:
+        """Columns `metric`, the arms' labels, `dim`, `level`, `probability`, `n` and `d_star`."""
+        swept = Swept(self.arms, self.reference)
+        found = probabilities(given.rows, _levels(self, given.rows), swept)
+        stars = given.of(Thresholds(**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}))
+        keys = ["metric", *labels_in(given.rows, self.arms), "level"]
+        return found.merge(stars[[*keys, "d_star"]], on=keys, how="left")
+
+
+def _levels(table: Thresholds | Success, rows: Frame) -> Mapping[str, Sequence[float] | np.ndarray]:
+    if table.levels is None:
+        return levels_for(rows, table.metrics)
+    return {metric: levels for metric, levels in table.levels if metric in rows}
 
 
 def weights_of(table: Frame) -> float:
@@ -43,47 +103,13 @@ def weights_of(table: Frame) -> float:
     return float(round(product.iloc[0])) if len(product) else float("nan")
 
 
-def arms(table: Frame) -> list[str]:
-    """The labels of `ARMS` that the table has."""
-    return [name for name in ARMS if name in table and table[name].notna().any()]
-
-
-def curves(table: Frame) -> Frame:
-    """Each metric against d: a `mean` line for each arm and d, and a `run` line for each run.
-
-    Returns:
-      Columns `metric`, the arm's labels, `dim`, `compression`, `statistic` (mean or run), `seed`, `value`,
-      and for means `sd` (n - 1), `min`, `max` and `n`. Full-space runs are an arm whose method is `full`.
-    """
-    from pandas import DataFrame
-
-    from weightspace.store.schema import FINISHED
-
-    labels = [*arms(table), "dim", "compression"]
-    lines: list[dict[str, Any]] = []
-    finished = table[table["status"].isin(FINISHED)]
-    for metric in (metric for metric in METRICS if metric in table):
-        for key, rows in finished.groupby(labels, dropna=False):
-            values = rows[[metric, "seed"]].dropna(subset=[metric])
-            if not len(values):
-                continue
-            common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
-            each = values[metric].astype(float)
-            spread = {"sd": each.std() if len(each) > 1 else np.nan, "min": each.min(), "max": each.max()}
-            lines.append(common | {"statistic": "mean", "value": each.mean()} | spread | {"n": len(each)})
-            for value, seed in values.itertuples(index=False):
-                lines.append(common | {"statistic": "run", "seed": seed, "value": value})
-    columns = ["metric", *labels, "statistic", "seed", "value", "sd", "min", "max", "n"]
-    return _typed(DataFrame(lines, columns=columns), seed="Int64", n="Int64")
-
-
-def levels_for(table: Frame) -> dict[str, Float[np.ndarray, " level"]]:
+def levels_for(table: Frame, metrics: Sequence[str]) -> dict[str, Float[np.ndarray, " level"]]:
     """Fifty levels for each metric: accuracies from 0.1 to 1, losses evenly in their logarithm.
 
     Losses range over those of runs that did not diverge, four decades at most.
     """
     grids = {}
-    for metric in (metric for metric in METRICS if metric in table):
+    for metric in (metric for metric in metrics if metric in table):
         if rising(metric):
             grids[metric] = np.linspace(0.1, 1.0, _GRID)
             continue
@@ -96,13 +122,13 @@ def levels_for(table: Frame) -> dict[str, Float[np.ndarray, " level"]]:
     return grids
 
 
-def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray]) -> Frame:
+def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], swept: Swept) -> Frame:
     """P_s(d, level): the share of an arm's runs at d that reach a level, and their number `n`."""
     from pandas import DataFrame
 
-    labels = arms(table)
+    labels = labels_in(table, swept.arms)
     lines = []
-    for arm, rows in _swept(table):
+    for arm, rows in swept.groups(table):
         for metric, grid in levels.items():
             for dim, runs in _counted(rows, metric).groupby("dim"):
                 values = runs[metric].to_numpy(float)[:, None]
@@ -112,13 +138,16 @@ def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarra
     return DataFrame(lines, columns=["metric", *labels, "dim", "level", "probability", "n"])
 
 
-def thresholds(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], failure: float) -> Frame:
+def thresholds(
+    table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray], failure: float, swept: Swept
+) -> Frame:
     """d* of every arm, metric and level, with D - d* as local angular dimension.
 
     Args:
       table: Labels, status and metrics of runs.
       levels: What to reach, by metric.
       failure: δ, the probability of failure that d* allows.
+      swept: Which rows are its arms.
 
     Returns:
       The arm's labels, `metric`, `level`, `d_star` with the ends `d_star_low` and `d_star_high` of its 90 %
@@ -129,7 +158,7 @@ def thresholds(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray],
 
     size = weights_of(table)
     lines = []
-    for arm, rows in _swept(table):
+    for arm, rows in swept.groups(table):
         for metric, grid in levels.items():
             runs = _counted(rows, metric)
             if runs.empty:
@@ -143,18 +172,7 @@ def thresholds(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarray],
                 lines.append((*arm, metric, level, *interval, angular, ratio, found.censored, found.n))
     star = ["d_star", "d_star_low", "d_star_high"]
     rest = ["local_angular_dimension", "compression", "censored", "n"]
-    return DataFrame(lines, columns=[*arms(table), "metric", "level", *star, *rest])
-
-
-def _swept(table: Frame) -> Iterator[tuple[tuple[Any, ...], Frame]]:
-    """The arms with their finished rows, but for the reference."""
-    from weightspace.store.schema import FINISHED
-
-    rows = table[(table["method"] != FULL) & table["status"].isin(FINISHED)]
-    labels = arms(table)
-    if len(rows) and labels:
-        for arm, part in rows.groupby(labels, dropna=False):
-            yield tuple(arm), part  # pyright: ignore[reportArgumentType]
+    return DataFrame(lines, columns=[*labels_in(table, swept.arms), "metric", "level", *star, *rest])
 
 
 def _counted(rows: Frame, metric: str) -> Frame:
@@ -180,7 +198,3 @@ def _filled(rows: Frame, metric: str) -> tuple[np.ndarray, np.ndarray]:
         gaps = ~there & (np.arange(len(dims)) > first)
         row[gaps] = np.interp(np.log(dims[gaps]), np.log(dims[there]), row[there])
     return dims, values
-
-
-def _typed(frame: Frame, **types: str) -> Frame:
-    return frame.astype({name: dtype for name, dtype in types.items() if name in frame})

@@ -1,0 +1,140 @@
+"""Curves: metrics against a label or against time, means over runs with their spread and the runs themselves.
+
+All curves have one form, so that one kind of chart draws them: a line a point, with `metric`, the labels
+that tell arms apart, the value on the axis, `statistic` (mean or run), `seed`, `value`, and for means `sd`
+(n - 1), `min`, `max` and `n`.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weightspace.frames import Frame
+from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.vocabulary import rising
+
+
+def labels_in(table: Frame, labels: Sequence[str]) -> list[str]:
+    """Those of the labels that a table has a value of."""
+    return [name for name in labels if name in table and table[name].notna().any()]
+
+
+@dataclasses.dataclass(frozen=True)
+class Curves(Table):
+    """Metrics against a label: a `mean` line for each arm and value, and a `run` line for each run.
+
+    Attributes:
+      metrics: Columns; those that the rows lack are passed over.
+      x: The label on the axis.
+      arms: Labels that tell the arms apart; those without a value are passed over.
+      beside: Further labels that go with each point, as another scale of the axis.
+      averaged: Columns whose mean at each point goes with it, as the share of weights left after a round.
+    """
+
+    metrics: tuple[str, ...]
+    x: str
+    arms: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    averaged: tuple[str, ...] = ()
+
+    def of(self, given: Given) -> Frame:
+        """Columns `metric`, the arms, `x`, those that go with it, `statistic seed value sd min max n`."""
+        table = given.rows
+        labels = [*labels_in(table, self.arms), self.x, *self.beside]
+        done = finished(table)
+        there = set(labels) <= set(done.columns)
+        lines = []
+        for metric in (metric for metric in self.metrics if metric in table and there):
+            for key, rows in done.groupby(labels, dropna=False):
+                common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
+                common |= {name: rows[name].mean() for name in self.averaged if name in rows}
+                lines += _point(common, rows, metric)
+        return _frame(lines, [*labels, *(name for name in self.averaged if name in table)])
+
+
+@dataclasses.dataclass(frozen=True)
+class Traces(Table):
+    """Metrics in time: a `mean` line for each arm and reading.
+
+    Attributes:
+      metrics: Columns of the history; None takes all.
+      arms: Labels that tell the arms apart.
+      runs: Whether each run has its lines too.
+      epochs: Of each run: time is then counted in these, as `epoch`; None counts in steps.
+    """
+
+    metrics: tuple[str, ...] | None = None
+    arms: tuple[str, ...] = ()
+    runs: bool = False
+    epochs: float | None = None
+
+    def of(self, given: Given) -> Frame:
+        """Columns `metric`, the arms, `step` or `epoch`, `statistic seed value sd min max n`."""
+        x = "step" if self.epochs is None else "epoch"
+        rows = finished(given.rows)
+        labels = [*labels_in(rows, self.arms), x]
+        history = given.history
+        if history.empty or rows.empty:
+            return _frame([], labels)
+        if self.epochs is not None:
+            last = history.groupby("run")["step"].transform("max").clip(lower=1)
+            history = history.assign(epoch=history["step"] / last * self.epochs)
+        wanted = [str(name) for name in history if name not in ("run", "step", "epoch")]
+        metrics = wanted if self.metrics is None else [name for name in self.metrics if name in wanted]
+        own = rows[["run", *labels[:-1], *(["seed"] if "seed" in rows else [])]].drop_duplicates("run")
+        timed = own.merge(history[["run", x, *metrics]], on="run")
+        lines = []
+        for metric in metrics:
+            for key, part in timed.groupby(labels, dropna=False):
+                common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
+                lines += _point(common, part, metric, runs=self.runs)
+        return _frame(lines, labels)
+
+
+def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = True) -> list[dict[str, Any]]:
+    """The mean of the rows that have a value, and each of them."""
+    values = rows[rows[metric].notna()]
+    if not len(values):
+        return []
+    each = values[metric].astype(float)
+    spread = {"sd": each.std() if len(each) > 1 else np.nan, "min": each.min(), "max": each.max()}
+    found = [common | {"statistic": "mean", "value": each.mean()} | spread | {"n": len(each)}]
+    seeds = values["seed"] if "seed" in values else [None] * len(values)
+    pairs = zip(seeds, values[metric], strict=True) if runs else ()
+    return found + [common | {"statistic": "run", "seed": seed, "value": value} for seed, value in pairs]
+
+
+def _frame(lines: list[dict[str, Any]], labels: Sequence[str]) -> Frame:
+    from pandas import DataFrame
+
+    columns = ["metric", *labels, "statistic", "seed", "value", "sd", "min", "max", "n"]
+    frame = DataFrame(lines, columns=columns)
+    # Means have no seed, so that whole ones have become floats.
+    whole = frame["seed"].dropna().map(lambda seed: isinstance(seed, int | float) and seed == int(seed)).all()
+    return frame.astype({"n": "Int64"} | ({"seed": "Int64"} if whole else {}))
+
+
+@dataclasses.dataclass(frozen=True)
+class Best(Table):
+    """The rows with each run's best value at any reading in the place of its last.
+
+    Attributes:
+      metrics: Columns that are taken so. A run without a history keeps its last value.
+    """
+
+    metrics: tuple[str, ...]
+
+    def of(self, given: Given) -> Frame:
+        """The rows; the best loss is the least, the best accuracy the greatest."""
+        table, history = given.rows, given.history
+        if history.empty:
+            return table
+        found = table.copy()
+        for metric in self.metrics:
+            if metric in table and metric in history:
+                each = history.groupby("run")[metric]
+                best = table["run"].map(each.max() if rising(metric) else each.min())
+                found[metric] = best.astype(float).fillna(table[metric])
+        return found

@@ -1,0 +1,120 @@
+"""Windows and moments of a history: one row a run of what was recorded along its training.
+
+Training is noisy from epoch to epoch, so a run's value is its mean over the last readings; what is compared
+at one moment is read where a loss first falls to a level, or at the end.
+"""
+
+import dataclasses
+
+from weightspace.frames import Frame
+from weightspace.tables.base import Given, Table, finished
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows(Table):
+    """The rows with columns of the last readings of each run.
+
+    Attributes:
+      means: Columns of the history, each with the name of its mean over the window.
+      greatest: Columns, each with the name of its largest value in the window.
+      last: How many of the last readings; the start belongs to no window.
+    """
+
+    means: tuple[tuple[str, str], ...] = ()
+    greatest: tuple[tuple[str, str], ...] = ()
+    last: int = 10
+
+    def of(self, given: Given) -> Frame:
+        """The rows, with a column for each of the above that the history has."""
+        table, history = given.rows, given.history
+        if history.empty:
+            return table
+        trained = history[history["step"] > 0]
+        window = trained.sort_values("step").groupby("run").tail(self.last).groupby("run")
+        found = table.copy()
+        for column, name in self.means:
+            if column in history:
+                found[name] = table["run"].map(window[column].mean())
+        for column, name in self.greatest:
+            if column in history:
+                found[name] = table["run"].map(window[column].max())
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class LastReadings(Table):
+    """Every value of the last readings of each run, for distributions.
+
+    Attributes:
+      metrics: Columns of the history; those that it lacks are passed over.
+      arms: Labels that tell the arms apart.
+      last: How many of the last readings.
+    """
+
+    metrics: tuple[str, ...]
+    arms: tuple[str, ...]
+    last: int = 10
+
+    def of(self, given: Given) -> Frame:
+        """Columns `metric`, the arms, `run`, `step`, `value`."""
+        from pandas import DataFrame, concat
+
+        rows, history = finished(given.rows), given.history
+        labels = [name for name in self.arms if name in rows]
+        columns = ["metric", *labels, "run", "step", "value"]
+        there = [name for name in self.metrics if name in history and history[name].notna().any()]
+        if not there or rows.empty:
+            return DataFrame(columns=columns)
+        window = history.sort_values("step").groupby("run").tail(self.last)
+        timed = rows[["run", *labels]].drop_duplicates("run").merge(window, on="run")
+        parts = [
+            timed.assign(metric=name, value=timed[name])[columns].dropna(subset=["value"]) for name in there
+        ]
+        return concat(parts, ignore_index=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Moment(Table):
+    """What was recorded of each run at one moment, with the labels of its row.
+
+    Attributes:
+      at: `end`, the last reading; `reached`, the first at which `column` is at most `level`; `common`, the
+        same for the least level that all runs reach.
+      level: For `reached`.
+      column: The loss that is looked at.
+    """
+
+    at: str = "end"
+    level: float = 0.0
+    column: str = "train_loss"
+
+    def of(self, given: Given) -> Frame:
+        """Rows of the runs that have the moment: labels and status, `steps`, and the metrics there."""
+        table, history = given.rows, given.history
+        if history.empty or self.column not in history:
+            return table.iloc[:0]
+        level = common_level(history, self.column) if self.at == "common" else self.level
+        found = final(history) if self.at == "end" else reached(history, level, self.column)
+        found = found.rename(columns={"step": "steps"})
+        own = [name for name in table if name == "run" or name not in found]
+        return table[own].drop_duplicates("run").merge(found, on="run")
+
+
+def reached(history: Frame, level: float, column: str = "train_loss") -> Frame:
+    """For each run the first reading at which a loss is at most `level`, with all that was recorded there.
+
+    Runs that never reach it have no row.
+    """
+    below = history[history[column] <= level]
+    # The row itself: a value that is missing there must not come from another reading.
+    return below.sort_values(["run", "step"]).drop_duplicates("run", keep="first", ignore_index=True)
+
+
+def common_level(history: Frame, column: str = "train_loss") -> float:
+    """The least loss that every run reaches: the greatest of the runs' least losses."""
+    return float(history.groupby("run")[column].min().max())
+
+
+def final(history: Frame) -> Frame:
+    """Each run's last reading."""
+    return history.sort_values(["run", "step"]).drop_duplicates("run", keep="last", ignore_index=True)

@@ -1,0 +1,145 @@
+"""Paired comparisons of arms, seed by seed: runs of one seed share initialisation and data order.
+
+Differences of the test accuracy at early stopping, with Student's 95 % interval, the two-sided p of the
+paired t-test, and p times the number of comparisons made (Bonferroni), at most 1. Runs that diverged have no
+values, as in the means: their pairs are left out, and `n` says so.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from weightspace.frames import Frame
+from weightspace.tables.base import Given, Table, finished
+
+METRIC = "best_test_accuracy"
+DENSE = "dense"
+_ROUNDING = 1e-6
+"""Accuracies are stored in single precision: differences this much alike are equal, and no t-test holds."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs(Table):
+    """Arms compared two by two, seed by seed.
+
+    Attributes:
+      metrics: The columns compared.
+      arm: The column that tells arms apart.
+      against: The arm that all others are compared with; None compares every two.
+    """
+
+    metrics: tuple[str, ...]
+    arm: str
+    against: Any = None
+
+    def of(self, given: Given) -> Frame:
+        """As `between`; the correction counts the comparisons of one metric that are made."""
+        return between(given.rows, self.arm, self.metrics, self.against)
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundPairs(Table):
+    """Arms of several rounds, each against the dense network and against the first arm, as `paired`.
+
+    Attributes:
+      arms: The labels that tell arms apart.
+      metric: The column compared.
+    """
+
+    arms: tuple[str, ...]
+    metric: str = METRIC
+
+    def of(self, given: Given) -> Frame:
+        """As `paired`."""
+        return paired(given.rows, self.arms, self.metric)
+
+
+def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
+    """Every arm and round against the dense network and, round by round, against the first arm.
+
+    The first arm is the one named first in the question, whatever became of its runs; rounds that it has no
+    runs of are compared with the dense network only.
+
+    Args:
+      table: A row a run, with labels, `round`, `seed` and the metric.
+      arms: The labels that tell arms apart.
+      metric: The column compared.
+
+    Returns:
+      Columns: the arm's labels, `round`, `density`, `against`, `difference` with `difference_low` and
+      `difference_high`, `p`, `p_corrected`, `n`.
+    """
+    from pandas import DataFrame
+
+    labels = [name for name in arms if name in table]
+    done = finished(table)
+    if metric not in done:  # before the first run has finished
+        done = done.iloc[:0].assign(**{metric: 0.0})
+    rows = done.dropna(subset=[metric])
+    dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
+    groups: dict[Any, Frame] = {
+        key: part.set_index("seed")
+        # In the order of the question, so that the first arm is the one that was named first.
+        for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"], sort=False)
+    }
+    asked = table.loc[table["criterion"] != DENSE, labels]
+    first = tuple(asked.iloc[0]) if len(asked) else ()
+    lines = []
+    for key, part in groups.items():
+        lines.append((*key, part["density"].mean(), DENSE, *difference(part[metric], dense)))
+        reference = groups.get((*first, key[-1]))
+        if reference is not None and key[:-1] != first:
+            name = ", ".join(map(str, first))
+            lines.append((*key, part["density"].mean(), name, *difference(part[metric], reference[metric])))
+    columns = ["difference", "difference_low", "difference_high", "p", "n"]
+    found = DataFrame(lines, columns=[*labels, "round", "density", "against", *columns])
+    return found.assign(p_corrected=np.minimum(found["p"] * max(len(found), 1), 1.0))
+
+
+def difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]:
+    """Mean difference, the ends of its interval, p, and the number of pairs."""
+    both = ours.index.intersection(theirs.index)
+    apart = (ours.loc[both] - theirs.loc[both]).to_numpy(np.float64)
+    n = len(apart)
+    if n < 2 or np.ptp(apart) <= _ROUNDING:
+        mean = float(apart.mean()) if n else float("nan")
+        return mean, float("nan"), float("nan"), float("nan"), n
+    from scipy import stats
+
+    test: Any = stats.ttest_1samp(apart, 0.0)
+    low, high = test.confidence_interval()
+    return float(apart.mean()), float(low), float(high), float(test.pvalue), n
+
+
+def between(table: Frame, arm: str, metrics: Sequence[str], against: Any = None) -> Frame:
+    """Every two arms, or all against one, metric by metric.
+
+    Args:
+      table: A row a run, with `seed` and the metrics; a metric that an arm lacks is passed over.
+      arm: The column that tells arms apart; of two, the later in its order is compared with the earlier.
+      metrics: The columns compared.
+      against: The arm that all others are compared with; None compares every two.
+
+    Returns:
+      Columns `metric`, the arm, `against`, `difference` with its interval, `p`, `n` and `p_corrected`, which
+      counts the comparisons of one metric.
+    """
+    from pandas import DataFrame
+
+    rows = finished(table)
+    lines = []
+    for metric in metrics:
+        there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
+        groups = [(k, part.set_index("seed")[metric]) for k, part in there.groupby(arm, observed=True)]
+        pairs = list(itertools.combinations(groups, 2))
+        if against is not None:
+            ours = [group for group in groups if group[0] == against]
+            pairs = [(one, other) for one in ours for other in groups if other[0] != against]
+        for (first, theirs), (second, ours) in pairs:
+            apart = difference(ours, theirs)
+            lines.append((metric, second, first, *apart, min(apart[3] * len(pairs), 1.0)))
+    columns = ["difference", "difference_low", "difference_high", "p", "n", "p_corrected"]
+    return DataFrame(lines, columns=["metric", arm, "against", *columns])

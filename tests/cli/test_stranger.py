@@ -1,0 +1,193 @@
+"""An experiment that is registered nowhere: run, resumed, drawn; a folder runs nothing by itself."""
+
+import shutil
+import sys
+
+import pandas as pd
+import pytest
+
+import weightspace as ws
+from weightspace.cli import main
+from weightspace.experiments import experiment_class
+from weightspace.experiments.answered import answered
+from weightspace.experiments.plain import Runs
+from weightspace.store.base import Store
+from weightspace.store.read import results
+
+MINE = '''
+"""A line of networks, and the norm of each, in one table."""
+import pathlib
+pathlib.Path("imported").touch()
+import numpy as np
+from weightspace import Derived, Found
+from weightspace.experiments import Answer, Experiment, Row, Training, swept
+from weightspace.figures.charts import Curve, Dots, Matrix
+from weightspace.node import Output
+from weightspace.spaces.full import Full
+from weightspace.spec import spec
+from weightspace.tables.curves import Curves
+from weightspace.tables.means import Means
+
+
+@spec
+class Norm(Derived):
+    weights: Output
+
+    def compute(self):
+        import jax
+        squares = sum(np.square(each).sum() for each in jax.tree.leaves(self.weights))
+        return Found({"norm": float(squares ** 0.5)})
+
+
+class Mine(Experiment, name="mine.norms", reference="theirs.csv", by=("width",),
+           metrics=("test_accuracy", "norm"), presets={"quick": {}, "tiny": {"training.epochs": 1}}):
+    """Is a wider network a longer one?"""
+
+    training: Training = Training(epochs=2, seeds=("2",))
+    widths: tuple[int, ...] = swept(4, 8, least=1)
+
+    def ask(self):
+        for width in self.widths:
+            for seeds in self.training.each_seed():
+                run = self.training.run(Full(), seeds, f"fc:widths={width}")
+                yield Row({"width": width, "model": "fc"}, run)
+                yield Row({"width": width, "model": "fc"}, Norm(run.final()))
+
+    answers = (
+        Answer("norms", Curves(("norm",), "width"), Curve("width", name="norms"),
+               Dots("width", (("norm", "runs"),))),
+        Answer("means", Means(("norm", "test_accuracy"), ("width",))),
+    )
+'''
+THEIRS = "width,metric,value,n,source\n4,norm,3.0,2,a table\n8,norm,4.0,2,a table\n"
+RUN = ["run", "mine:Mine", "--preset", "tiny", "--format", "svg", "--yes", "--out", "out"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A folder with the module and what its run has left."""
+    folder = tmp_path_factory.mktemp("stranger")
+    with pytest.MonkeyPatch.context() as patch:
+        at(folder, patch)
+        (folder / "mine.py").write_text(MINE)
+        (folder / "theirs.csv").write_text(THEIRS)
+        assert main(RUN) == 0
+        (folder / "imported").unlink()
+    return folder
+
+
+def at(folder, patch):
+    patch.chdir(folder)
+    patch.syspath_prepend(str(folder))
+    sys.modules.pop("mine", None)
+
+
+@pytest.fixture
+def here(home, tmp_path, monkeypatch):
+    """A copy of it, in which the module is not imported yet."""
+    folder = tmp_path / "copy"
+    shutil.copytree(home, folder)
+    at(folder, monkeypatch)
+    yield folder
+    sys.modules.pop("mine", None)
+
+
+def drawn(folder):
+    return {file.name for file in (folder / "out" / "figures").rglob("*.svg")}
+
+
+def test_it_has_its_figures_its_page_and_its_comparison(here, capsys):
+    assert drawn(here) == {"norms.svg", "dots.svg"}
+    page = (here / "out" / "report" / "index.html").read_text()
+    assert "Is a wider network a longer one?" in page
+    assert "Compared with the reference" in page
+    table = results(here / "out")
+    assert sorted(table["width"]) == [4] * 4 + [8] * 4
+    assert main(["compare", "out", "--experiments", "mine", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[1].startswith("mine.norms,fc,digits,4,norm,")
+
+
+def test_nodes_of_one_row_are_one_row_over_seeds(here):
+    (part,) = answered(Store(here / "out"), experiments=[experiment_class("mine:Mine")])
+    assert len(part.table) == 8
+    assert len(part.measured) == 4
+    assert part.measured[["test_accuracy", "norm", "run_1"]].notna().all(axis=None)
+    summary = part.summary.set_index("width")
+    assert summary["n"].to_dict() == {4: 2, 8: 2}
+    raw = results(here / "out").groupby("width")["norm"].mean()
+    assert summary["norm"].to_dict() == pytest.approx(raw.to_dict())
+    assert set(part.analyses) == {"norms", "means"}
+
+
+def test_the_same_command_again_trains_nothing_and_more_seeds_only_theirs(here, capsys):
+    before = set(results(here / "out")["run"])
+    assert main(RUN) == 0
+    assert set(results(here / "out")["run"]) == before
+    assert main([*RUN, "--dry-run", "--training.seeds", "3"]) == 0
+    assert "2" in capsys.readouterr().out
+    assert set(results(here / "out")["run"]) == before
+
+
+def test_help_has_its_question_and_settings(here, capsys):
+    with pytest.raises(SystemExit):
+        main(["run", "mine:Mine", "--help"])
+    out = capsys.readouterr().out
+    for text in ("Is a wider network a longer one?", "--widths", "--epochs", "Passes over the training data"):
+        assert text in out
+
+
+@pytest.mark.parametrize("named", ["mine", "mine:Mine"])
+def test_a_reader_who_names_the_module_has_its_figures(here, named):
+    shutil.rmtree(here / "out" / "figures")
+    assert main(["figures", "out", "--format", "svg", "--experiments", named]) == 0
+    assert drawn(here) == {"norms.svg", "dots.svg"}
+    assert (here / "imported").exists()
+
+
+def test_a_folder_alone_imports_nothing_and_is_shown_as_tables(here, capsys):
+    shutil.rmtree(here / "out" / "figures")
+    for verb in ("figures", "report", "results", "compare", "status"):
+        assert main([verb, "out"]) == 0
+    assert not (here / "imported").exists()
+    assert "mine" not in sys.modules
+    assert drawn(here) == {"against-width.svg", "time-accuracy.svg", "time-loss.svg"}
+    (part,) = answered(Store(here / "out"))
+    assert isinstance(part.experiment, Runs)
+    assert main(["results", "out", "--table", "means", "--experiments", "mine", "--format", "csv"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "mine:Mien"], "module 'mine' has no 'Mien'"),
+        (["run", "mine:Norm"], "'mine:Norm' is no experiment"),
+        (["run", "absent:Mine"], "cannot import module 'absent'"),
+        (["run", "mine:Mine", "--width", "4"], "unknown flag --width; did you mean --widths?"),
+        (["run", "mine:Mine", "--widths", "0"], "widths is 0, but must lie in"),
+        (["run", "mine:Mine", "--preset", "smoke"], "unknown preset 'smoke'"),
+        (["figures", "out", "--experiments", "absent"], "cannot import module 'absent'"),
+        (["figures", "out", "--experiments", "json"], "module 'json' has no experiment"),
+    ],
+)
+def test_wrong_words_are_one_line(here, capsys, arguments, message):
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_from_python_the_same(here):
+    sys.path.insert(0, str(here))
+    mine = experiment_class("mine:Mine")
+    table = ws.sweep(mine.preset("tiny"), here / "out")
+    assert len(table) == 8
+    assert set(table["status"]) == {"ok"}
+    assert isinstance(table, pd.DataFrame)
+
+
+def test_a_reference_that_lacks_a_column_is_said(here, capsys):
+    (here / "theirs.csv").write_text("width,metric,value,source\n4,norm,3.0,a\n")
+    assert main(["compare", "out", "--experiments", "mine"]) == 2
+    assert "has no n; each line needs metric, value, n, source" in capsys.readouterr().err

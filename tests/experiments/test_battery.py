@@ -1,0 +1,65 @@
+"""Every declared experiment: presets build, smoke answers, its columns are in the vocabulary.
+
+A new experiment needs no row here; small networks keep it quick, in `SMALL`.
+"""
+
+import numpy as np
+import pytest
+
+from weightspace.experiments import experiment_class, names
+from weightspace.experiments.answered import answered
+from weightspace.experiments.settings import made
+from weightspace.store.base import Store
+from weightspace.store.schema import ERROR, LEADING
+from weightspace.sweeps import sweep
+from weightspace.tables.vocabulary import VOCABULARY
+
+DECLARED = [name for name in names() if experiment_class(name).declared]
+SMALL = {
+    "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
+    "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
+}
+
+
+@pytest.mark.parametrize("name", DECLARED)
+def test_presets_build_and_ask(name):
+    cls = experiment_class(name)
+    for preset in cls.presets:
+        assert isinstance(cls.preset(preset), cls)
+    assert next(cls.preset("smoke").ask())
+    assert cls.question
+    assert cls.reading
+
+
+@pytest.fixture(scope="module", params=DECLARED)
+def smoke(request, tmp_path_factory):
+    cls, out = experiment_class(request.param), tmp_path_factory.mktemp("smoke")
+    experiment = made(cls, cls.presets["smoke"] | SMALL.get(request.param, {}))
+    sweep(experiment, out)
+    (part,) = answered(Store(out))
+    return experiment, part
+
+
+def test_every_stored_column_and_label_is_in_the_vocabulary(smoke):
+    experiment, part = smoke
+    words = VOCABULARY.with_words(experiment.words)
+    columns = {*part.table, *part.measured, *part.history} - {*LEADING, ERROR}
+    assert [name for name in sorted(columns) if not words.knows(name)] == []
+
+
+def test_it_is_restored_as_it_was_asked(smoke):
+    experiment, part = smoke
+    assert part.experiment == experiment
+
+
+def test_answers_and_figures_have_numbers(smoke):
+    _, part = smoke
+    assert set(part.table["status"]) == {"ok"}
+    assert np.isfinite(part.summary["test_accuracy"]).all()
+    assert all(len(frame) for frame in part.analyses.values())
+    assert all(part.answer(name) is not None for name in part.names)
+    assert part.panels
+    for panel in part.panels:
+        assert len(panel.data)
+        assert panel.caption.endswith(".")
+        assert panel.svg.startswith(b"<?xml")
