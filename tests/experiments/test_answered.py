@@ -1,9 +1,9 @@
 import pytest
-from weightspace.experiments.freedom.random_subspace import FreedomRandom
 
 from tests.figures.builders import fill, full, line, plain_lines, random_experiment
 from weightspace.errors import StoreError
 from weightspace.experiments.answered import answered, asked_exactly, safe_name
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.restore import RestoreWarning, Runs
 from weightspace.store.base import Store
 

@@ -7,7 +7,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from weightspace.experiments.freedom.random_subspace import FreedomRandom
 
 from weightspace.errors import InputError
 from weightspace.experiments import experiment_class
@@ -22,6 +21,7 @@ from weightspace.experiments.complexity.images import (
 )
 from weightspace.experiments.complexity.regions import ComplexityRegions
 from weightspace.experiments.complexity.sinusoid import ComplexityBatchSize, ComplexitySinusoid
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.sweeps.estimate import estimate

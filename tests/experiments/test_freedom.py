@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from weightspace.experiments.freedom.random_subspace import FreedomRandom
 
 from weightspace.errors import InputError
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.node import Output
 from weightspace.run import Run

@@ -3,8 +3,8 @@
 import json
 
 import pandas as pd
-from weightspace.experiments.freedom.random_subspace import FreedomRandom
 
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.store.rows import RunRow
 from weightspace.store.schema import digest_of
 

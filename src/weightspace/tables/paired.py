@@ -29,15 +29,31 @@ class Pairs(Table):
       metrics: The columns compared.
       arm: The column that tells arms apart.
       against: The arm that all others are compared with; None compares every two.
+      within: Labels of whose every value arms are compared by themselves.
     """
 
     metrics: tuple[str, ...]
     arm: str
     against: Any = None
+    within: tuple[str, ...] = ()
 
     def of(self, given: Given) -> Frame:
         """As `between`; the correction counts the comparisons of one metric that are made."""
-        return between(given.rows, self.arm, self.metrics, self.against)
+        if not self.within:
+            return between(given.rows, self.arm, self.metrics, self.against)
+        from pandas import concat
+
+        parts = [
+            between(rows, self.arm, self.metrics, self.against).assign(
+                **dict(zip(self.within, key, strict=True))
+            )
+            for key, rows in given.rows.groupby(list(self.within), dropna=False)
+        ]
+        if not parts:
+            return between(given.rows, self.arm, self.metrics, self.against)
+        found = concat(parts, ignore_index=True)
+        made = found.groupby("metric")["p"].transform("size")
+        return found.assign(p_corrected=np.minimum(found["p"] * made, 1.0))
 
 
 @dataclasses.dataclass(frozen=True)

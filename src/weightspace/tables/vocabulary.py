@@ -51,6 +51,7 @@ LABELS = (
     Label("epoch", "epoch", "epoch {:g}"),
     Label("alpha", "α", "α = {:g}", symbol="α"),
     Label("density", "weights left (%)", scale="percent"),
+    Label("sparsity", "sparsity", "sparsity {:g}"),
 )
 BEFORE = (
     Part("best_", "{} at early stopping", "{}, at the reading of least validation loss"),
