@@ -43,12 +43,10 @@ class Pairs(Table):
             return between(given.rows, self.arm, self.metrics, self.against)
         from pandas import concat
 
-        parts = [
-            between(rows, self.arm, self.metrics, self.against).assign(
-                **dict(zip(self.within, key, strict=True))
-            )
-            for key, rows in given.rows.groupby(list(self.within), dropna=False)
-        ]
+        parts = []
+        for key, rows in given.rows.groupby(list(self.within), dropna=False):
+            labels: dict[str, Any] = dict(zip(self.within, key, strict=True))  # pyright: ignore[reportArgumentType]
+            parts.append(between(rows, self.arm, self.metrics, self.against).assign(**labels))
         if not parts:
             return between(given.rows, self.arm, self.metrics, self.against)
         found = concat(parts, ignore_index=True)
