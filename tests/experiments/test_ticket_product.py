@@ -35,7 +35,7 @@ def product(folder):
         trace = Block._trace
 
         def noted(self, name, *rest):
-            TRACED.append((name, len(self.key.groups)))
+            TRACED.append(name)
             return trace(self, name, *rest)
 
         patch.setattr(Block, "_trace", noted)
@@ -61,10 +61,7 @@ def test_every_arm_is_trained(product):
 
 def test_all_arms_of_a_round_are_one_program_and_one_cohort(product, folder):
     """18 tickets a round, of every kind of action; the last round's weights are not kept for another one."""
-    compiled = [name for name, _ in TRACED]
-    assert {name: compiled.count(name) for name in ("start", "advance", "finish")} == dict.fromkeys(
-        ("start", "advance", "finish"), 1 + 2
-    )
+    assert [TRACED.count(name) for name in ("advance", "finish")] == [1 + 2, 1 + 2]
     cost = estimate(PRODUCT)
     assert (cost.runs, cost.cohorts, cost.programs) == (37, 1 + 2, 1 + 2)
     assert len(list(folder.glob("runs/*.parquet"))) == 1 + 2

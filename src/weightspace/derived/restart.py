@@ -70,15 +70,16 @@ class Restart(Derived):
         layout = layout_of(self.model, self.shape, "float32")
         self._check(layout)
 
-        (dtype,) = {np.asarray(leaf).dtype for leaf in jax.tree.leaves(self.weights)}
+        types = jax.tree.map(lambda leaf: np.asarray(leaf).dtype, self.weights)
 
         def sample(keys: Keys) -> Tree:
             # Drawn in float32 whatever the precision, as by the training program.
             blank = jnp.zeros((1, *self.shape), input_dtype_of(self.model, self.shape))
-            return cast(cast(self.model.init(keys(Stream.INIT), blank)[0], jnp.float32), dtype)
+            drawn = cast(self.model.init(keys(Stream.INIT), blank)[0], jnp.float32)
+            return jax.tree.map(jnp.asarray, drawn, types)
 
         # Double precision must not be rounded on the way.
-        with jax.enable_x64(dtype == np.float64):
+        with jax.enable_x64(np.dtype("float64") in jax.tree.leaves(types)):
             return self._act(layout, sample)
 
     def _act(self, layout: Layout, sample: Sample) -> dict[str, Tree]:
