@@ -111,6 +111,14 @@ def test_plain_runs_are_split_by_model_and_data(store):
     assert parts[0].analyses == {}
 
 
+@pytest.mark.parametrize(("widths", "parts"), [((8, 16), ["several"]), ((8, 8), ["fc", "conv2"])])
+def test_models_that_labels_tell_apart_are_one_part(store, widths, parts):
+    digests = fill(store, random_experiment(), plain_lines())
+    rows = [{"model": m, "data": "digits", "width": w} for m, w in zip(("fc", "conv2"), widths, strict=True)]
+    store.ask("runs", list(zip(rows, digests, strict=False)), {})
+    assert [part.model for part in answered(store, "runs")] == parts
+
+
 def test_names_of_files_hold_nothing_dangerous():
     assert "/" not in safe_name("/etc/passwd")
     assert not safe_name("../..").startswith(".")

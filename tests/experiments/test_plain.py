@@ -38,6 +38,11 @@ def test_each_metric_in_time_and_accuracy_against_each_number():
     assert tables_of(plain_answers(made, ["width"]), made) == {}
 
 
+def test_a_model_that_follows_a_label_is_no_arm_of_its_own():
+    made = given(width=[1, 2], model=["fc:widths=1", "fc:widths=2"])
+    assert set(drawn(made, ["width", "model"])["against-width"].data) & {"model"} == set()
+
+
 def test_many_settings_are_thinned_in_time_alone():
     panels = drawn(given(width=list(range(1, 31))), ["width"])
     assert panels["time-loss"].data["width"].nunique() == MOST_ARMS

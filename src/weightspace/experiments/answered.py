@@ -17,6 +17,7 @@ import pandas as pd
 from weightspace.errors import StoreError
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.part import Answered
+from weightspace.experiments.plain import Runs
 from weightspace.experiments.restore import restored
 from weightspace.experiments.settings import EXTENT, PASSING, SWEPT, marked
 from weightspace.experiments.variants import variants
@@ -26,7 +27,9 @@ from weightspace.spec import canonical_json
 from weightspace.store.asked import Question, asked_frame
 from weightspace.store.base import Store
 from weightspace.store.read import results
+from weightspace.store.settings import SEED
 
+_NAMED = ("model", "data")
 __all__ = ["Answered", "answered", "asked_exactly", "safe_name"]
 
 
@@ -99,7 +102,7 @@ def _named(
     parts = [
         variant
         for experiment, asked in together.values()
-        for rows in _by_model_and_data(_rows(store, name, asked))
+        for rows in _by_model_and_data(_rows(store, name, asked), store.asked(name), experiment)
         for variant in variants(Answered(store, name, experiment, rows, *_names(rows)))
     ]
     return _told_apart(parts)
@@ -127,14 +130,32 @@ def _keys(frame: pd.DataFrame, labels: Sequence[str]) -> Iterator[tuple[str, fro
         yield run, frozenset((name, str(type(v) is bool), v) for name, v in given if not pd.isna(v))
 
 
-def _by_model_and_data(table: pd.DataFrame) -> list[pd.DataFrame]:
-    groups = table.groupby(["model", "data"], dropna=False, sort=False)
+def _by_model_and_data(
+    table: pd.DataFrame, asked: pd.DataFrame, experiment: Experiment
+) -> list[pd.DataFrame]:
+    """Rows of several networks or data sets apart, unless a question sweeps them.
+
+    The settings of a declared experiment tell questions apart, and its rows are one; of plain runs the labels
+    tell, where each set of the others has one network and data set.
+    """
+    others = [name for name in asked if name in table and name not in ("experiment", "run", SEED, *_NAMED)]
+    plain = isinstance(experiment, Runs) and bool(others)
+    if len(table) and (experiment.declared or (plain and _follow(table, others))):
+        return [table]
+    groups = table.groupby(list(_NAMED), dropna=False, sort=False)
     return [rows.reset_index(drop=True) for _, rows in groups]
 
 
+def _follow(table: pd.DataFrame, labels: Sequence[str]) -> bool:
+    """Whether rows of equal labels have one model and data."""
+    several = table[list(_NAMED)].astype(str).agg(" ".join, axis=1)
+    return bool(several.groupby([table[name].map(str) for name in labels]).nunique().max() == 1)
+
+
 def _names(table: pd.DataFrame) -> tuple[str, str]:
-    first = table.iloc[0] if len(table) else {"model": None, "data": None}
-    model, data = ("" if pd.isna(first[name]) else str(first[name]) for name in ("model", "data"))
+    """The model and the data of rows: `several` where they differ, nothing where none is said."""
+    found = [list(dict.fromkeys(map(str, table[name].dropna()))) for name in _NAMED]
+    model, data = ("several" if len(names) > 1 else "".join(names) for names in found)
     return model, data
 
 

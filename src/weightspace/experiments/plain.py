@@ -68,6 +68,7 @@ def plain_answers(given: Given, labels: Sequence[str]) -> tuple[Answer, ...]:
     """
     rows = given.rows
     several = [name for name in labels if name in rows and rows[name].nunique() > 1]
+    several = _without_followers(rows, several)
     if rows.empty or _TAKEN & set(several):
         return ()
     arms = tuple(several)
@@ -79,6 +80,16 @@ def plain_answers(given: Given, labels: Sequence[str]) -> tuple[Answer, ...]:
             chart = Curve(label, others, name=f"against-{label}", metrics=metrics)
             found.append(Answer(f"against {label}", Curves(metrics, label, others), chart, shown=0))
     return tuple(found)
+
+
+def _without_followers(rows: Frame, labels: list[str]) -> list[str]:
+    """The labels but for model and data, where the others tell these already."""
+    others = [name for name in labels if name not in ("model", "data")]
+    if not others or others == labels:
+        return labels
+    keys = [rows[name].map(str) for name in others]
+    followers = [n for n in labels if n not in others and rows[n].map(str).groupby(keys).nunique().max() == 1]
+    return [name for name in labels if name not in followers]
 
 
 def _in_time(given: Given, arms: tuple[str, ...]) -> Answer:
