@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from weightspace.derived.measured import Measured as Measured
     from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
+    from weightspace.derived.random_mask import RandomMask as RandomMask
+    from weightspace.edits.exchange import RigL as RigL
+    from weightspace.edits.exchange import Set as Set
+    from weightspace.edits.gradual import Gradual as Gradual
     from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
@@ -87,6 +91,9 @@ _HOMES = {
     "weightspace.data.cosine": ("CosineProduct",),
     "weightspace.derived.measured": ("Measured",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
+    "weightspace.derived.random_mask": ("RandomMask",),
+    "weightspace.edits.exchange": ("RigL", "Set"),
+    "weightspace.edits.gradual": ("Gradual",),
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
