@@ -4,6 +4,7 @@ Compiling is most of the time of small runs. Programs are compiled without most 
 that take least time; modules marked `optimised` see the programs of users.
 """
 
+import gc
 import os
 from importlib.metadata import version
 
@@ -43,6 +44,16 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.skip(reason="needs WEIGHTSPACE_DATA"))
         if "gpu" in item.keywords and jax.default_backend() == "cpu":
             item.add_marker(pytest.mark.skip(reason="needs an accelerator"))
+
+
+def pytest_collection_finish(session):
+    """Look for dead objects seldom: libraries and tests stay to the end, and tracing makes millions of small ones.
+
+    With Python's own thresholds that takes one part in sixteen of all time, more as programs gather.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.fixture(scope="module")
