@@ -8,7 +8,9 @@ TEST_WORKERS ?= auto
 NEXT ?= $(shell PYTHON=$(PYTHON) .ci/next-python)
 VERSION := $(shell $(or $(wildcard $(BIN)/python),$(PYTHON)) -c 'import sys; print("py311" if sys.version_info < (3, 12) else "py312")')
 CONSTRAINTS := constraints/$(VERSION).txt
-PYTEST = XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) -q
+# A worker that has ended takes tests from the end of another's list: modules stay together, for each worker
+# compiles a module's programs, and makes its fixtures, for itself.
+PYTEST = XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -q --durations=25
 # What another version of JAX, NumPy, DuckDB or Flax is most likely to change, in about a minute on two cores.
 BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests/doctor tests/store tests/recipes \
 	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py \

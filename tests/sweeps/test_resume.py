@@ -1,5 +1,6 @@
 """A killed sweep goes on where it was, to the same bits; two processes share the work."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -36,8 +37,8 @@ def rows(count):
     return [Row({"seed": run.seeds.base}, run, Watch("500it", probes)) for run in runs]
 
 
-def launch(out, count):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=users_environment())
+def launch(out, count, environment):
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(out), str(count)], env=environment)
 
 
 def wait_for(condition, seconds=120):
@@ -55,7 +56,7 @@ def weights(out, count):
 def test_kill_9_in_the_middle_changes_no_bit(tmp_path):
     sweep(rows(4), tmp_path / "whole", lanes=1)
     out = tmp_path / "killed"
-    process = launch(out, 4)
+    process = launch(out, 4, users_environment())
     wait_for(lambda: list(out.glob("work/*/carry.safetensors")))
     process.send_signal(signal.SIGKILL)
     process.wait()
@@ -84,9 +85,9 @@ def test_kill_9_in_the_middle_changes_no_bit(tmp_path):
 
 
 def test_two_processes_on_one_folder_share_the_work(tmp_path):
-    first = launch(tmp_path, 4)
+    first = launch(tmp_path, 4, os.environ)
     wait_for(lambda: list(tmp_path.glob("work/*/lease.*")))
-    second = launch(tmp_path, 4)
+    second = launch(tmp_path, 4, os.environ)
     assert first.wait(240) == 0
     assert second.wait(240) == 0
     store = Store(tmp_path)

@@ -11,6 +11,7 @@ from typing import Any
 
 from weightspace.identity.homes import installed, qualified_name
 from weightspace.identity.imports import module_named
+from weightspace.identity.instructions import instructions_of
 from weightspace.identity.refusals import UNSEEN, attribute_refusal, is_seeded, leads_outside, refusal
 
 Refuse = Callable[[str, str], Any]
@@ -97,15 +98,11 @@ def check_aliases(function: types.FunctionType, codes: Sequence[types.CodeType],
     """Refuse what reads from outside by a name within: after `import numpy as n`, `n = np`."""
     known: dict[str, Any] = {}
     for code in codes:
-        instructions = [
-            each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")
-        ]
+        instructions = instructions_of(code)
         for name, value in _aliases(function, instructions):
             known.setdefault(name, value)
     for code in codes if known else ():
-        instructions = [
-            each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")
-        ]
+        instructions = instructions_of(code)
         for place, each in enumerate(instructions):
             if each.opname in _LOCAL and each.argval in known:
                 names, value, rest = _chain(known[each.argval], instructions[place + 1 :])

@@ -10,6 +10,7 @@ from typing import Any
 from weightspace.identity import calls, sets
 from weightspace.identity.homes import installed, qualified_name
 from weightspace.identity.imports import Imported, imports_of
+from weightspace.identity.instructions import instructions_of
 from weightspace.identity.libraries import PYTHONS_GLOBALS
 from weightspace.identity.refusals import attribute_refusal, refusal
 from weightspace.identity.witnesses import ABSENT
@@ -96,8 +97,7 @@ def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
 
 
 def _instructions(code: types.CodeType) -> list[dis.Instruction]:
-    skipped = ("EXTENDED_ARG", "CACHE", "PRECALL")
-    return [item for item in dis.get_instructions(code) if item.opname not in skipped]
+    return [item for item in instructions_of(code) if item.opname != "EXTENDED_ARG"]
 
 
 def _texts(constants: Any) -> Iterator[str]:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from weightspace.identity.homes import installed, qualified_name
+from weightspace.identity.instructions import instructions_of
 from weightspace.identity.source import tree_of
 from weightspace.identity.witnesses import content
 
@@ -35,7 +36,7 @@ def check(
       codes: Its code and all within.
       refuse: Notes it.
     """
-    instructions = [list(dis.get_instructions(code)) for code in codes]
+    instructions = [instructions_of(code) for code in codes]
     names = {name for code in codes for name in (*code.co_names, *code.co_freevars, *code.co_varnames)}
     lookup = lookup_of(function)
     made = {each.opname for those in instructions for each in those} & {"BUILD_SET", "SET_ADD"}
@@ -75,8 +76,7 @@ def attributes_gone_through(function: types.FunctionType) -> set[str]:
     while pending:
         code = pending.pop()
         pending += [item for item in code.co_consts if isinstance(item, types.CodeType)]
-        kept = [each for each in dis.get_instructions(code) if each.opname not in ("CACHE", "PRECALL")]
-        for before, after in itertools.pairwise(kept):
+        for before, after in itertools.pairwise(instructions_of(code)):
             if before.opname in ("LOAD_ATTR", "LOAD_METHOD") and after.opname == "GET_ITER":
                 found.add(before.argval)
     return found
@@ -106,13 +106,12 @@ def goes_through_a_set(tree: ast.AST, lookup: Lookup) -> str | None:
     return None
 
 
-def _made_and_gone_through(instructions: list[dis.Instruction]) -> bool:
+def _made_and_gone_through(instructions: Sequence[dis.Instruction]) -> bool:
     """Whether a set of other things than numbers is made and gone through at once."""
-    kept = [each for each in instructions if each.opname not in ("CACHE", "PRECALL")]
     return any(
         (before.opname in ("BUILD_SET", "SET_UPDATE") or is_unordered(before.argval))
         and after.opname == "GET_ITER"
-        for before, after in itertools.pairwise(kept)
+        for before, after in itertools.pairwise(instructions)
     )
 
 
