@@ -11,9 +11,13 @@ import pytest
 
 from tests.builders import small_run
 from weightspace.cli.run import read, run
+from weightspace.derived.random_mask import RandomMask
 from weightspace.experiments import experiment_class
+from weightspace.run import Row
+from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
 from weightspace.store.read import results
+from weightspace.sweeps import sweep
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,6 +68,25 @@ def test_tickets_in_python(here):
     assert set(table["status"]) == {"ok"}
     assert table["test_loss"].nunique() == 3
     assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
+
+
+def test_sparse_training_in_python(here):
+    """Every arm is trained, exchanged masks keep their size, and an edit of one's own acts."""
+    code, own = blocks("docs/sparsity.md")
+    table = module(here, "sparse_block", code.replace('"10ep"', '"2ep"')).table.set_index("arm")
+    assert set(table["status"]) == {"ok"}
+    assert table.loc[["rigl", "set", "gradual"], "mask_density"].between(0.09, 0.11).all()
+    assert table.loc["set", "mask_explored"] > 0.11
+    made = module(here, "own_edit", own)
+    space, edits = Masked(random_mask()), (made.Thin(0.05, at=10),)
+    thin = small_run(0, model="fc:widths=8", length="12it", space=space, edits=edits)
+    assert 0.1 < sweep([Row({}, thin)], here / "out" / "thin")["mask_density"].iloc[0] < 1
+
+
+def random_mask():
+    """A mask that keeps everything, for `fc:widths=8` on digits."""
+    run = small_run(0, model="fc:widths=8")
+    return RandomMask(run.model, tuple(run.task.data.shape), run.seeds, 1.0, "uniform").output("mask")
 
 
 def commands(file):
