@@ -2,7 +2,10 @@
 
     python -m benchmarks.points --out benchmarks/results/points-cpu.json
 
-Both ways are compiled before they are timed. What is quoted is the ratio of the medians.
+Both ways are compiled before they are timed. What is quoted is the ratio of the medians. `--cold 3` times
+instead what a first answer takes, compilation included: a program with one loop over the data for all
+networks against one that measures them one after the other, a loop each, as programs did that measured points
+by name.
 """
 
 import dataclasses
@@ -25,6 +28,8 @@ class Options:
     """Networks."""
     rounds: int = 9
     """Alternations of both ways."""
+    cold: int = 0
+    """Alternations of first answers; 0 times compiled programs."""
     models: tuple[str, ...] = ("fc:widths=16", "mlp", "resnet20:widths=4,8,blocks=1", "conv2")
     """Networks of the zoo, on digits."""
 
@@ -75,6 +80,64 @@ def row(name: str, statistics: str, options: Options) -> dict:
     }  # fmt: skip
 
 
+def cold_row(name: str, statistics: str, options: Options) -> dict:
+    """First answers of one network and kind of statistics, programs compiled anew each time."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    from weightspace import compiler, platform
+    from weightspace.data import make_data
+    from weightspace.data.order import spread_order
+    from weightspace.data.task import Task
+    from weightspace.measure.evaluate import evaluate, together
+    from weightspace.measure.host import stacked
+    from weightspace.measure.network import Network, Part, Subject
+    from weightspace.measure.recalibrate import recalibrated
+    from weightspace.models.zoo import make
+    from weightspace.recipes.losses import CrossEntropy
+    from weightspace.streams import Keys, Seeds, Stream
+
+    task = Task(make_data("digits"), CrossEntropy())
+    subject = Subject(make(name, task.data.shape, task.outputs), task, Seeds(0))
+    blank = np.zeros((1, *task.data.shape), np.float32)
+    inits = [Keys(Seeds(s))(Stream.INIT) for s in range(options.points)]
+    networks = [Network(*subject.model.init(init, blank)) for init in inits]
+    arrays, spread = task.data.arrays(), spread_order(task.data.size)
+
+    def measured(network: Network, shared: object) -> dict:
+        data = jax.tree.map(jnp.asarray, shared)
+        decode = lambda x: task.data.decode(data, x, jnp.float32)  # noqa: E731
+        parts = {
+            "train": Part(data.train.x, data.train.y, jnp.asarray(spread)),
+            "test": Part(*data.test, None),
+        }
+        if statistics == "recalibrated":
+            renew = lambda one: recalibrated(subject, one, part=parts["train"], decode=decode)  # noqa: E731
+            network = network._replace(state=together(renew, network))
+        return {
+            split: evaluate(subject, network, part, decode, jnp.int32(part.size), by_batch=False, many=True)
+            for split, part in parts.items()
+        }
+
+    def unrolled(each: list, shared: object) -> list:
+        return [measured(one, shared) for one in each]
+
+    given = {"together": stacked(networks), "unrolled": [stacked([one]) for one in networks]}
+    times: dict[str, list[float]] = {key: [] for key in given}
+    with platform.arithmetic("float32", "highest"):
+        for _ in range(options.cold):
+            for key, function in {"together": measured, "unrolled": unrolled}.items():
+                jax.clear_caches()
+                began = time.perf_counter()
+                jax.block_until_ready(compiler.jit(function)(given[key], arrays))
+                times[key].append(time.perf_counter() - began)
+    medians = {key: float(np.median(taken)) for key, taken in times.items()}
+    ratio = medians["unrolled"] / medians["together"]
+    seconds = {f"{key}_s": value for key, value in medians.items()}
+    return {"model": name, "statistics": statistics} | seconds | {"unrolled_over_together": ratio}
+
+
 def main(options: Options) -> None:
     """Time all rows, print each, write the file."""
     from weightspace import platform
@@ -84,13 +147,14 @@ def main(options: Options) -> None:
     rows = []
     for name in options.models:
         for statistics in ("running", "recalibrated") if name.startswith("resnet") else ("running",):
-            rows.append(row(name, statistics, options))
+            rows.append((cold_row if options.cold else row)(name, statistics, options))
             print({k: round(v, 5) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     if options.out:
         summary = {
-            "command": "python -m benchmarks.points", "date": time.strftime("%Y-%m-%d"),
+            "command": f"python -m benchmarks.points --cold {options.cold}",
+            "date": time.strftime("%Y-%m-%d"),
             "processor": processor(), "versions": collect([])["versions"], "points": options.points,
-            "rounds": options.rounds, "rows": rows,
+            "rounds": options.cold or options.rounds, "rows": rows,
         }  # fmt: skip
         options.out.write_text(json.dumps(summary, indent=1) + "\n")
 
