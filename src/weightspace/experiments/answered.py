@@ -148,7 +148,7 @@ def _by_model_and_data(
 
 def _follow(table: pd.DataFrame, labels: Sequence[str]) -> bool:
     """Whether rows of equal labels have one model and data."""
-    several = table[list(_NAMED)].astype(str).agg(" ".join, axis=1)
+    several = pd.Series([str(pair) for pair in zip(table["model"], table["data"], strict=True)], table.index)
     return bool(several.groupby([table[name].map(str) for name in labels]).nunique().max() == 1)
 
 
