@@ -138,7 +138,9 @@ def _by_model_and_data(
     The settings of a declared experiment tell questions apart, and its rows are one; of plain runs the labels
     tell, where each set of the others has one network and data set.
     """
-    others = [name for name in asked if name in table and name not in ("experiment", "run", SEED, *_NAMED)]
+    others = [
+        str(name) for name in asked if name in table and name not in ("experiment", "run", SEED, *_NAMED)
+    ]
     plain = isinstance(experiment, Runs) and bool(others)
     if len(table) and (experiment.declared or (plain and _follow(table, others))):
         return [table]
@@ -148,7 +150,7 @@ def _by_model_and_data(
 
 def _follow(table: pd.DataFrame, labels: Sequence[str]) -> bool:
     """Whether rows of equal labels have one model and data."""
-    several = table[list(_NAMED)].astype(str).agg(" ".join, axis=1)
+    several = pd.Series([str(pair) for pair in zip(table["model"], table["data"], strict=True)], table.index)
     return bool(several.groupby([table[name].map(str) for name in labels]).nunique().max() == 1)
 
 

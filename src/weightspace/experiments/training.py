@@ -76,7 +76,7 @@ class Repeats:
 class Training(Repeats):
     """A network, what it learns, and how it is trained."""
 
-    seeds: tuple[str | int, ...] | int = swept("3", words="seeds")
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds")  # pyright: ignore[reportIncompatibleVariableOverride]
     """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     model: str = "fc"
     """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""

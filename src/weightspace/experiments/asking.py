@@ -1,0 +1,106 @@
+"""Asking: what an experiment yields, as the lists of rows that a sweep takes and answers with their table.
+
+Rows may come one by one or in lists. Those of a declared experiment are named after their runs, and rows of
+one label set join: that two nodes of one kind would be one row is refused before anything is trained.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from typing import Any
+
+from weightspace.errors import InputError
+from weightspace.frames import Frame
+from weightspace.run import Row, Run
+
+
+def in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row], Frame, None]]:
+    """Rows that are yielded one by one become a list, as a sweep takes it; a list gives the table back."""
+
+    @functools.wraps(ask)
+    def batches(self: Any) -> Generator[list[Row], Frame, None]:
+        asking: Iterator[Any] = iter(_iterable(self, ask(self)))
+        single: list[Row] = []
+        seen: dict[Any, str] = {}
+        table: Any = None
+        try:
+            while True:
+                # A list has a table for its answer; plain iterators have no way to be told one.
+                item = next(asking) if table is None else asking.send(table)  # pyright: ignore[reportAttributeAccessIssue]
+                table = None
+                if isinstance(item, Row):
+                    single += _named(self, [item])
+                    continue
+                rows = _named(self, _rows(self, item))
+                batch, single = [*single, *rows], []
+                _check_apart(self, batch, seen)
+                table = yield batch
+                if not hasattr(asking, "send"):
+                    table = None
+        except StopIteration:
+            pass
+        if single:
+            _check_apart(self, single, seen)
+            yield single
+
+    return batches
+
+
+def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
+    if not isinstance(asked, Iterable) or isinstance(asked, str | Mapping):
+        raise InputError(
+            f"{type(experiment).__name__}.ask gave {asked!r:.80}; yield rows from it: yield Row(labels, node)"
+        )
+    return asked
+
+
+def _named(experiment: Any, rows: list[Row]) -> list[Row]:
+    """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
+    if not experiment.declared:
+        return rows
+    found = []
+    for row in rows:
+        runs = _runs_of(row.node)
+        every = [{"model": r.model.name, "data": r.task.data.name, "seed": r.seeds.base} for r in runs]
+        shared = {
+            name: every[0][name] for name in (every or [{}])[0] if len({each[name] for each in every}) == 1
+        }
+        found.append(dataclasses.replace(row, labels={**shared, **row.labels}))
+    return found
+
+
+def _runs_of(node: Any) -> list[Run]:
+    """The run itself, or the nearest that a derived value is made of."""
+    if isinstance(node, Run):
+        return [node]
+    found: dict[str, Run] = {}
+    pending, seen = list(node.parents), set[str]()
+    while pending:
+        parent = pending.pop()
+        if isinstance(parent, Run):
+            found[parent.digest] = parent
+        elif parent.digest not in seen:
+            seen.add(parent.digest)
+            pending += parent.parents
+    return list(found.values())
+
+
+def _check_apart(experiment: Any, rows: Iterable[Row], seen: dict[Any, str]) -> None:
+    """Rows of one label set join, so that their nodes are of several kinds; nothing has been trained yet."""
+    for row in rows if experiment.declared else ():
+        key = (frozenset(row.labels.items()), type(row.node))
+        if seen.setdefault(key, row.node.digest) != row.node.digest:
+            told = ", ".join(f"{name} {value}" for name, value in row.labels.items())
+            raise InputError(
+                f"{experiment.name} has two nodes of kind {type(row.node).__name__} for one row ({told}); "
+                "give a label that tells them apart"
+            )
+
+
+def _rows(experiment: Any, item: Any) -> list[Row]:
+    if isinstance(item, list | tuple) and all(isinstance(row, Row) for row in item):
+        return list(item)
+    raise InputError(
+        f"{type(experiment).__name__}.ask yielded {item!r:.80} of type {type(item).__name__}; yield "
+        "Row(labels, node), or a list of rows"
+    )
