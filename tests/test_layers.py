@@ -130,14 +130,19 @@ def test_help_needs_no_network_library(arguments):
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
+LONG = ("experiments/answered.py", "training/block.py")
+"""Files that are longer for now: no others may be, and these are taken off the list when they are short."""
+
+
 def test_files_and_functions_stay_short():
-    long = []
-    for file in SOURCE.rglob("*.py"):
-        text = file.read_text()
-        if text.count("\n") > 330:
-            long.append(f"{file.relative_to(SOURCE)}: {text.count(chr(10))} lines")
-        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef)]
-        long += [
-            f"{file.relative_to(SOURCE)}:{f.name}" for f in functions if f.end_lineno - f.lineno + 1 > 60
-        ]
-    assert not long
+    lines = {str(f.relative_to(SOURCE)): f.read_text().count("\n") for f in SOURCE.rglob("*.py")}
+    assert not {name: count for name, count in lines.items() if count > 300 and name not in LONG}
+    assert max(lines[name] for name in LONG if name in lines) <= 330
+    trees = {name: ast.walk(ast.parse((SOURCE / name).read_text())) for name in lines}
+    functions = [
+        (name, each)
+        for name, tree in trees.items()
+        for each in tree
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [f"{name}:{each.name}" for name, each in functions if each.end_lineno - each.lineno >= 60]

@@ -6,14 +6,14 @@ import importlib
 import json
 import math
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from weightspace.errors import InputError
 from weightspace.identity import identity_digest, qualified_name, what_changed
 
-_ANEW = "make the model, loss or metric anew"
+_GIVEN = "the model, loss or metric"
 _ITSELF = (
     "if the code itself changes it as it runs (a counter, a memo, a list of shapes), keep such a thing "
     "out of the code, or give name= and version="
@@ -101,27 +101,12 @@ class Code:
         given, now = self.identity.get("arguments", {}), _arguments(self.arguments)
         other = [name for name in given if given[name] != now.get(name)]
         if other:
-            raise self._changed(f"its argument '{other[0]}' is another now; {_ANEW}")
-        source = self.identity.get("source")
-        if source is None:
-            return
-        try:
-            if source == identity_digest(self.call):
-                return
-            change = what_changed(source, self.call)
-        except InputError as error:
-            raise self._changed(f"{error}; {_ITSELF}") from error
-        if change is None or not change.path:
-            raise self._changed(f"something it reads is another now; {_ANEW}; {_ITSELF}")
-        if change.undefined:
-            raise self._changed(
-                f"'{change}' was not defined then and is now; define it above the line that makes the model, "
-                "loss or metric"
+            raise _changed(
+                self.identity["code"], f"its argument '{other[0]}' is another now; make {_GIVEN} anew"
             )
-        raise self._changed(f"'{change}', which it reads, is another now; {_ANEW}; {_ITSELF}")
-
-    def _changed(self, what: str) -> InputError:
-        return InputError(f"{self.identity['code']} has changed since it was handed over: {what}")
+        source = self.identity.get("source")
+        if source is not None:
+            check_same(source, self.call, self.identity["code"], _GIVEN)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it with its bound arguments."""
@@ -141,16 +126,57 @@ class Code:
         return f"Code({self.identity['code']})"
 
 
-def codes_in(value: Any) -> Iterator[Code]:
-    """The user's code within a spec, at any depth."""
-    if isinstance(value, Code):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from codes_in(item)
+def check_same(source: str, target: Any, name: str, made: str) -> None:
+    """Raise unless a function, class or object is what it was when its digest was `source`.
+
+    Raises:
+      InputError: If something that it reaches is another now; the sentence says what, and what to make anew.
+    """
+    try:
+        if source == identity_digest(target):
+            return
+        change = what_changed(source, target)
+    except InputError as error:
+        raise _changed(name, f"{error}; {_ITSELF}") from error
+    if change is None or not change.path:
+        raise _changed(name, f"something it reads is another now; make {made} anew; {_ITSELF}")
+    if change.undefined:
+        raise _changed(
+            name, f"'{change}' was not defined then and is now; define it above the line that makes {made}"
+        )
+    raise _changed(name, f"'{change}', which it reads, is another now; make {made} anew; {_ITSELF}")
+
+
+def _changed(name: str, what: str) -> InputError:
+    return InputError(f"{name} has changed since it was handed over: {what}")
+
+
+def check_unchanged(value: Any, seen: set[int] | None = None) -> None:
+    """Raise unless all of the user's code within a value, at any depth, is what it was.
+
+    Args:
+      value: A spec, or several.
+      seen: Identities of what has been looked at and lives on, filled on the way.
+
+    Raises:
+      InputError: If something has changed since the code was handed over or the spec was named.
+    """
+    seen = set() if seen is None else seen
+    if id(value) in seen:
+        return
+    seen.add(id(value))
+    if hasattr(value, "check_unchanged"):
+        value.check_unchanged()
+    if isinstance(value, tuple | list):
+        held = list(value)
+    elif isinstance(value, Mapping):
+        held = list(value.values())
     elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        for field in dataclasses.fields(value):
-            yield from codes_in(getattr(value, field.name))
+        held = [getattr(value, field.name) for field in dataclasses.fields(value)]
+    else:
+        return
+    for item in held:
+        check_unchanged(item, seen)
 
 
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:

@@ -22,13 +22,15 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 import jax
 import numpy as np
 
+from weightspace.code import check_same
 from weightspace.errors import InputError
 from weightspace.fields import coerce
-from weightspace.identity import identity_digest, qualified_name
+from weightspace.identity import identity_digest, installed, qualified_name
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
+_KEPT = ("digest", "_source")
 _KINDS: dict[str, str] = {}
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of a digest: 128 bits."""
@@ -83,8 +85,8 @@ class Spec:
     def canonical(self) -> dict[str, Any]:
         """Name, version and values of this spec as plain JSON values."""
         values: dict[str, Any] = {"kind": kind(type(self)), "version": self.version}
-        if not _ours(type(self)):
-            values["source"] = identity_digest(type(self))
+        if self._source is not None:
+            values["source"] = self._source
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
             if "neutral" in field.metadata and _same(value, field.metadata["neutral"]):
@@ -92,10 +94,25 @@ class Spec:
             values[field.name] = canonical(value)
         return values
 
+    @functools.cached_property
+    def _source(self) -> str | None:
+        """What a user's class is made of; None for our own, whose names and versions say it."""
+        return None if _ours(type(self)) else identity_digest(type(self))
+
+    def check_unchanged(self) -> None:
+        """Raise unless the class, if it is a user's, is what it was when this was named or compiled.
+
+        Raises:
+          InputError: If something that it reads has changed since.
+        """
+        source, cls = self._source, type(self)
+        if source is not None:
+            check_same(source, cls, qualified_name(cls), f"the {cls.__name__}")
+
     def __getstate__(self) -> dict[str, Any]:
         """The fields, and the digest once it is known: what was read on the way stays in this process."""
         read = {name for name in vars(self) if isinstance(getattr(type(self), name, None), _READ_ONCE)}
-        return {name: value for name, value in vars(self).items() if name == "digest" or name not in read}
+        return {name: value for name, value in vars(self).items() if name in _KEPT or name not in read}
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -126,6 +143,10 @@ def spec(cls: type[T]) -> type[T]:
     fields = dataclasses.fields(typing.cast(Any, made))
     data = [f.name for f in fields if role(f) != "static"]
     meta = [f.name for f in fields if role(f) == "static"]
+
+    if not _ours(made):
+        # Two objects of a class that was edited in between are no lanes of one program.
+        meta.append("_source")
 
     def flatten(self: Any) -> tuple[list[Any], tuple[Any, ...]]:
         return [getattr(self, name) for name in data], tuple(getattr(self, name) for name in meta)
@@ -198,9 +219,9 @@ def canonical(value: Any) -> Any:
     if isinstance(value, Spec):
         return value.canonical
     if hasattr(value, "__canonical__"):
-        return value.__canonical__()
+        return _with_source(value, value.__canonical__())
     if isinstance(value, enum.Enum):
-        return value.name
+        return _with_source(value, value.name)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, np.generic):
@@ -221,6 +242,11 @@ def canonical(value: Any) -> Any:
     if isinstance(value, np.ndarray | jax.Array):
         return _canonical_array(np.asarray(value))
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be part of a spec")
+
+
+def _with_source(value: Any, said: Any) -> Any:
+    """What an object says of itself, and what its class is made of, if that is a user's."""
+    return said if installed(type(value)) else {"is": said, "source": identity_digest(type(value))}
 
 
 def _canonical_array(array: np.ndarray) -> Any:

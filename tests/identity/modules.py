@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, jaxtyped
 """
 
 
-def load(folder, text, name="users", attribute="f", head=HEAD):
+def load(folder, text, name="users", attribute: str | None = "f", head=HEAD):
     """What a module of this text calls `f`; the module takes the place of an earlier one of its name."""
     number = sum(1 for _ in folder.glob("*"))
     own = folder / str(number)

@@ -11,12 +11,12 @@ from tests.builders import small_run
 from weightspace.data import CosineProduct, Data, Task, from_arrays
 from weightspace.errors import InputError
 from weightspace.models.mixing import rows_apart
+from weightspace.models.rows import path_between
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.custom import custom_loss
 from weightspace.recipes.losses import BinaryCrossEntropy, CrossEntropy, Loss, SquaredError
 from weightspace.recipes.mixing import depends_on_size, mixes
 from weightspace.recipes.optimisers import Sgd
-from weightspace.recipes.paths import path_between
 from weightspace.spec import spec
 from weightspace.sweeps.requests import batch_sizes
 

@@ -6,6 +6,8 @@ status 2, never in a traceback.
 
 import contextlib
 import importlib
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -36,7 +38,21 @@ COMMANDS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; gives the exit status."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _answered(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            # Here, not as Python ends: a reader that has gone is noticed when what is left is written.
+            sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    except SystemExit as end:
+        if isinstance(end.__context__, BrokenPipeError):  # as Rich ends, with a status of its own
+            return _unread()
+        raise
+
+
+def _answered(given: list[str]) -> int:
     if not given or given[0] in ("-h", "--help", "help"):
         print(overview())
         return 0
@@ -55,9 +71,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("weightspace: stopped; run the same command again to resume", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 0
+
+
+def _unread() -> int:
+    """The reader of what is printed has gone, as `head` does: nothing more is said, also as Python ends.
+
+    Gives the status of a process that ended by the signal for it, as shells count.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return 128 + getattr(signal, "SIGPIPE", 13)
 
 
 @contextlib.contextmanager

@@ -13,16 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from weightspace.data.content import Loaded, Split, examine
+from weightspace.data import once
+from weightspace.data.content import Loaded, Split
 from weightspace.data.digits import (
-    Decoded,
-    Decoding,
-    decoded,
-    decoding,
-    is_marked,
     is_whole,
-    lost_columns,
-    merged_columns,
 )
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
@@ -33,8 +27,6 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.spec import Spec, spec, static
 from weightspace.streams import Seeds, Stream, key
 
-_LOOKED_AT = 10_000_000
-"""Input values that are rounded on trial."""
 __all__ = ["Arrays", "Data", "Examples", "Loaded", "Partition", "Source", "Split"]
 
 
@@ -145,7 +137,7 @@ class Data(Examples):
     def canonical(self) -> dict[str, Any]:
         """With the normalisation that is meant; says where inputs are decoded on the host."""
         values = super().canonical | {"normalise": self.rule}
-        return values | ({"digits": "float64"} if _marked(self.source, self.rule) else {})
+        return values | ({"digits": "float64"} if once.marked(self.source, self.rule) else {})
 
     def input_dtype(self, storage: str) -> str:
         """`int32` for names, else the type of the run."""
@@ -156,10 +148,10 @@ class Data(Examples):
 
         Inputs that float32 cannot tell apart are normalised in float64 already; `shift` is then 0, `scale` 1.
         """
-        loaded, found = self.source.loaded, _decoding(self.source, self.rule)
+        loaded, found = self.source.loaded, once.decoding_of(self.source, self.rule)
         train, test = loaded.train, loaded.test
         if found.wide:
-            wide, zero = _decoded(self.source, self.rule), np.zeros((1,) * train.x.ndim)
+            wide, zero = once.decoded_of(self.source, self.rule), np.zeros((1,) * train.x.ndim)
             return Arrays(Split(wide.train, train.y), Split(wide.test, test.y), zero, zero + 1)
         if self._whole:
             self._check_names()
@@ -168,8 +160,8 @@ class Data(Examples):
 
     def decoding(self) -> tuple[Any, Any]:
         """Shift and scale of decoded = (x - shift) · scale, for inputs as they were given, in float64."""
-        found = _decoding(self.source, self.rule)
-        made = _decoded(self.source, self.rule) if found.wide else found
+        found = once.decoding_of(self.source, self.rule)
+        made = once.decoded_of(self.source, self.rule) if found.wide else found
         return made.shift, made.scale
 
     def check_digits(self, dtype: str) -> None:
@@ -181,7 +173,7 @@ class Data(Examples):
         """
         if dtype != "float64":
             for each in dict.fromkeys(("float32", dtype)):
-                _check_digits(self.source, self.rule, each)
+                once.check_digits(self.source, self.rule, each)
 
     def partition(self, seeds: Seeds) -> Partition:
         """A run's rows of the training part, in compiled code."""
@@ -205,7 +197,7 @@ class Data(Examples):
           InputError: If validation, subset, noise or normalisation do not fit the set.
         """
         loaded, name = self.source.loaded, self.source.name
-        _examine(self.source)
+        once.examined(self.source)
         total = len(loaded.train.y)
         if self.validation >= total:
             raise InputError(
@@ -229,7 +221,7 @@ class Data(Examples):
             self._check_names()
 
     def _check_names(self) -> None:
-        low, high = _range(self.source)
+        low, high = once.range_of(self.source)
         if low < -(2**31) or high >= 2**31:
             raise InputError(
                 f"inputs of {self.name} are whole numbers from {low} to {high}; as names (tokens) they must "
@@ -244,61 +236,3 @@ def _advice(given: Any) -> str:
     if isinstance(given, Examples):
         return "it is a data set already"
     return "from_arrays(x, y) makes one of arrays, make_data of a name, a folder or package.module:factory"
-
-
-@functools.lru_cache(maxsize=16)
-def _decoding(source: Source, rule: str) -> Decoding:
-    return decoding(rule, source.loaded.train.x, source.loaded.full_scale)
-
-
-@functools.lru_cache(maxsize=16)
-def _marked(source: Source, rule: str) -> bool:
-    return is_marked(rule, source.loaded.train.x, source.loaded.full_scale)
-
-
-@functools.lru_cache(maxsize=2)
-def _decoded(source: Source, rule: str) -> Decoded:
-    loaded = source.loaded
-    return decoded(rule, loaded.train.x, loaded.test.x, loaded.full_scale)
-
-
-@functools.lru_cache(maxsize=16)
-def _range(source: Source) -> tuple[int, int]:
-    parts = (source.loaded.train.x, source.loaded.test.x)
-    return min(int(x.min()) for x in parts), max(int(x.max()) for x in parts)
-
-
-@functools.lru_cache(maxsize=16)
-def _check_digits(source: Source, rule: str, dtype: str) -> None:
-    x, y = _computed(source, rule, dtype), source.loaded.train.y
-    for what, values, find, advice in (
-        ("inputs", x, lost_columns, "use normalise='standard'"),
-        ("inputs", x, merged_columns, "give names as whole numbers, x.astype(int), and amounts normalised"),
-        ("targets", y, lost_columns, "take their mean off and divide by their deviation"),
-    ):
-        # Targets are compared with outputs in float32 at least.
-        if (what == "inputs" or dtype == "float32") and (columns := find(values, dtype)):
-            where = f"column {columns[0]} of the " if values.ndim > 1 and values.shape[-1] > 1 else ""
-            raise InputError(
-                f"{where}{what} of {source.name} reach {np.abs(values).max():g}, where {dtype} merges values "
-                f"that differ; {advice}, or train with precision "
-                f"{'float64' if dtype == 'float32' else 'float32'}"
-            )
-
-
-def _computed(source: Source, rule: str, dtype: str) -> Any:
-    """Inputs as a model is to see them, before they are rounded to the type."""
-    x, found = source.loaded.train.x, _decoding(source, rule)
-    if found.wide:
-        return _decoded(source, rule).train
-    if rule == "none" or dtype == "float32":
-        return x
-    rows = x[:: max(1, x.size // _LOOKED_AT)]
-    return ((rows.astype(np.float64) - found.shift) * found.scale).astype(np.float32)
-
-
-@functools.lru_cache(maxsize=16)
-def _examine(source: Source) -> None:
-    """Once a set: a cohort checks each of its runs."""
-    loaded = source.loaded
-    examine(source.name, loaded.train, loaded.test, loaded.classes)

@@ -10,4 +10,5 @@ as its name (`homes`), for versions of packages are provenance; what cannot be f
 
 from weightspace.identity.follow import identity_digest as identity_digest
 from weightspace.identity.follow import what_changed as what_changed
+from weightspace.identity.homes import installed as installed
 from weightspace.identity.homes import qualified_name as qualified_name

@@ -11,7 +11,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from weightspace.identity import libraries
-from weightspace.identity.homes import changeable, defined_by_package, installed, qualified_name
+from weightspace.identity.homes import OURS, changeable, defined_by_package, installed, qualified_name
 
 if TYPE_CHECKING:
     from weightspace.identity.follow import Description, Follower
@@ -93,15 +93,19 @@ def _attributes(cls: type) -> list[tuple[str, Any]]:
 
 
 def named(follower: "Follower", cls: type) -> "Description":
-    """An installed class by its name, with the methods that the user put into it or its base classes."""
-    name = ["named", qualified_name(cls)]
+    """An installed class by its name, with the methods that the user put into it or its base classes.
+
+    Ours say by their version that their numbers are others than at first.
+    """
+    version = getattr(cls, "version", 1) if cls.__module__.split(".")[0] == OURS else 1
+    name = ["named", qualified_name(cls), *([["version", version]] if version != 1 else [])]
     patched = []
     for base in cls.__mro__:
         if installed(base) and changeable(base):
             follower.witnesses.library(base)
             patched += [
-                [qualified_name(base), name, _attribute(follower, base, name, value)]
-                for name, value in libraries.patches(base)
+                [qualified_name(base), attribute, _attribute(follower, base, attribute, value)]
+                for attribute, value in libraries.patches(base)
             ]
     return [*name, patched] if patched else name
 

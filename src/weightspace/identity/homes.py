@@ -9,7 +9,7 @@ import types
 from pathlib import Path
 from typing import Any
 
-_OURS = "weightspace"
+OURS = "weightspace"
 _GENERATED = re.compile(r"<(frozen .*|string|attrs generated .*|__array_function__ internals)>")
 
 
@@ -72,7 +72,7 @@ def defined_by_package(cls: type) -> bool:
 def space_installed(namespace: dict[str, Any]) -> bool:
     """Whether the globals of a module are those of an installed one."""
     name, file = str(namespace.get("__name__", "")), namespace.get("__file__")
-    if name.split(".")[0] == _OURS:
+    if name.split(".")[0] == OURS:
         return True
     if name == "__main__":
         return False

@@ -1,127 +1,173 @@
-"""Where an axis of an operand lies in what an operation makes of it, if each place along it stays apart."""
+"""Rules of `rows`: of which examples the results of an operation are made, by those of its operands.
+
+One rule for each primitive, from `Cells` to `Cells`. What has no rule may be made of anything that it is
+given.
+"""
 
 import dataclasses
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-_ALONG = {"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
-_WINDOWS = {"reduce_window_max", "reduce_window_sum", "reduce_window_min"}
+import numpy as np
+
+from weightspace.models.cells import Axis, Cells, beside, joined
+from weightspace.models.row_places import Operation, cut, gathered, scattered, written
+
+_EACH = """
+abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp clz complex
+conj convert_element_type copy copy_p cos cosh digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge
+gt igamma igammac imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max min mul ne neg
+nextafter not or polygamma population_count pow real reduce_precision regularized_incomplete_beta rem round
+rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient
+sub tan tanh xor
+"""
+_OVER = "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or reduce_xor argmax argmin"
+_ALONG = "cumsum cumprod cummax cummin cumlogsumexp"
+_WINDOWS = "reduce_window_sum reduce_window_max reduce_window_min"
+_SCATTERS = "scatter scatter-add scatter-mul scatter-min scatter-max scatter-sub"
 
 
-@dataclasses.dataclass(frozen=True)
-class At:
-    """An axis of one operand of an operation, whose place in the result is asked for."""
-
-    equation: Any
-    place: int
-    axis: int
-    shapes: list[Any]
-    made: tuple[int, ...]
-    rows: int
-
-    @property
-    def params(self) -> Any:
-        """Of the operation."""
-        return self.equation.params
+Rule = Callable[..., Cells | list[Cells]]
 
 
-def _transposed(at: At) -> int | None:
-    return list(at.params["permutation"]).index(at.axis)
+def anything(op: Operation, *given: Cells) -> list[Cells]:
+    """All results may be made of all that is given."""
+    whole = joined([each.without(range(len(each.shape))) for each in given], ())
+    return [dataclasses.replace(whole.placed(shape, ()), period=shape, sure=False) for shape in op.made]
 
 
-def _reshaped(at: At) -> int | None:
-    """The axis with as many entries before it, if each row keeps a whole number of its places."""
-    before, after = math.prod(at.shapes[0][: at.axis]), 1
-    for new, length in enumerate(at.made):
-        if after == before and length > 0 and length % at.rows == 0:
-            return new
-        after *= length
-    return None
+def _each(op: Operation, *given: Cells) -> Cells:
+    return joined(given, op.shape)
 
 
-def _broadcast(at: At) -> int | None:
-    to = int(at.params["broadcast_dimensions"][at.axis])
-    return to if at.made[to] == at.shapes[0][at.axis] else None
+def _spread(axes: Callable[[Any, int], Sequence[Axis]], *, sure: bool = True) -> Rule:
+    """Along some axes, which may get another length, results are made of all that is given."""
 
-
-def _without(at: At) -> int | None:
-    gone = at.params["axes"] if "axes" in at.params else at.params["dimensions"]
-    return None if at.axis in gone else at.axis - sum(int(g < at.axis) for g in gone)
-
-
-def _unless(name: str) -> Callable[[At], int | None]:
-    """Operations along one axis, or some, and row by row along the others."""
-
-    def rule(at: At) -> int | None:
-        along = at.params[name]
-        return None if at.axis in (along if isinstance(along, tuple) else (along,)) else at.axis
+    def rule(op: Operation, *given: Cells) -> list[Cells]:
+        along = axes(op.params, len(given[0].shape))
+        whole = joined(given, given[0].shape).spread(along, sure=sure)
+        return [
+            dataclasses.replace(
+                whole,
+                shape=shape,
+                period=tuple(n if a in along else whole.period[a] for a, n in enumerate(shape)),
+            )
+            for shape in op.made
+        ]
 
     return rule
 
 
-def _whole(at: At) -> int | None:
-    """Slices and the like that take all of the rows."""
-    fits = at.place < 2 and len(at.made) > at.axis and at.shapes[at.place][at.axis] == at.made[at.axis]
-    return at.axis if fits else None
+def _ordered(params: Any, count: int) -> list[Axis]:
+    return [params.get("dimension", params.get("axis", -1)) % count]
 
 
-def _padded(at: At) -> int | None:
-    return at.axis if at.place == 0 and tuple(at.params["padding_config"][at.axis]) == (0, 0, 0) else None
+def _padded(params: Any, count: int) -> list[int]:
+    return [axis for axis in range(count) if tuple(params["padding_config"][axis]) != (0, 0, 0)]
 
 
-def _convolved(at: At) -> int | None:
-    numbers = at.params["dimension_numbers"]
-    fits = at.place == 0 and at.axis == numbers.lhs_spec[0] and at.params["batch_group_count"] == 1
-    return numbers.out_spec[0] if fits else None
+def _moving(params: Any, count: int) -> list[int]:
+    """The axes along which a window is no single element after the other."""
+    names = ("window_dimensions", "window_strides", "base_dilation", "window_dilation")
+    plain = [all(params[name][axis] == 1 for name in names) for axis in range(count)]
+    return [a for a in range(count) if not plain[a] or tuple(params["padding"][a]) != (0, 0)]
 
 
-def _convolved_here(at: At) -> int | None:
-    """The zoo's own primitive (`convolution`), whose examples come first."""
-    return 0 if at.place == 0 and at.axis == 0 else None
+def _transformed(params: Any, count: int) -> range:
+    return range(count - len(params["fft_lengths"]), count)
 
 
-def _window(at: At) -> int | None:
-    lengths = (at.params["window_dimensions"], at.params["window_strides"])
-    single = all(length[at.axis] == 1 for length in lengths)
-    return at.axis if at.place == 0 and single and tuple(at.params["padding"][at.axis]) == (0, 0) else None
+def _reduced(op: Operation, x: Cells) -> Cells:
+    return x.without(op.params["axes"])
 
 
-def _transformed(at: At) -> int | None:
-    return at.axis if at.axis < len(at.shapes[0]) - len(at.params["fft_lengths"]) else None
+def _reshaped(op: Operation, x: Cells, *_: Cells) -> Cells:
+    return x.reshaped(op.shape)
 
 
-def _top(at: At) -> int | None:
-    return at.axis if at.axis != len(at.shapes[0]) - 1 else None
+def _transposed(op: Operation, x: Cells) -> Cells:
+    return x.ordered(op.params["permutation"])
 
 
-RULES: dict[str, Callable[[At], int | None]] = {
+def _broadcast(op: Operation, x: Cells, *_: Cells) -> Cells:
+    return x.placed(op.shape, op.params["broadcast_dimensions"])
+
+
+def _reversed(op: Operation, x: Cells) -> Cells:
+    return dataclasses.replace(x, rows=np.flip(x.rows, tuple(axis + 1 for axis in op.params["dimensions"])))
+
+
+def _slice(op: Operation, x: Cells) -> Cells:
+    strides = op.params["strides"] or [1] * len(op.shape)
+    for axis, ends in enumerate(
+        zip(op.params["start_indices"], op.params["limit_indices"], strides, strict=True)
+    ):
+        x = x.taken(axis, np.arange(*ends))
+    return x
+
+
+def _split(op: Operation, x: Cells) -> list[Cells]:
+    axis, sizes = op.params["axis"], op.params["sizes"]
+    ends = np.cumsum(sizes)
+    return [x.taken(axis, np.arange(end - n, end)) for n, end in zip(sizes, ends, strict=True)]
+
+
+def _concatenated(op: Operation, *given: Cells) -> Cells:
+    return beside(given, op.params["dimension"], op.shape)
+
+
+def stacked(given: Sequence[Cells], axis: int = 0) -> Cells:
+    """Arrays of one shape along a new axis."""
+    first = list(given[0].shape)
+    single, whole = ((*first[:axis], n, *first[axis:]) for n in (1, len(given)))
+    others = [a for a in range(len(whole)) if a != axis]
+    return beside([each.placed(single, others) for each in given], axis, whole)
+
+
+def _product(op: Operation, *given: Cells) -> Cells:
+    """Axes that are shared, then those of the left, then those of the right."""
+    summed, shared = op.params["dimension_numbers"]
+    sides, count, first = [], len(shared[0]), len(shared[0])
+    for x, gone, both in zip(given, summed, shared, strict=True):
+        free = [axis for axis in range(len(x.shape)) if axis not in (*gone, *both)]
+        last = range(count + len(free), len(x.shape))
+        kept = x.ordered([*both, *free, *gone]).without(last)
+        sides.append(kept.placed(op.shape, [*range(count), *range(first, first + len(free))]))
+        first += len(free)
+    return joined(sides, op.shape)
+
+
+def _convolved(op: Operation, x: Cells, kernel: Cells) -> Cells | list[Cells]:
+    """Of all of each example; ours (`convolution`) have them first."""
+    numbers = op.params.get("dimension_numbers")
+    before, after = (numbers.lhs_spec[0], numbers.out_spec[0]) if numbers else (0, 0)
+    if op.params.get("batch_group_count", 1) != 1 or op.params.get("gives", "outputs") != "outputs":
+        return anything(op, x, kernel)
+    others = [axis for axis in range(len(x.shape)) if axis != before]
+    examples = x.spread(others, sure=False).without(others).placed(op.shape, [after])
+    whole = joined([examples, kernel.without(range(len(kernel.shape)))], op.shape)
+    return whole.spread([axis for axis in range(len(op.shape)) if axis != after])
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(_EACH.split(), _each),
+    **dict.fromkeys(_OVER.split(), _reduced),
+    **dict.fromkeys((*_ALONG.split(), "sort", "top_k"), _spread(_ordered)),
+    **dict.fromkeys(_WINDOWS.split(), _spread(_moving, sure=False)),
+    **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshaped),
+    **dict.fromkeys(("conv_general_dilated", "convolution"), _convolved),
+    **dict.fromkeys(_SCATTERS.split(), scattered),
+    "pad": _spread(_padded, sure=False),
+    "fft": _spread(_transformed),
     "transpose": _transposed,
-    "reshape": _reshaped,
     "broadcast_in_dim": _broadcast,
-    "squeeze": _without,
-    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod"), _without),
-    **dict.fromkeys(("reduce_and", "reduce_or", "argmax", "argmin"), _without),
-    **dict.fromkeys(_ALONG, _unless("axis")),
-    "rev": _unless("dimensions"),
-    "sort": _unless("dimension"),
-    "concatenate": _unless("dimension"),
-    "top_k": _top,
-    "split": _unless("axis"),
-    "fft": _transformed,
-    **dict.fromkeys(("slice", "dynamic_slice", "dynamic_update_slice"), _whole),
-    "pad": _padded,
-    "conv_general_dilated": _convolved,
-    "convolution": _convolved_here,
-    **dict.fromkeys(_WINDOWS, _window),
+    "rev": _reversed,
+    "slice": _slice,
+    "split": _split,
+    "concatenate": _concatenated,
+    "stack": lambda op, *given: stacked(given, op.params["axis"]),
+    "dot_general": _product,
+    "dynamic_slice": cut,
+    "dynamic_update_slice": written,
+    "gather": gathered,
 }
-
-
-def free(equation: Any, place: int, axis: int, shapes: list[Any]) -> int | None:
-    """Where an axis of one side lies in the product, if it is neither summed over nor shared."""
-    contracted, batch = equation.params["dimension_numbers"]
-    if axis in (*contracted[place], *batch[place]):
-        return None
-    own = [a for a in range(len(shapes[place])) if a not in (*contracted[place], *batch[place])]
-    left = len(shapes[0]) - len(contracted[0]) - len(batch[0]) if place else 0
-    return len(batch[0]) + left + own.index(axis)

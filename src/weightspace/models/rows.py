@@ -1,30 +1,32 @@
-"""Whether the examples of a batch stay apart in a computation, proved from its operations.
+"""From which examples of a batch each value of a computation is made, read off the program without numbers.
 
-Of each value it is known that its rows lie along one axis, in their order and one or several places each, all
-computed from one example alone; or that it comes from no example; or nothing. What is proved here mixes no
-examples. What is not (operations not named here, rows sorted and put back) may still be apart, which `mixing`
-decides by numbers.
+Elementwise operations join what their operands are made of, a reduction all along its axes, a place that is
+itself computed reaches all along its axis (`row_rules`). So a mean over the batch shows whatever the numbers
+are, though it be of a class that is rare, or a maximum that changes nothing here. A network is proved to keep
+examples apart (`apart`) if no output can be made of two, nor goes by its place in the batch; a loss mixes
+them (`path_between`) if a value is made of two for sure. What is neither is decided by numbers (`mixing`).
 """
 
 import dataclasses
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from weightspace.models.reach import computed, fill_of
-from weightspace.models.row_rules import RULES, At, free
-from weightspace.models.trace import Walker
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
-_EACH = {
-    *("add", "sub", "mul", "div", "rem", "max", "min", "pow", "integer_pow", "neg", "sign", "abs", "square"),
-    *("exp", "exp2", "expm1", "log", "log1p", "logistic", "sqrt", "rsqrt", "cbrt", "floor", "ceil", "round"),
-    *("sin", "cos", "tan", "asin", "acos", "atan", "atan2", "sinh", "cosh", "tanh", "asinh", "acosh"),
-    *("erf", "erfc", "erf_inv", "lgamma", "digamma", "is_finite", "nextafter", "add_any", "select_n"),
-    *("atanh", "clamp"),
-    *("not", "and", "or", "xor", "eq", "ne", "lt", "le", "gt", "ge", "shift_left", "shift_right_logical"),
-    *("shift_right_arithmetic", "population_count", "clz", "real", "imag", "complex", "conj"),
-    *("convert_element_type", "stop_gradient", "copy", "reduce_precision"),
-}  # fmt: skip
-"""Operations entry by entry."""
+from weightspace.models.cells import Cells, TooMany, joined
+from weightspace.models.reach import computed, fill_of
+from weightspace.models.row_places import Number, Operation
+from weightspace.models.row_rules import RULES, anything, stacked
+from weightspace.models.trace import Walker, scan_sizes
+
+_LONGEST = 64
+"""Turns of a loop that are followed one by one."""
+_KNOWN = 1 << 16
+"""Elements of an array whose numbers are kept."""
 
 
 def apart(closed: Any, marked: Sequence[bool]) -> bool:
@@ -32,211 +34,234 @@ def apart(closed: Any, marked: Sequence[bool]) -> bool:
 
     Args:
       closed: What `jax.make_jaxpr` gives; rows lie along the first axis of marked arguments and of the
-        result, and their number should be no other length there is.
+        result.
       marked: One entry for each array of the arguments.
     """
+    given = [var.aval for var in closed.jaxpr.invars]
+    count = next(each.shape[0] for each, mark in zip(given, marked, strict=True) if mark)
+    walk = _Examples(count, constants=True)
     taken = [
-        _Rows(axis=0) if mark else _own(v.aval) for mark, v in zip(marked, closed.jaxpr.invars, strict=True)
+        walk.input(each) if mark else _Seen(walk.none(each.shape))
+        for each, mark in zip(given, marked, strict=True)
     ]
-    count = next(v.aval.shape[0] for mark, v in zip(marked, closed.jaxpr.invars, strict=True) if mark)
-    result = _Apart(count).walk(closed.jaxpr, taken, closed.consts)[0]
-    return not result.unknown and (result.axis == 0 or (result.axis is None and result.even(0)))
+    cells = walk.walk(closed.jaxpr, taken, closed.consts)[0].cells
+    if cells is None or cells.shape[:1] != (count,):
+        return False
+    return cells.period[0] == 1 and not _others(cells)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Rows:
-    """Where the rows lie.
+def path_between(function: Callable[..., Any], outputs: Any, targets: Any) -> str | None:
+    """The operation by which one example's value is made of another's outputs or targets for sure, or None.
+
+    What depends on no example is no path: `o[jnp.arange(n), y]` takes row i for row i.
+
+    Args:
+      function: `(outputs, y) -> [batch]`.
+      outputs: Shape and type of a batch of outputs.
+      targets: Likewise of targets.
+    """
+    closed = jax.make_jaxpr(function)(outputs, targets)
+    walk = _Examples(outputs.shape[0], constants=False)
+    (found,) = walk.walk(closed.jaxpr, [walk.input(outputs), walk.input(targets)], closed.consts)
+    return found.by if found.cells is not None and found.cells.sure and _others(found.cells) else None
+
+
+def _others(cells: Cells) -> bool:
+    """Whether a row is made of another's example."""
+    mixed = np.moveaxis(cells.rows, 1, -1) & ~np.eye(len(cells.rows), dtype=bool).reshape(
+        -1, *[1] * (cells.rows.ndim - 2), len(cells.rows)
+    )
+    return bool(mixed.any())
+
+
+_UNKNOWN = Number(lambda: None)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Seen:
+    """A value.
 
     Attributes:
-      axis: That of the rows, or None for what comes from no example.
-      alike: Of what comes from no example, the axes along which all is alike; None for all axes.
-      unknown: Whether nothing is known.
-      fill: The one number that all its entries are, if there is one and it is known.
+      cells: Of which examples it is made; None of none, each element in its own way.
+      fill: The one number that all its elements are, if there is one and it is known.
+      number: Its numbers where it is made of no example; elsewhere they may be any.
+      by: The operation that first joined two examples in it.
     """
 
-    axis: int | None = None
-    alike: frozenset[int] | None = frozenset()
-    unknown: bool = False
+    cells: Cells | None = None
     fill: bool | int | float | None = None
+    number: Number = _UNKNOWN
+    by: str | None = None
 
-    def even(self, axis: int) -> bool:
-        """Whether it comes from no example and has no place along an axis."""
-        return not self.unknown and self.axis is None and (self.alike is None or axis in self.alike)
+    @property
+    def of_examples(self) -> bool:
+        """Whether it is made of any."""
+        return self.cells is not None and bool(self.cells.rows.any())
 
-    def shifted(self, by: int) -> "_Rows":
-        """The same with an axis more or less in front."""
-        if self.axis is not None:
-            return _Rows(axis=self.axis + by) if self.axis + by >= 0 else _UNKNOWN
-        if self.alike is None:
-            return self
-        return dataclasses.replace(self, alike=frozenset(a + by for a in self.alike if a + by >= 0))
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Seen) and self._key() == other._key())
 
+    __hash__ = None  # pyright: ignore[reportAssignmentType]
 
-_UNKNOWN = _Rows(unknown=True)
-_EVEN = _Rows(alike=None)
-
-
-def _own(aval: Any) -> _Rows:
-    return _EVEN if not aval.shape else _Rows()
+    def _key(self) -> Any:
+        cells = self.cells
+        rows = cells and (cells.shape, cells.period, cells.sure, cells.rows.shape, cells.rows.tobytes())
+        return rows, repr(self.fill), id(self.number)
 
 
-class _Apart(Walker[_Rows]):
+class _Examples(Walker[_Seen]):
     picks = True
 
-    def __init__(self, count: int):
-        self._count = count
+    def __init__(self, count: int, *, constants: bool):
+        """`constants`: whether branches and factors that are constants are followed, as in `reach`."""
+        self._count, self._constants = count, constants
 
-    def constant(self, value: Any = None) -> _Rows:
-        fill = fill_of(value)
-        return _Rows(alike=None, fill=fill) if fill is not None else _Rows()
+    def none(self, shape: tuple[int, ...], period: tuple[int, ...] | None = None) -> Cells:
+        """What is made of no example, each element in its own way, or as a period says."""
+        return Cells(shape, np.zeros((self._count, *[1] * len(shape)), bool), period or shape)
 
-    def picked(self, which: _Rows) -> int | None:
+    def input(self, like: Any) -> _Seen:
+        """Row i is example i."""
+        rows = np.eye(self._count, dtype=bool).reshape(self._count, -1, *[1] * (len(like.shape) - 1))
+        whole = jnp.issubdtype(like.dtype, jnp.integer)
+        number = Number(lambda: np.zeros(like.shape, like.dtype)) if whole else _UNKNOWN
+        return _Seen(Cells(tuple(like.shape), rows, (1, *like.shape[1:])), number=number)
+
+    def constant(self, value: Any = None) -> _Seen:
+        if value is None:
+            return _Seen()
+        fill, shape = fill_of(value) if self._constants else None, np.shape(value)
+        keys = jnp.issubdtype(jnp.result_type(value), jax.dtypes.extended)
+        known = not keys and math.prod(shape) <= _KNOWN and not isinstance(value, Tracer)
+        number = Number(lambda: np.asarray(value)) if known else _UNKNOWN
+        return _Seen(self.none(shape, None if fill is None else (1,) * len(shape)), fill, number)
+
+    def picked(self, which: _Seen) -> int | None:
         return None if which.fill is None else int(which.fill)
 
-    def join(self, a: _Rows, b: _Rows) -> _Rows:
+    def join(self, a: _Seen, b: _Seen) -> _Seen:
         if a == b:
             return a
-        if a.axis is None and b.axis is None and not a.unknown and not b.unknown:
-            known = [x.alike for x in (a, b) if x.alike is not None]
-            return _Rows(alike=known[0] & known[-1]) if known else _EVEN
-        for one, other in ((a, b), (b, a)):
-            if one.axis is not None and other.even(one.axis):
-                return one
-        return _UNKNOWN
+        like = max((each.cells.shape for each in (a, b) if each.cells is not None), key=len, default=None)
+        cells = None if like is None else joined([each.cells or self.none(like) for each in (a, b)], like)
+        number = a.number if a.number is b.number else _UNKNOWN
+        return _Seen(cells, a.fill if a.fill == b.fill else None, number, a.by or b.by)
 
-    def row(self, value: _Rows) -> _Rows:
-        return value.shifted(-1)
+    def driven(self, value: _Seen, goes_on: _Seen) -> _Seen:
+        """How many turns another value's examples take, is no path for sure."""
+        found = self.join(value, goes_on)
+        if not goes_on.of_examples or found.cells is None:
+            return found
+        return dataclasses.replace(found, cells=dataclasses.replace(found.cells, sure=False))
 
-    def stacked(self, value: _Rows) -> _Rows:
-        return value.shifted(1)
+    def row(self, value: _Seen) -> _Seen:
+        cells = value.cells and value.cells.spread([0], sure=False).without([0])
+        return dataclasses.replace(value, cells=cells, number=_UNKNOWN)
 
-    def equation(self, equation: Any, values: list[_Rows]) -> list[_Rows]:
-        if equation.primitive.name == "select_n" and values[0].fill is not None:
-            return [values[1 + int(values[0].fill)]]
-        fill = computed(equation, [value.fill for value in values])
-        if fill is not None:
-            return [_Rows(alike=None, fill=fill)]
-        made = [self._made(equation, values, out.aval.shape) for out in equation.outvars]
+    def stacked(self, value: _Seen, length: int) -> _Seen:
+        if value.cells is None:
+            return dataclasses.replace(value, number=_UNKNOWN)
+        shape = (length, *value.cells.shape)
+        cells = value.cells.placed(shape, range(1, len(shape)))
+        if value.fill is None:
+            cells = cells.spread([0])
+        return dataclasses.replace(value, cells=cells, number=_UNKNOWN)
+
+    def _through(self, equation: Any, values: list[_Seen]) -> list[_Seen]:
+        found = super()._through(equation, values)
+        if not any(value.of_examples for value in values):
+            # Also of loops and branches, whose numbers the walk has lost.
+            whole = Number(lambda: _values(equation, values))
+            return [
+                dataclasses.replace(each, number=_part(whole, place)) if each.number is _UNKNOWN else each
+                for place, each in enumerate(found)
+            ]
+        before = next((value.by for value in values if value.by), None)
         return [
-            _EVEN if m.axis is None and not m.unknown and not shape.aval.shape else m
-            for m, shape in zip(made, equation.outvars, strict=True)
+            dataclasses.replace(each, by=before or equation.primitive.name)
+            if each.by is None and each.cells is not None and _of_two(each.cells)
+            else each
+            for each in found
         ]
 
-    def _made(self, equation: Any, values: list[_Rows], made: tuple[int, ...]) -> _Rows:
-        if any(value.unknown for value in values):
-            return _UNKNOWN
-        rows = [(place, value.axis) for place, value in enumerate(values) if value.axis is not None]
-        shapes = [getattr(atom.aval, "shape", ()) for atom in equation.invars]
-        name = equation.primitive.name
-        if not rows:
-            return _Rows(alike=_alike(equation, values, shapes, made))
-        if name in _EACH:
-            (axis, *others) = {axis for _, axis in rows}
-            size = made[axis] if len(made) > axis else 0
-            fits = all(
-                value.axis is not None or not shape or shape[axis] == 1 or value.even(axis)
-                for value, shape in zip(values, shapes, strict=True)
-            )
-            full = all(shapes[place][axis] == size for place, axis in rows)
-            return _Rows(axis=axis) if not others and fits and full else _UNKNOWN
-        rule = RULES.get(name)
-        places = (
-            {rule(At(equation, place, axis, shapes, made, self._count)) for place, axis in rows}
-            if rule
-            else {None}
-        )
-        if name == "dot_general":
-            places = {_product(equation, values, shapes)}
-        elif name == "gather":
-            places = {_gathered(equation, values, shapes, made)}
-        elif name in ("concatenate", "pad", "dynamic_update_slice", "sort"):
-            # What stands beside the rows or in their place must be alike for all of them.
-            axis = rows[0][1]
-            if not all(
-                v.axis is not None or not s or v.even(axis) for v, s in zip(values, shapes, strict=True)
-            ):
-                return _UNKNOWN
-        (place, *more) = places
-        return _UNKNOWN if more or place is None else _Rows(axis=place)
+    def equation(self, equation: Any, values: list[_Seen]) -> list[_Seen]:
+        name, shapes = equation.primitive.name, [out.aval.shape for out in equation.outvars]
+        if name == "select_n" and values[0].fill is not None:
+            return [values[1 + int(values[0].fill)]]
+        fill = computed(equation, [value.fill for value in values]) if self._constants else None
+        if fill is not None:
+            return [_Seen(self.none(shapes[0], (1,) * len(shapes[0])), fill)]
+        if name == "iota":
+            along = equation.params["dimension"]
+            made = [self.none(shapes[0], tuple(n if a == along else 1 for a, n in enumerate(shapes[0])))]
+        elif not values:
+            made = [self.none(shape) for shape in shapes]
+        else:
+            made = self._ruled(equation, values, shapes)
+        whole = Number(lambda: _values(equation, values))
+        return [_Seen(cells, number=_part(whole, place)) for place, cells in enumerate(made)]
+
+    def _ruled(self, equation: Any, values: list[_Seen], shapes: list[tuple[int, ...]]) -> list[Cells]:
+        op = Operation(equation.params, shapes, [value.number for value in values])
+        given = [
+            value.cells or self.none(atom.aval.shape)
+            for atom, value in zip(equation.invars, values, strict=True)
+        ]
+        try:
+            found = RULES.get(equation.primitive.name, anything)(op, *given)
+        except TooMany:
+            found = anything(op, *given)
+        made = [each.shortened() for each in ([found] if isinstance(found, Cells) else found)]
+        return [each if each.rows.any() else self.none(each.shape, each.period) for each in made]
+
+    def _scan(self, params: Any, values: list[_Seen]) -> list[_Seen]:
+        found = super()._scan(params, values)
+        clear = all(each.cells is None or (each.cells.sure and not _of_two(each.cells)) for each in found)
+        return found if clear or not 0 < params["length"] <= _LONGEST else self._turns(params, values)
+
+    def _turns(self, params: Any, values: list[_Seen]) -> list[_Seen]:
+        """Turn by turn, where what holds for all turns says too little."""
+        (consts, carries), body = scan_sizes(params), params["jaxpr"]
+        fixed, carry, along = values[:consts], values[consts : consts + carries], values[consts + carries :]
+        turns: dict[int, list[_Seen]] = {}
+        for turn in sorted(range(params["length"]), reverse=params["reverse"]):
+            here = [_turn(each, turn) for each in along]
+            made = self.walk(body.jaxpr, [*fixed, *carry, *here], body.consts)
+            carry, turns[turn] = made[:carries], made[carries:]
+        results = []
+        for place, like in enumerate(body.out_avals[carries:]):
+            each = [turns[turn][place] for turn in sorted(turns)]
+            cells = stacked([one.cells or self.none(like.shape) for one in each]).shortened()
+            results.append(_Seen(cells, by=next((one.by for one in each if one.by), None)))
+        return [*carry, *results]
 
 
-def _alike(equation: Any, values: list[_Rows], shapes: list[Any], made: tuple[int, ...]) -> frozenset[int]:
-    """The axes along which a result that comes from no example is alike."""
-    name = equation.primitive.name
-    if name == "iota":
-        return frozenset(range(len(made))) - {equation.params["dimension"]}
-    if name in _EACH:
-        return frozenset(
-            axis
-            for axis in range(len(made))
-            if all(
-                v.even(axis) or not s or s[axis] == 1 != made[axis]
-                for v, s in zip(values, shapes, strict=True)
-            )
-        )
-    if name == "dot_general":
-        ends = [(place, axis) for place in (0, 1) for axis in range(len(shapes[place]))]
-        kept = (free(equation, place, axis, shapes) for place, axis in ends if values[place].even(axis))
-        return frozenset(axis for axis in kept if axis is not None)
-    if not values or name not in RULES:
-        return frozenset()
-    if name == "broadcast_in_dim":
-        kept = dict(zip(equation.params["broadcast_dimensions"], range(len(shapes[0])), strict=True))
-        return frozenset(
-            axis
-            for axis, length in enumerate(made)
-            if axis not in kept or shapes[0][kept[axis]] != length or values[0].even(kept[axis])
-        )
-    if len(values) > 1:
-        return frozenset()
-    found = (
-        RULES[name](At(equation, 0, a, shapes, made, shapes[0][a]))
-        for a in range(len(shapes[0]))
-        if values[0].even(a)
-    )
-    return frozenset(axis for axis in found if axis is not None)
+def _turn(value: _Seen, turn: int) -> _Seen:
+    cells = value.cells and value.cells.taken(0, np.array([turn])).without([0])
+    return dataclasses.replace(value, cells=cells, number=_part(value.number, turn))
 
 
-def _product(equation: Any, values: list[_Rows], shapes: list[Any]) -> int | None:
-    """The axis of the rows in a product: batch axes first, then the left side's, then the right's."""
-    contracted, batch = equation.params["dimension_numbers"]
-    found = set()
-    for place, value in enumerate(values):
-        if value.axis is None:
-            continue
-        axis, other = value.axis, values[1 - place]
-        if axis in contracted[place]:
-            return None
-        if axis in batch[place]:
-            number = list(batch[place]).index(axis)
-            beside = batch[1 - place][number]
-            if other.axis != beside and not other.even(beside):
-                return None
-            found.add(number)
-            continue
-        if other.axis is not None:
-            return None
-        found.add(free(equation, place, axis, shapes))
-    return found.pop() if len(found) == 1 else None
+def _of_two(cells: Cells) -> bool:
+    """Whether an element is made of two examples or more."""
+    return bool((cells.rows.sum(0) > 1).any())
 
 
-def _gathered(equation: Any, values: list[_Rows], shapes: list[Any], made: Any) -> int | None:
-    """Rows that each look up what is theirs, or one place of all rows."""
-    table, index = values
-    numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
-    counted = [axis for axis in range(len(made)) if axis not in numbers.offset_dims]
-    paired = dict(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
-    if index.axis is not None:
-        fits = table.axis is None or paired.get(table.axis) == index.axis
-        if table.axis is None and index.axis in paired.values():
-            fits = all(table.even(a) for a, b in paired.items() if b == index.axis)
-        return counted[index.axis] if fits and index.axis < len(counted) else None
-    axis = table.axis
-    assert axis is not None
-    if axis in paired:
-        return counted[paired[axis]] if index.even(paired[axis]) else None
-    if axis in numbers.collapsed_slice_dims or sizes[axis] != shapes[0][axis]:
+def _part(of: Number, place: int) -> Number:
+    """One of several arrays, or of the first axis of one."""
+    return Number(lambda: None if of.known is None else of.known[place])
+
+
+def _values(equation: Any, values: list[_Seen]) -> list[Any] | None:
+    """Numbers computed from such as are known; right where they are made of no example."""
+    numbers = [value.number.known for value in values]
+    large = any(math.prod(out.aval.shape) > _KNOWN for out in equation.outvars)
+    if large or any(each is None for each in numbers):
         return None
-    gone = (*numbers.collapsed_slice_dims, *numbers.operand_batching_dims)
-    kept = [a for a in range(len(shapes[0])) if a not in gone]
-    return int(numbers.offset_dims[kept.index(axis)])
+    primitive, several = equation.primitive, equation.primitive.multiple_results
+    try:
+        with jax.ensure_compile_time_eval():
+            found = primitive.bind(*map(jnp.asarray, numbers), **equation.params)
+            return [np.asarray(each) for each in (found if several else [found])]
+    except Exception:
+        # Keys and the like: no places in an array.
+        return None

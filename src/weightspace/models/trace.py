@@ -42,9 +42,13 @@ class Walker(abc.ABC, Generic[V]):
         """What one row of a stacked value is."""
         return value
 
-    def stacked(self, value: V) -> V:
+    def stacked(self, value: V, length: int) -> V:
         """What the rows of a loop's results are together."""
         return value
+
+    def driven(self, value: V, goes_on: V) -> V:
+        """What the carry of a loop is that goes on as long as another value says."""
+        return self.join(value, goes_on)
 
     def picked(self, which: V) -> int | None:
         """The branch that is taken whatever is marked, where that is known."""
@@ -73,8 +77,8 @@ class Walker(abc.ABC, Generic[V]):
         if enter is not None:
             return enter(equation.params, values)
         inner = _single_subcomputation(equation)
-        if inner is not None and len(inner.invars) == len(values):
-            return self.walk(inner, values)
+        if inner is not None:
+            return self.walk(inner[0], values, inner[1])
         return self.equation(equation, values)
 
     def _scan(self, params: Any, values: list[V]) -> list[V]:
@@ -87,7 +91,7 @@ class Walker(abc.ABC, Generic[V]):
         made = self.walk(body, [*outside, *carry, *rows])
         after = [self.join(a, b) for a, b in zip(carry, made[:carries], strict=True)]
         self.again(body, [*outside, *after, *rows], carry, made[:carries])
-        return [*after, *(self.stacked(value) for value in made[carries:])]
+        return [*after, *(self.stacked(value, params["length"]) for value in made[carries:])]
 
     def _while(self, params: Any, values: list[V]) -> list[V]:
         test, body = params["cond_jaxpr"].jaxpr, params["body_jaxpr"].jaxpr
@@ -99,7 +103,7 @@ class Walker(abc.ABC, Generic[V]):
 
         def once(carry: list[V]) -> list[V]:
             (goes_on,) = self.walk(test, [*values[:tests], *carry])
-            return [self.join(made, goes_on) for made in self.walk(body, [*outside, *carry])]
+            return [self.driven(made, goes_on) for made in self.walk(body, [*outside, *carry])]
 
         carry = self._settled(once, start)
         made = once(carry)
@@ -139,11 +143,23 @@ def scan_sizes(params: Any) -> tuple[int, int]:
     return len(constants), len(carry)
 
 
-def _single_subcomputation(equation: Any) -> Any | None:
-    """The jaxpr that a call-like equation runs once, or None for a plain operation."""
+def _single_subcomputation(equation: Any) -> tuple[Any, Sequence[Any]] | None:
+    """The jaxpr that a call-like equation runs once, with its constants, or None for a plain operation."""
     found = []
     for value in equation.params.values():
         inner = getattr(value, "jaxpr", value)
         if hasattr(inner, "eqns"):
-            found.append(inner)
-    return found[0] if len(found) == 1 else None
+            found.append((inner, getattr(value, "consts", ())))
+    if len(found) != 1 or not all(
+        _shapes(of) == _shapes(given)
+        for of, given in (
+            (found[0][0].invars, equation.invars),
+            (found[0][0].outvars, equation.outvars),
+        )
+    ):
+        return None  # `reduce` runs its jaxpr for each of many numbers
+    return found[0]
+
+
+def _shapes(atoms: Sequence[Any]) -> list[Any]:
+    return [getattr(atom.aval, "shape", None) for atom in atoms]

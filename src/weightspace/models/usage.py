@@ -155,7 +155,7 @@ class _Uses(Walker[_Value]):
 
         return dataclasses.replace(value, leaves=tuple((name, taken(axes)) for name, axes in value.leaves))
 
-    def stacked(self, value: _Value) -> _Value:
+    def stacked(self, value: _Value, length: int) -> _Value:
         return dataclasses.replace(
             value, alone=None, leaves=tuple((name, axes.moved(None)) for name, axes in value.leaves)
         )

@@ -12,7 +12,7 @@ few rows:
 The fifth (`depends_on_size`) is on batches as large as those of a run: each row's value must be the one that
 it has among a few. It finds what begins at some size, as the hardest 16 of a batch, or a factor of length.
 
-What no trial shows, for it takes a target or a size that was not tried, shows in the program (`paths`).
+What no trial shows, for it takes a target or a size that was not tried, shows in the program (`models.rows`).
 
 The number of rows differs from every other axis, so that nothing fits by chance. Values are compared to 1e-5
 of the largest: compiled code rounds by place.
@@ -28,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from weightspace.models.mixing import rows_apart, same, with_row
-from weightspace.recipes.paths import path_between
+from weightspace.models.rows import path_between
 
 Function = Callable[[Any, Any], Any]
 _GROUPS = 8

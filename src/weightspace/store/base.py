@@ -23,14 +23,12 @@ from weightspace.store import asked as asking
 from weightspace.store import provenance
 from weightspace.store.arrays import Tensors, copies, from_tensors, owner, write_arrays
 from weightspace.store.index import FOLDERS, Index, patiently
-from weightspace.store.rows import Record, RunRow, history_table, rows_table
+from weightspace.store.rows import Record, RunRow, history_table, of_row, readable, rows_table
 from weightspace.store.schema import (
     STAMP,
     TRACEBACK,
-    DamagedError,
     check_name,
     check_stamp,
-    read_parquet,
     stamp,
 )  # fmt: skip
 from weightspace.store.work import Work, unfinished
@@ -100,7 +98,7 @@ class Store:
         Raises:
           StoreError: If there is no record of it.
         """
-        return patiently(lambda: _of_row(self.record(digest), "spec") or "")
+        return patiently(lambda: of_row(self.record(digest), "spec") or "")
 
     def traceback(self, digest: str) -> str | None:
         """Where in the code a run or derived value failed; None where it did not.
@@ -108,7 +106,7 @@ class Store:
         Raises:
           StoreError: If there is no record of it.
         """
-        return patiently(lambda: _of_row(self.record(digest), TRACEBACK))
+        return patiently(lambda: of_row(self.record(digest), TRACEBACK))
 
     def record(self, digest: str) -> Record:
         """The record of a run or derived value.
@@ -179,7 +177,7 @@ class Store:
     def _free(self, name: str) -> str:
         """A name without readable rows; left-overs of an attempt that was cut short are overwritten."""
         stem, number = name, 1
-        while any(_readable(self.root / folder / f"{stem}.parquet") for folder in FOLDERS):
+        while any(readable(self.root / folder / f"{stem}.parquet") for folder in FOLDERS):
             number += 1
             stem = f"{name}-{number}"
         return stem
@@ -284,22 +282,9 @@ def _open_arrays(path: Path, _: tuple[int, int]) -> Tensors:
     return Tensors(path, "arrays")
 
 
-def _of_row(record: Record, column: str) -> str | None:
-    found = read_parquet(record.file, "runs", ["digest", column]).to_pydict()
-    return dict(zip(found["digest"], found.get(column, ()), strict=False)).get(record.digest)
-
-
 def _check_outputs(rows: Sequence[RunRow], arrays: Mapping[str, np.ndarray]) -> None:
     kept = set(map(owner, arrays))
     for row in rows:
         for key in row.outputs:
             if (row.digest, key) not in kept:
                 raise StoreError(f"run {row.digest} lists the output '{key}', but no array of it was given")
-
-
-def _readable(path: Path) -> bool:
-    try:
-        read_parquet(path, "runs", ["digest"])
-    except (FileNotFoundError, DamagedError):
-        return False
-    return True

@@ -11,7 +11,17 @@ import pyarrow as pa
 
 from weightspace.errors import StoreError, check_choice
 from weightspace.store.exact import Scalar, exact_number, needs_text, text_columns, text_field, texts
-from weightspace.store.schema import FINISHED, HISTORY, RUNS, STATUSES, TRACEBACK, check_metrics, digest_of
+from weightspace.store.schema import (
+    FINISHED,
+    HISTORY,
+    RUNS,
+    STATUSES,
+    TRACEBACK,
+    DamagedError,
+    check_metrics,
+    digest_of,
+    read_parquet,
+)
 
 NETWORK = "network"
 """The output that says what weights alone do not: how inputs are decoded, and the order of the leaves."""
@@ -240,3 +250,18 @@ def _typed(values: Any, dtype: Any) -> Any:
         return (values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values)).cast(dtype)
     except (TypeError, pa.ArrowException) as error:
         raise StoreError(f"digests of a history must be text and its steps whole numbers; {error}") from error
+
+
+def of_row(record: Record, column: str) -> str | None:
+    """A text of a record that is read where it is asked for."""
+    found = read_parquet(record.file, "runs", ["digest", column]).to_pydict()
+    return dict(zip(found["digest"], found.get(column, ()), strict=False)).get(record.digest)
+
+
+def readable(path: Path) -> bool:
+    """Whether rows of runs can be read from a file."""
+    try:
+        read_parquet(path, "runs", ["digest"])
+    except (FileNotFoundError, DamagedError):
+        return False
+    return True

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from weightspace import platform
+from weightspace.code import check_unchanged
 from weightspace.node import Node, Output, ancestors, fill, outputs_in
 from weightspace.run import Row, Run
 from weightspace.store.base import Store
@@ -121,7 +122,9 @@ def plan(question: Question, store: Store | None = None, lanes: int | None = Non
 def check_rows(rows: Iterable[Row]) -> dict[str, Request]:
     """All that rows need; raises what can be said against any run of it."""
     needed = missing(rows, lambda _: False)
+    seen: set[int] = set()
     for request in needed.values():
+        check_unchanged((request.node, request.probes), seen)
         if isinstance(request.node, Run):
             check_run(request)
     return needed

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from weightspace.code import check_unchanged
 from weightspace.node import Output, outputs_in
 from weightspace.precision import Precision
 from weightspace.run import Run
@@ -84,7 +85,12 @@ def _shape(leaf: Any) -> jax.ShapeDtypeStruct:
 
 
 def prepare(request: Request, arrays: Mapping[Output, Any]) -> Prepared:
-    """A run and its probes as arrays, and which probes are read together."""
+    """A run and its probes as arrays, and which probes are read together.
+
+    Raises:
+      InputError: If a user's code is another than when the run was named: where this runs, or by now.
+    """
+    check_unchanged((request.node, request.probes))
     run = request.node
     assert isinstance(run, Run)
     total, per_epoch = total_steps(run)

@@ -8,7 +8,6 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from weightspace.code import codes_in
 from weightspace.errors import InputError
 from weightspace.measure.evaluate import BATCH
 from weightspace.models.base import output_shape_of
@@ -195,8 +194,6 @@ def check_run(request: Request) -> None:
     """Raise what can be said against a run before anything is traced."""
     run = request.node
     assert isinstance(run, Run)
-    for code in codes_in(run):
-        code.check_unchanged()
     check_apart(run, request.probes, ())
     data, storage = run.task.data, run.precision.storage
     data.check_digits(run.precision.dtype)

@@ -6,7 +6,6 @@ want channels first moves the axis itself.
 """
 
 import contextlib
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -34,6 +33,7 @@ from weightspace.models.adapters.common import (
     taking,
 )
 from weightspace.models.adapters.equinox_parts import held_flags, parts
+from weightspace.models.adapters.equinox_skeleton import CONSTANTS, Skeleton, is_array, is_floating
 from weightspace.models.adapters.inspection import listening
 from weightspace.models.adapters.keys import keys_for
 from weightspace.models.adapters.modes import flags_of, in_training, told
@@ -44,7 +44,6 @@ from weightspace.spec import spec
 from weightspace.tree import Tree
 
 BATCH = "batch"
-STATE, CONSTANTS = "state", "constants"
 
 
 @spec
@@ -254,58 +253,20 @@ class _PartsRecorder(Recorder):
         return dict(parts(outputs, f"{path}/pytree")) if isinstance(module, eqx.nn.Shared) else {}
 
 
-@dataclasses.dataclass(frozen=True)
-class _Skeleton:
-    """A module without its arrays: leaves that are no arrays stand as they are, others as their shapes."""
-
-    leaves: tuple[Any, ...]
-    paths: tuple[str, ...]
-    structure: Any
-    state: tuple[Any, ...]
-    state_structure: Any
-
-    def take(self, leaves: list[Any]) -> Tree:
-        """The arrays of a module with this skeleton."""
-        triples = zip(self.paths, self.leaves, leaves, strict=True)
-        return tree.nested_dict({path: leaf for path, shape, leaf in triples if _is_array(shape)})
-
-    def named_state(self, leaves: list[Any]) -> State:
-        """The state as a dict."""
-        return {STATE: {str(number): leaf for number, leaf in enumerate(leaves)}} if leaves else {}
-
-    def fill(self, arrays: Tree, state: State) -> tuple[Any, Any]:
-        """The module and its state with these arrays."""
-        flat = tree.flat_dict(arrays)
-        absent = [p for p, s in zip(self.paths, self.leaves, strict=True) if _is_array(s) and p not in flat]
-        if absent:
-            raise InputError(f"the weights of the model have no '{absent[0]}'; they have {', '.join(flat)}")
-        filled = [flat[p] if _is_array(s) else s for p, s in zip(self.paths, self.leaves, strict=True)]
-        own = [state[STATE][str(number)] for number in range(len(self.state))]
-        return jax.tree.unflatten(self.structure, filled), jax.tree.unflatten(self.state_structure, own)
-
-
-def _is_array(leaf: Any) -> bool:
-    return isinstance(leaf, jax.ShapeDtypeStruct)
-
-
-def _is_floating(leaf: Any) -> bool:
-    return jnp.issubdtype(leaf.dtype, jnp.inexact)
-
-
 @functools.lru_cache(maxsize=256)
-def _skeleton(model: FromEquinox) -> _Skeleton:
+def _skeleton(model: FromEquinox) -> Skeleton:
     key = jax.eval_shape(lambda: jax.random.key(0, impl="threefry2x32"))
     with library_rules():
         module, state = eqx.filter_eval_shape(functools.partial(_build, model.code), key)
     leaves = jax.tree_util.tree_leaves_with_path(module)
-    skeleton = _Skeleton(
+    skeleton = Skeleton(
         tuple(leaf for _, leaf in leaves),
         tree.check_distinct([tree.path_string(path) for path, _ in leaves]),
         jax.tree.structure(module),
         tuple(jax.tree.leaves(state)),
         jax.tree.structure(state),
     )
-    floating = [leaf for leaf in skeleton.leaves if _is_array(leaf) and _is_floating(leaf)]
+    floating = [leaf for leaf in skeleton.leaves if is_array(leaf) and is_floating(leaf)]
     if not floating:
         raise InputError(f"{model.name} has no weights: no floating arrays")
     call: Any = type(module).__call__

@@ -34,6 +34,14 @@ from weightspace.models.adapters.common import (
 )
 from weightspace.models.adapters.inspection import complain, listening
 from weightspace.models.adapters.keys import keys_for, keys_of
+from weightspace.models.adapters.linen_collections import (
+    JOINT,
+    PASSING,
+    joined,
+    numbered,
+    outputs_of_calls,
+    renamed,
+)
 from weightspace.models.adapters.modes import flags_of, in_training, is_yes_or_no, told
 from weightspace.models.adapters.record import LOCK, complain_of_flags, fields_of
 from weightspace.models.adapters.trial import consulted
@@ -42,11 +50,6 @@ from weightspace.models.base import State, Weights
 from weightspace.spec import spec
 from weightspace.streams import named
 from weightspace.tree import Tree
-
-PASSING = "intermediates"
-"""The collection of activations: made by a call, not carried on."""
-JOINT = ":"
-"""In the place of `/` within a key, as layers that wrap others make them: `/` sets keys apart here."""
 
 
 @spec
@@ -73,11 +76,11 @@ class FromLinen(UserModel):
         with _sowing():
             variables = self._made(key, x, train=False)
             if _grows(self, tuple(x.shape), str(x.dtype)):
-                variables = _joined(variables, self._made(key, x, train=True))
+                variables = joined(variables, self._made(key, x, train=True))
         if not jax.tree.leaves(variables.get("params", {})):
             raise InputError(f"{self.name} has no weights: its collection 'params' is empty")
         named_arrays = {
-            name: _renamed(part, "/", JOINT) for name, part in variables.items() if name != PASSING
+            name: renamed(part, "/", JOINT) for name, part in variables.items() if name != PASSING
         }
         return named_arrays.pop("params"), named_arrays
 
@@ -96,13 +99,13 @@ class FromLinen(UserModel):
         rngs = {"params": named(key, "params"), "dropout": named(key, "dropout")}
         with library_rules(), _watched(train=train):
             outputs, after = module.apply(
-                _renamed({"params": arrays, **state}, JOINT, "/"),
+                renamed({"params": arrays, **state}, JOINT, "/"),
                 x,
                 rngs=rngs,
                 mutable=list(state),
                 **_offered(module, key, train=train),
             )
-        after = {name: _renamed(after[name], "/", JOINT) if name in after else state[name] for name in state}
+        after = {name: renamed(after[name], "/", JOINT) if name in after else state[name] for name in state}
         return checked_outputs(outputs, x, self.name), after
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
@@ -118,14 +121,14 @@ class FromLinen(UserModel):
 
         with library_rules(), nn.intercept_methods(note):
             _, captured = module.apply(
-                _renamed({"params": arrays, **state}, JOINT, "/"),
+                renamed({"params": arrays, **state}, JOINT, "/"),
                 x,
                 capture_intermediates=True,
                 mutable=[*state, PASSING],
                 **_offered(module, jax.random.key(0, impl="threefry2x32"), train=False),
             )
-        values = _outputs_of_calls(captured[PASSING])
-        return {path: values[path] for path in _numbered(order) if path in values}
+        values = outputs_of_calls(captured[PASSING])
+        return {path: values[path] for path in numbered(order) if path in values}
 
     def convention(self, path: str, shape: tuple[int, ...]) -> Convention:
         """Flax's names: outputs come last."""
@@ -186,13 +189,6 @@ def _grows(model: FromLinen, shape: tuple[int, ...], dtype: str) -> bool:
     )
     test, train = found
     return bool(train - test)
-
-
-def _joined(made: Any, more: Any) -> Any:
-    """Nested dicts, with what only the second has."""
-    if not isinstance(made, Mapping) or not isinstance(more, Mapping):
-        return made
-    return {**more, **{key: _joined(part, more.get(key)) for key, part in made.items()}}
 
 
 def _constant(module: nn.Module) -> Callable[[], nn.Module]:
@@ -286,34 +282,3 @@ def _sowing() -> Iterator[None]:
             yield
         finally:
             nn.Module.sow = original
-
-
-def _renamed(variables: Any, old: str, new: str) -> Any:
-    """The same variables, with one letter replaced by another in their keys."""
-    if not isinstance(variables, Mapping):
-        return variables
-    taken = [key for key in variables if new in key and old == "/"]
-    if taken:
-        raise InputError(f"a layer or array is called '{taken[0]}'; choose a name without '{new}'")
-    return {key.replace(old, new): _renamed(part, old, new) for key, part in variables.items()}
-
-
-def _outputs_of_calls(captured: Any) -> dict[str, Array]:
-    """`{path: output}`; the outputs of later calls of a module are `path#2` and so on."""
-    found = {}
-    for name, value in tree.flat_dict(captured).items():
-        path, call, number = f"/{name}".partition("/__call__/")
-        if call and isinstance(value, jax.Array):
-            own, number = path.removeprefix("/"), int(number.partition("/")[0])
-            found.setdefault(own if number == 0 else f"{own}#{number + 1}", value)
-    return found
-
-
-def _numbered(paths: list[str]) -> list[str]:
-    """The same names, later ones of equal name as `path#2`."""
-    seen: dict[str, int] = {}
-    numbered = []
-    for path in paths:
-        seen[path] = seen.get(path, 0) + 1
-        numbered.append(path if seen[path] == 1 else f"{path}#{seen[path]}")
-    return numbered

@@ -1,0 +1,118 @@
+"""What is read off a program, against numbers: what is proved to be apart is, and a path is one."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from weightspace.models.rows import apart, path_between
+
+ROWS = 5
+X = np.random.default_rng(0).normal(size=(ROWS, 4)).astype(np.float32)
+
+
+def along(axis, x):
+    """Numbers along an axis."""
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    return jnp.arange(x.shape[axis], dtype=x.dtype).reshape(shape)
+
+
+def looped(x, axis):
+    rows = jnp.moveaxis(x, axis, 0)
+    return jax.lax.scan(lambda c, row: (c + row, c * 0.5), jnp.zeros_like(rows[0]), rows)[1]
+
+
+STEPS = {
+    "flip": jnp.flip,
+    "roll": lambda x, a: jnp.roll(x, 1, a),
+    "cumsum": jnp.cumsum,
+    "centre": lambda x, a: x - x.mean(a, keepdims=True),
+    "number": lambda x, a: x * along(a, x),
+    "twice": lambda x, a: jnp.concatenate([x, 2 * x], a),
+    "turned": lambda x, a: x.take(jnp.arange(x.shape[a])[::-1], a),
+    "ranked": lambda x, a: jnp.take_along_axis(x, jnp.argsort(x, a), a),
+    "written": lambda x, a: jnp.moveaxis(jnp.moveaxis(x, a, 0).at[0].set(1.0), 0, a),
+    "added": lambda x, a: jnp.zeros_like(x).at[(slice(None),) * a + (jnp.arange(x.shape[a]),)].add(x),
+    "part": lambda x, a: jax.lax.slice_in_dim(x, 0, max(1, x.shape[a] // 2), axis=a),
+    "padded": lambda x, a: jnp.pad(x, [(0, int(b == a)) for b in range(x.ndim)]),
+    "summed": lambda x, a: x.sum(a) if x.ndim > 1 else x,
+    "loop": looped,
+    "stacked": lambda x, a: jnp.stack([x, x * x], a),
+    "turn": lambda x, a: jnp.moveaxis(x, a, -1),
+    "merge": lambda x, a: x.reshape(*x.shape[: max(a - 1, 0)], -1, *x.shape[a + 1 :]),
+    "split": lambda x, a: x.reshape(*x.shape[:a], -1, 2, *x.shape[a + 1 :]) if x.shape[a] % 2 == 0 else x,
+    "square": lambda x, _: jnp.where(x > 0, x, 0) ** 2,
+    "product": lambda x, _: x @ jnp.linspace(-1, 1, x.shape[-1] ** 2).reshape(x.shape[-1], -1),
+    "reduced": lambda x, a: x + jax.lax.reduce(x, 0.0, lambda p, q: p + q * 1.0, (a,)).mean(),
+}  # fmt: skip
+
+
+def chained(steps, x):
+    for name, axis in steps:
+        if x.size < 500:
+            x = STEPS[name](x, axis % x.ndim)
+    return x.reshape(ROWS, -1) if x.size % ROWS == 0 else x
+
+
+def as_is(one, other):
+    return np.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(st.lists(st.tuples(st.sampled_from(sorted(STEPS)), st.integers(0, 3)), min_size=1, max_size=6))
+def test_what_is_proved_holds_and_what_mixes_is_no_more_than_said(steps):
+    function = functools.partial(chained, steps)
+    values = jax.eval_shape(function, X)
+    if values.shape[:1] != (ROWS,):
+        return
+    proved = apart(jax.make_jaxpr(function)(X), [True])
+    path = path_between(lambda o, y: function(o).reshape(ROWS, -1).sum(1) + y, X, X[:, 0])
+    assert not (proved and path)
+    if not proved:
+        return
+    order = np.roll(np.arange(ROWS), 2)
+    changed = X.copy()
+    changed[1] = -3 * X[1] - 1
+    plain, turned, other = (np.asarray(function(jnp.asarray(x))) for x in (X, X[order], changed))
+    assert as_is(turned, plain[order])
+    assert as_is(np.delete(other, 1, 0), np.delete(plain, 1, 0))
+
+
+ITS_OWN_REDUCTION = {
+    "reduce": lambda x: x + jax.lax.reduce(x, 0.0, lambda a, b: a + b * b, (0,))[None],
+    "window": lambda x: jax.lax.reduce_window(x, 0.0, lambda a, b: a + b * b, (3, 1), (1, 1), "SAME"),
+}
+
+
+@pytest.mark.parametrize("function", ITS_OWN_REDUCTION.values(), ids=ITS_OWN_REDUCTION)
+def test_a_reduction_by_a_function_is_not_taken_for_a_call_of_it(function):
+    assert not apart(jax.make_jaxpr(function)(X), [True])
+
+
+def test_many_turns_over_other_axes_are_followed_at_once():
+    def recurrent(x):
+        return jax.lax.scan(lambda h, column: (jnp.tanh(h + column), h), jnp.zeros(ROWS), x.T)[0]
+
+    wide = jnp.zeros((ROWS, 1_000))
+    assert apart(jax.make_jaxpr(recurrent)(wide), [True])
+    assert path_between(lambda o, y: recurrent(o) + y, wide, wide[:, 0]) is None
+    # Over the examples themselves, too many for turn by turn: nothing is said for sure.
+    tall = wide.T
+    assert not apart(jax.make_jaxpr(lambda x: jax.lax.map(lambda row: row * 2, x))(tall), [True])
+    assert path_between(lambda o, y: jax.lax.map(jnp.sum, o) + y, tall, tall[:, 0]) is None
+
+
+def test_what_is_too_large_to_be_followed_gives_no_verdict():
+    def merged(x):
+        return (x.reshape(-1)[::-1])[::-1].reshape(x.shape)
+
+    large = jax.ShapeDtypeStruct((ROWS, 1 << 18), jnp.float32)
+    assert not apart(jax.make_jaxpr(merged)(large), [True])
+    y = jax.ShapeDtypeStruct((ROWS,), jnp.float32)
+    assert path_between(lambda o, y: merged(o).sum(1) + y, large, y) is None
+    assert path_between(lambda o, y: merged(o)[:, 0] + y - y.sum(), large, y) is None
