@@ -282,7 +282,7 @@ def test_a_damaged_marker(run, trained, tmp_path):
     [
         ("--dims -3", r"dimension d is -3, but must lie in \[1"),
         ("--dims", "no dimension d to sweep"),
-        ("--optimiser", "asks for no runs; give each list"),
+        ("--optimiser", "no optimiser to sweep; give at least one"),
         ("--lanes 0", "lanes is 0"),
         ("--lanes -2", "lanes is -2"),
         ("--format pgn", "unknown figure format 'pgn'; did you mean 'png'"),
@@ -322,7 +322,7 @@ def test_wrong_values_are_refused_before_anything_is_done(run, trained, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"), [("--lanes -2", "lanes is -2"), ("--optimiser", "asks for no runs")]
+    ("arguments", "message"), [("--lanes -2", "lanes is -2"), ("--optimiser", "no optimiser to sweep")]
 )
 def test_wrong_values_of_a_dry_run(run, tmp_path, arguments, message):
     run(RANDOM, tmp_path / "out", "--dry-run", *arguments.split()).check_refused(message)
