@@ -331,7 +331,7 @@ class TestColumns:
         assert bad["test_accuracy"].notna().tolist() == [True, False, False, False, False]
 
     @pytest.mark.parametrize(
-        ("scale", "lr", "step"), [(jnp.inf, 0.1, 0), (jnp.nan, 0.1, 0), (3e38, 0.1, 0), (1.0, 1e36, 1)]
+        ("scale", "lr", "step"), [(jnp.inf, 0.1, 0), (jnp.nan, 0.1, 0), (3e38, 0.1, 0), (3.0, 1e37, 1)]
     )
     def test_of_a_network_without_a_loss_has_no_accuracy_either(self, tmp_path, scale, lr, step):
         def init(key, x):

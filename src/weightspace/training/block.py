@@ -268,12 +268,6 @@ def _advance(
         one = _lanes(key, lambda own, f, c: program.step(rebuild(own), feed, f, c, t))
         return one(stacked, frame, carry), t + 1
 
-    def happen(event: int, carry: Any, t: Any) -> tuple[dict[str, Any], Any]:
-        edit = event - len(key.groups)
-        act, number = (program.read, event) if edit < 0 else (program.edit, edit)
-        one = _lanes(key, lambda own, f, c: act(rebuild(own), feed, f, c, t, number))
-        return one(stacked, frame, carry)
-
     def marks(carry: Any, t: Any) -> tuple[Any, Any]:
         one = _lanes(key, lambda own, f, c: program.check(rebuild(own), f, c, t))
         checked = one(stacked, frame, carry)
@@ -289,10 +283,12 @@ def _advance(
         records: list[dict[str, Any]] = [{}] * key.events
         groups = len(key.groups)
         for event in (*range(groups, key.events), *range(groups)):
-            blank = jax.eval_shape(functools.partial(happen, event), carry, t)[0]
+            # Traced once: what its shapes are and what it does come from one program within this one.
+            happen = jax.jit(functools.partial(_happen, key, event))
+            blank = jax.eval_shape(happen, runs, feed, frame, carry, t)[0]
             records[event], carry = jax.lax.cond(
                 flag[event],
-                functools.partial(happen, event),
+                lambda c, t, happen=happen: happen(runs, feed, frame, c, t),
                 lambda c, _, blank=blank: (
                     {name: jnp.full(s.shape, jnp.nan, s.dtype) for name, s in blank.items()},
                     c,
@@ -304,6 +300,17 @@ def _advance(
 
     (carry, _), records = jax.lax.scan(stretch, (carry, t), (steps, flags))
     return _leave(key, carry), _leave(key, records, axis=1)
+
+
+def _happen(
+    key: BlockKey, event: int, runs: Any, feed: Feed, frame: Any, carry: Any, t: Any
+) -> tuple[dict[str, Any], Any]:
+    """What one group of probes reads, or one edit records, and the carries after it; lanes are entered."""
+    program, rebuild = _program(key, runs)
+    edit = event - len(key.groups)
+    act, number = (program.read, event) if edit < 0 else (program.edit, edit)
+    one = _lanes(key, lambda own, f, c: act(rebuild(own), feed, f, c, t, number))
+    return one(_enter(key, runs[0]), frame, carry)
 
 
 def _finish(key: BlockKey, runs: Any, feed: Feed, frame: Any, carry: Any, t: Any) -> Any:
