@@ -6,18 +6,17 @@ A new experiment needs no row here; small networks keep it quick, in `SMALL`.
 import numpy as np
 import pytest
 
+from tests.experiments.small import COMPLEXITY
 from weightspace.experiments import experiment_class, names
-from weightspace.experiments.answered import answered
 from weightspace.experiments.settings import made
-from weightspace.store.base import Store
 from weightspace.store.schema import ERROR, LEADING
-from weightspace.sweeps import sweep
 from weightspace.tables.vocabulary import VOCABULARY
 
 DECLARED = [name for name in names() if experiment_class(name).declared]
 SMALL = {
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
+    **COMPLEXITY,
 }
 
 
@@ -32,34 +31,30 @@ def test_presets_build_and_ask(name):
 
 
 @pytest.fixture(scope="module", params=DECLARED)
-def smoke(request, tmp_path_factory):
-    cls, out = experiment_class(request.param), tmp_path_factory.mktemp("smoke")
-    experiment = made(cls, cls.presets["smoke"] | SMALL.get(request.param, {}))
-    sweep(experiment, out)
-    (part,) = answered(Store(out))
-    return experiment, part
+def smoke(request, smoke_of):
+    return smoke_of(request.param, SMALL.get(request.param, {}))
 
 
 def test_every_stored_column_and_label_is_in_the_vocabulary(smoke):
-    experiment, part = smoke
-    words = VOCABULARY.with_words(experiment.words)
-    columns = {*part.table, *part.measured, *part.history} - {*LEADING, ERROR}
+    words = VOCABULARY.with_words(smoke.experiment.words)
+    columns = {*smoke.table, *smoke.measured, *smoke.history} - {*LEADING, ERROR}
     assert [name for name in sorted(columns) if not words.knows(name)] == []
 
 
 def test_it_is_restored_as_it_was_asked(smoke):
-    experiment, part = smoke
-    assert part.experiment == experiment
+    cls = experiment_class(smoke.name)
+    assert smoke.experiment == made(cls, cls.presets["smoke"] | SMALL.get(smoke.name, {}))
 
 
 def test_answers_and_figures_have_numbers(smoke):
-    _, part = smoke
-    assert set(part.table["status"]) == {"ok"}
-    assert np.isfinite(part.summary["test_accuracy"]).all()
-    assert all(len(frame) for frame in part.analyses.values())
-    assert all(part.answer(name) is not None for name in part.names)
-    assert part.panels
-    for panel in part.panels:
+    assert set(smoke.table["status"]) == {"ok"}
+    first = next(name for name in smoke.experiment.metrics if name in smoke.summary)
+    assert np.isfinite(smoke.summary[first]).all()
+    assert all(len(frame) for frame in smoke.analyses.values())
+    assert all(smoke.answer(name) is not None for name in smoke.names)
+    assert smoke.panels
+    assert len({panel.name for panel in smoke.panels}) == len(smoke.panels)
+    for panel in smoke.panels:
         assert len(panel.data)
         assert panel.caption.endswith(".")
         assert panel.svg.startswith(b"<?xml")

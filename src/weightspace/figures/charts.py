@@ -4,10 +4,10 @@ import dataclasses
 from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
-from weightspace.figures.marks import Intervals, Plane, Scatter
+from weightspace.figures.marks import Intervals, Maps, Scatter
 
 __all__ = [
-    "Curve", "Dots", "Heat", "Intervals", "Matrix", "Plane", "Scatter", "Threshold", "Violins",
+    "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Scatter", "Threshold", "Violins",
 ]  # fmt: skip
 
 

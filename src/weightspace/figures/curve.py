@@ -88,7 +88,8 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     low, high = many["min"], many["max"]
     if chart.spread == "sd":
         low, high = many["value"] - many["sd"], many["value"] + many["sd"]
-    if "smooth" in means and means["smooth"].notna().any():
+    smooth = "smooth" in means and means["smooth"].notna().any()
+    if smooth:
         axes.plot(means[chart.x], means["value"], color=arm.colour, alpha=0.25, linewidth=0.6)
         means = means.assign(value=means["smooth"])
     else:

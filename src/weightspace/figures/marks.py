@@ -59,7 +59,7 @@ class Scatter(Chart):
 
 
 @dataclasses.dataclass(frozen=True)
-class Plane(Chart):
+class Maps(Chart):
     """Maps of a plane side by side, with points on them; a figure for each set of labels.
 
     Takes lines of cells, in a regular grid of `z1` and `z2` (upwards), row by row. Lines that no map has a
@@ -75,9 +75,9 @@ class Plane(Chart):
       caption: What is seen, with `{arm}`, `{seed}` and `{maps}`.
     """
 
-    draws: ClassVar[str] = "plane"
+    draws: ClassVar[str] = "maps"
     arms: tuple[str, ...]
     maps: tuple[tuple[str, str, str, str], ...]
-    name: str = "plane"
+    name: str = "maps"
     title: str = ""
     caption: str = ""

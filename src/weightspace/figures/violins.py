@@ -14,6 +14,9 @@ from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Violins
 from weightspace.figures.panel import Panel
 
+_ABREAST = 40
+"""Letters of names that fit side by side below a pane."""
+
 
 def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, a pane for each metric that has values."""
@@ -56,7 +59,7 @@ def _draw(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: b
         dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.6}
         axes.plot(np.full(len(each), place), each, color=style.MUTED, **dots)
     axes.set_xticks(range(len(arms)), [arm.name for arm in arms])
-    if len(arms) > 4:
+    if len(arms) > 4 or sum(len(arm.name) for arm in arms) > _ABREAST:
         axes.tick_params(axis="x", rotation=30)
     axes.grid(visible=False, axis="x")
     if logarithmic:

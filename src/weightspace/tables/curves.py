@@ -109,7 +109,7 @@ def _readings(each: Frame, labels: list[str], metric: str, *, runs: bool) -> lis
     return [both.sort_values("place", kind="stable")]
 
 
-def _point(common: dict[str, Any], rows: Frame, metric: str) -> list[dict[str, Any]]:
+def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = True) -> list[dict[str, Any]]:
     """The mean of the rows that have a value, and each of them."""
     values = rows[rows[metric].notna()]
     if not len(values):
@@ -118,10 +118,8 @@ def _point(common: dict[str, Any], rows: Frame, metric: str) -> list[dict[str, A
     spread = {"sd": each.std() if len(each) > 1 else np.nan, "min": each.min(), "max": each.max()}
     found = [common | {"statistic": "mean", "value": each.mean()} | spread | {"n": len(each)}]
     seeds = values["seed"] if "seed" in values else [None] * len(values)
-    return found + [
-        common | {"statistic": "run", "seed": seed, "value": value}
-        for seed, value in zip(seeds, values[metric], strict=True)
-    ]
+    pairs = zip(seeds, values[metric], strict=True) if runs else ()
+    return found + [common | {"statistic": "run", "seed": seed, "value": value} for seed, value in pairs]
 
 
 def _frame(lines: list[dict[str, Any]] | Frame, labels: Sequence[str]) -> Frame:

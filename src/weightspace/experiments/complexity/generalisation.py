@@ -18,8 +18,8 @@ class ComplexityGeneralisation(
     name="complexity.generalisation",
     question="Which measure of complexity predicts how well a network generalises?",
     paper=dataclasses.replace(LOUKAS_2021, figure="beyond the paper: all measures on one grid of runs"),
-    reading="Spearman's ρ of each measure with the test loss over all runs, with 90 % intervals from redrawing "
-    "whole settings. At matched loss only runs that reach the level count.",
+    reading="Spearman's ρ of each measure with the test loss over all runs, with 90 % intervals from "
+    "redrawing whole settings. At matched loss only runs that reach the level count.",
     presets={
         "smoke": {"frequencies": (0.25, 1.0), "examples": (50,), "lr": (0.001, 0.002), "seeds": ("2",),
                   "epochs": 100.0, "matched_loss": 0.1},
@@ -49,11 +49,11 @@ class ComplexityGeneralisation(
         """ρ of each measure with the test loss, at matched epoch and at matched loss."""
         moments = (("epoch", Moment()), ("loss", Moment("reached", self.matched_loss)))
         chart = Intervals(
-            "measure", "spearman", "matched", (("epoch", "at the last epoch"), ("loss", "at matched training loss")),
-            name="correlations", title="Measures against the test loss", x="Spearman's ρ with the test loss",
-            limits=(-1.05, 1.05),
-            caption="Rank correlation of each measure with the test loss at the same moment: at the last epoch "
-            f"({{epoch}}) and where the training loss first falls to {self.matched_loss:g} ({{loss}} of "
-            "{n_asked}). Bars are 90 % intervals from redrawing whole settings.",
+            "measure", "spearman", "matched",
+            (("epoch", "at the last epoch"), ("loss", "at matched training loss")), name="correlations",
+            title="Measures against the test loss", x="Spearman's ρ with the test loss", limits=(-1.05, 1.05),
+            caption="Rank correlation of each measure with the test loss at the same moment: at the last "
+            f"epoch ({{epoch}}) and where the training loss first falls to {self.matched_loss:g} ({{loss}} "
+            "of {n_asked}). Bars are 90 % intervals from redrawing whole settings.",
         )  # fmt: skip
         return (Answer("correlations", AgainstTestLoss(moments, BY), chart),)

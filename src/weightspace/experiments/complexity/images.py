@@ -18,7 +18,8 @@ class ComplexityCorruption(
     presets={
         "smoke": {"data": "digits:classes=3,8", "model": ("mlp:widths=32",), "corruptions": (0.0, 0.6),
                   "seeds": ("2",), "epochs": 10.0, "examples": 200},
-        "quick": {"model": ("identity_cnn:channels=24,96",), "examples": 1000, "epochs": 30.0, "seeds": ("5",)},
+        "quick": {"model": ("identity_cnn:channels=24,96",), "examples": 1000, "epochs": 30.0,
+                  "seeds": ("5",)},
         "paper": {"seeds": ("8",)},
     },
     minutes={"quick": "28 on 2 shared cores", "paper": "a GPU's work"},
@@ -48,12 +49,15 @@ class ComplexityCorruption(
 class ComplexityArchitectures(
     Experiment,
     name="complexity.architectures",
-    paper=dataclasses.replace(LOUKAS_2021, figure="supplement: MNIST 3 and 6, fully connected and convolutional"),
+    paper=dataclasses.replace(
+        LOUKAS_2021, figure="supplement: MNIST 3 and 6, fully connected and convolutional"
+    ),
     reading=READING,
     presets={
         "smoke": {"data": "digits:classes=3,6,train_each=50,test_each=30",
                   "model": ("mlp:widths=16", "mlp:widths=64"), "seeds": ("2",), "epochs": 5.0},
-        "quick": {"model": ("mlp:widths=512", "identity_cnn:channels=24,96"), "seeds": ("3",), "epochs": 30.0},
+        "quick": {"model": ("mlp:widths=512", "identity_cnn:channels=24,96"), "seeds": ("3",),
+                  "epochs": 30.0},
         "paper": {"seeds": ("8",)},
     },
     minutes={"quick": "1.2 on 2 shared cores"},

@@ -132,7 +132,7 @@ class Paths(Repeats):
             for (of_network, name), batch, lr in itertools.product(kinds, self.batch_size, self.lr):
                 own = of_network | ({"batch": batch} if len(self.batch_size) > 1 else {})
                 own |= {"rate": lr} if len(self.lr) > 1 else {}
-                own |= {"model": "several" if len(self.model) > 1 else self.model[0]}
+                own |= {"model": "several" if len(self.model) > 1 else next(iter(self.model))}
                 for seeds in self.each_seed(**self.streams()):
                     yield labels | own, self._run(data, name, batch, lr, seeds)
 

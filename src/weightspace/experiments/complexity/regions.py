@@ -11,11 +11,11 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.complexity.paths import BY, LOUKAS_2021, WINDOWS, Cosines
 from weightspace.experiments.settings import number
-from weightspace.figures.charts import Plane, Scatter
+from weightspace.figures.charts import Maps, Scatter
 from weightspace.run import Row
 from weightspace.tables.base import On
 from weightspace.tables.parts import Parts
-from weightspace.tables.planes import Bounds, Planes
+from weightspace.tables.regions import RegionBounds, RegionMaps
 
 MAPS = (
     ("output", "signed", "network output", "the network's output"),
@@ -73,12 +73,15 @@ class ComplexityRegions(
 
     def answered_by(self) -> tuple[Answer, ...]:
         """The plane of the first seed of each setting; the bound against the truth in all."""
-        maps = Plane(BY, MAPS, name="regions", title="Linear regions", caption="The plane of the data, "
+        maps = Maps(BY, MAPS, name="regions", title="Linear regions", caption="The plane of the data, "
                      "{arm}, seed {seed}: {maps}. Dots are training points.")  # fmt: skip
         against = Scatter(
-            "lipschitz", "bound", BY, name="bound", title="Bound against truth", axes=("λ of the region",
-            "bound of Theorem 2"), caption="The bound of Theorem 2 against the true local Lipschitz constant, in "
-            "the {count} regions without training points where it is feasible, of {runs} trained networks. On "
-            "the line they would be equal.",
+            "lipschitz", "bound", BY, name="bound", title="Bound against truth",
+            axes=("λ of the region", "bound of Theorem 2"),
+            caption="The bound of Theorem 2 against the true local Lipschitz constant, in the {count} "
+            "regions without training points where it is feasible, of {runs} trained networks. On the line "
+            "they would be equal.",
         )  # fmt: skip
-        return Answer("planes", Planes(BY), maps, shown=0), Answer("bounds", Bounds(BY), against, shown=0)
+        return Answer("planes", RegionMaps(BY), maps, shown=0), Answer(
+            "bounds", RegionBounds(BY), against, shown=0
+        )

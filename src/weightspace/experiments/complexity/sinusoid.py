@@ -33,12 +33,12 @@ class ComplexitySinusoid(
         """Every number of examples, frequency, network, batch, rate and seed."""
         yield from self.training.rows()
 
-    def columns_by(self) -> Table:
+    def measured_by(self) -> Table:
         """Means over the last ten readings, and the epoch in which the training loss falls to 0.01."""
         counts, batches = self.training.examples, self.training.batch_size
         if len(counts) > 1 or len(batches) > 1:
             return WINDOWS
-        return On(WINDOWS, FirstReached("epochs_to_level", 0.01, unit=-(-counts[0] // batches[0])))
+        return On(WINDOWS, FirstReached("epochs_to_level", 0.01, unit=-(-max(counts) // max(batches))))
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Orderings, measures at one loss, curves and violins."""

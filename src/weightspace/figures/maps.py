@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 from weightspace.figures import style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.chart import Notes
-from weightspace.figures.marks import Plane
+from weightspace.figures.marks import Maps
 from weightspace.figures.panel import Panel
 
 _COLOURS = {"signed": "RdBu_r", "numbers": "tab20", "positive": "viridis", "plain": "viridis"}
 _ON = ["z1", "z2"]
 
 
-def draw(chart: Plane, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
+def draw(chart: Maps, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """A figure for each set of labels."""
     arms = arms_of(frame, chart.arms, notes.words)
     return [_figure(chart, arm.of(frame), arm) for arm in arms]
 
 
-def _figure(chart: Plane, frame: pd.DataFrame, arm: Arm) -> Panel:
+def _figure(chart: Maps, frame: pd.DataFrame, arm: Arm) -> Panel:
     columns = [column for column, *_ in chart.maps]
     there = frame[columns].notna().any(axis=1)
     cells, points = frame.loc[there, [*_ON, *columns]], frame.loc[~there, _ON]

@@ -4,6 +4,7 @@ Made of rows whose columns `run_slice` and `run_empty` name the values that hold
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,20 @@ from weightspace.tables.curves import labels_in
 _BOUNDED = ("bound", "lipschitz", "atoms")
 
 
-def _bounded(row: dict[str, Any]) -> bool:
+def _mapped(rows: Frame) -> Frame:
+    """The rows that have a map."""
+    needed = ["run_slice", "regions"]
+    return rows.dropna(subset=needed) if {*needed} <= {*rows} else rows.iloc[:0]
+
+
+def _bounded(row: Mapping[Any, Any]) -> bool:
     """Whether the bound of Theorem 2 was computed."""
     share = row.get("feasible_share", np.nan)
     return isinstance(row.get("run_empty"), str) and share is not None and bool(share == share)
 
 
 @dataclasses.dataclass(frozen=True)
-class Planes(Table):
+class RegionMaps(Table):
     """The map of the first seed of each set of labels that has one; z is in the window [-1, 1]²."""
 
     by: tuple[str, ...]
@@ -35,11 +42,8 @@ class Planes(Table):
         """
         from pandas import DataFrame, concat
 
-        rows = given.rows
-        if not {"run_slice", "regions"} <= set(rows):
-            return DataFrame()
+        rows = _mapped(given.rows).sort_values("seed")
         labels = labels_in(rows, self.by)
-        rows = rows.dropna(subset=["run_slice", "regions"]).sort_values("seed")
         first = rows.groupby(labels, dropna=False).head(1) if labels else rows.head(1)
         found = [
             _map(row, given.outputs).assign(**{name: row[name] for name in (*labels, "seed")})
@@ -48,8 +52,8 @@ class Planes(Table):
         return concat(found, ignore_index=True) if found else DataFrame()
 
 
-def _map(row: dict[str, Any], outputs: Outputs) -> Frame:
-    from pandas import DataFrame, array, concat
+def _map(row: Mapping[Any, Any], outputs: Outputs) -> Frame:
+    from pandas import DataFrame, concat
 
     ids, lipschitz, values, points = (
         np.asarray(outputs(row["run_slice"], name)) for name in ("ids", "lipschitz", "outputs", "points")
@@ -61,14 +65,15 @@ def _map(row: dict[str, Any], outputs: Outputs) -> Frame:
         bound = np.where(held, np.nan, bound)
     cell = np.indices(ids.shape)
     z2, z1 = ((2 * place + 1) / count - 1 for place, count in zip(cell, ids.shape, strict=True))
-    columns = {"z1": z1, "z2": z2, "output": values[..., 0], "lipschitz": lipschitz, "bound": bound}
-    cells = DataFrame({name: each.ravel() for name, each in columns.items()})
-    cells.insert(2, "region", array(ids.ravel(), "Int64"))
+    columns = {
+        "z1": z1, "z2": z2, "region": ids, "output": values[..., 0], "lipschitz": lipschitz, "bound": bound,
+    }  # fmt: skip
+    cells = DataFrame({name: each.ravel() for name, each in columns.items()}).astype({"region": "Int64"})
     return concat([cells, DataFrame(points, columns=["z1", "z2"])], ignore_index=True)
 
 
 @dataclasses.dataclass(frozen=True)
-class Bounds(Table):
+class RegionBounds(Table):
     """Every region without training points in which the bound of Theorem 2 is feasible, of all maps."""
 
     by: tuple[str, ...]
@@ -77,9 +82,10 @@ class Bounds(Table):
         """Columns `bound`, `lipschitz`, `atoms` (regions that are combined), labels, `seed`, `run`."""
         from pandas import DataFrame, concat
 
-        labels, found = labels_in(given.rows, self.by), []
-        for row in given.rows.to_dict("records"):
-            if _bounded(row) and row.get("regions") == row.get("regions"):
+        rows = _mapped(given.rows)
+        labels, found = labels_in(rows, self.by), []
+        for row in rows.to_dict("records"):
+            if _bounded(row):
                 arrays = {n: np.asarray(given.outputs(row["run_empty"], f"region_{n}")) for n in _BOUNDED}
                 empty = DataFrame(arrays).iloc[int(row["training_regions"]) :]
                 empty = empty[(empty["atoms"] >= 0) & (empty["lipschitz"] > 0)]
