@@ -11,7 +11,7 @@ from weightspace.sweeps import sweep
 
 @pytest.fixture(scope="session")
 def smoke_of(tmp_path_factory):
-    """The answer to an experiment's smoke preset with some settings changed."""
+    """A smoke preset with some settings changed, as an experiment and as what its folder answers."""
     found = {}
 
     def of(name, small):
@@ -20,7 +20,7 @@ def smoke_of(tmp_path_factory):
             experiment = made(cls, cls.presets["smoke"] | small)
             sweep(experiment, out)
             (part,) = answered(Store(out))
-            found[name] = part
+            found[name] = experiment, part
         return found[name]
 
     return of

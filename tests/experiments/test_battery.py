@@ -8,15 +8,14 @@ import pytest
 
 from tests.experiments.small import COMPLEXITY
 from weightspace.experiments import experiment_class, names
-from weightspace.experiments.settings import made
 from weightspace.store.schema import ERROR, LEADING
 from weightspace.tables.vocabulary import VOCABULARY
 
 DECLARED = [name for name in names() if experiment_class(name).declared]
 SMALL = {
+    **COMPLEXITY,
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
-    **COMPLEXITY,
 }
 
 
@@ -36,25 +35,28 @@ def smoke(request, smoke_of):
 
 
 def test_every_stored_column_and_label_is_in_the_vocabulary(smoke):
-    words = VOCABULARY.with_words(smoke.experiment.words)
-    columns = {*smoke.table, *smoke.measured, *smoke.history} - {*LEADING, ERROR}
+    experiment, part = smoke
+    words = VOCABULARY.with_words(experiment.words)
+    columns = {*part.table, *part.measured, *part.history} - {*LEADING, ERROR}
     assert [name for name in sorted(columns) if not words.knows(name)] == []
 
 
 def test_it_is_restored_as_it_was_asked(smoke):
-    cls = experiment_class(smoke.name)
-    assert smoke.experiment == made(cls, cls.presets["smoke"] | SMALL.get(smoke.name, {}))
+    experiment, part = smoke
+    assert part.experiment == experiment
 
 
 def test_answers_and_figures_have_numbers(smoke):
-    assert set(smoke.table["status"]) == {"ok"}
-    first = next(name for name in smoke.experiment.metrics if name in smoke.summary)
-    assert np.isfinite(smoke.summary[first]).all()
-    assert all(len(frame) for frame in smoke.analyses.values())
-    assert all(smoke.answer(name) is not None for name in smoke.names)
-    assert smoke.panels
-    assert len({panel.name for panel in smoke.panels}) == len(smoke.panels)
-    for panel in smoke.panels:
+    experiment, part = smoke
+    assert set(part.table["status"]) == {"ok"}
+    # A kind of row may lack some of the metrics; none lacks all.
+    summary = part.summary[[name for name in experiment.metrics if name in part.summary]]
+    assert np.isfinite(summary).any(axis=1).all()
+    assert all(len(frame) for frame in part.analyses.values())
+    assert all(part.answer(name) is not None for name in part.names)
+    assert part.panels
+    assert len({panel.name for panel in part.panels}) == len(part.panels)
+    for panel in part.panels:
         assert len(panel.data)
         assert panel.caption.endswith(".")
         assert panel.svg.startswith(b"<?xml")

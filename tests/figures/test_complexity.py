@@ -248,6 +248,7 @@ class TestPanels:
         assert lines(found[1])[0].get_ydata()[-1] == pytest.approx(moving_average(np.array(mean))[-1])
 
 
+NONE = pd.DataFrame({"run": [], "step": []})
 MEASURES = ("trajectory_mean", "sharpness", "train_loss")
 
 
@@ -298,6 +299,14 @@ def test_measures_without_a_correlation_are_left_out():
     (axes,) = correlation_panel(data).figure.axes
     dots = [line for line in axes.lines if line.get_linestyle() == "None"]
     assert [len(line.get_xdata()) for line in dots] == [2, 2]
+
+
+@pytest.mark.parametrize("experiment", [ComplexityGeneralisation(), ComplexityRegions()])
+def test_before_the_first_result_there_are_no_lines_and_no_figures(experiment):
+    given = Given(table_of(statuses=dict.fromkeys(itertools.product(FREQUENCIES, SEEDS), "waiting")), NONE)
+    answers = experiment.answered_by()
+    assert all(given.of(answer.table).empty for answer in answers)
+    assert panels_of(answers, given, VOCABULARY) == []
 
 
 GRID = 4

@@ -33,7 +33,7 @@ class ComplexitySinusoid(
         """Every number of examples, frequency, network, batch, rate and seed."""
         yield from self.training.rows()
 
-    def measured_by(self) -> Table:
+    def columns_by(self) -> Table:
         """Means over the last ten readings, and the epoch in which the training loss falls to 0.01."""
         counts, batches = self.training.examples, self.training.batch_size
         if len(counts) > 1 or len(batches) > 1:
