@@ -60,18 +60,15 @@ MATCHED = (
     "steps", "train_loss", "trajectory_mean", "lipschitz_sampled", "bias_variance_normalised",
     "bias_distance", "test_loss",
 )  # fmt: skip
-_SAME = ("train_loss", "phi_batch", "phi_q99", "loss_derivative", "lipschitz_mean", "bias_variance",
-         "bias_variance_normalised", "flip_rate")  # fmt: skip
+_AVERAGED = (
+    "train_loss", "trajectory_mean", "phi_batch", "phi_q99", "loss_derivative", "lipschitz_sampled",
+    "lipschitz_mean", "bias_variance", "bias_variance_normalised", "bias_distance_mean", "flip_rate",
+)  # fmt: skip
 _SHORT = {
-    "trajectory_mean": "trajectory",
-    "lipschitz_sampled": "lipschitz",
-    "bias_distance_mean": "bias_distance",
-}
+    "trajectory_mean": "trajectory", "lipschitz_sampled": "lipschitz", "bias_distance_mean": "bias_distance"
+}  # fmt: skip
 WINDOWS = Windows(
-    tuple(
-        (name, f"{short}_last10") for name, short in (dict(zip(_SAME, _SAME, strict=True)) | _SHORT).items()
-    ),
-    (("phi_max", "steadiness"),),
+    tuple((name, f"{_SHORT.get(name, name)}_last10") for name in _AVERAGED), (("phi_max", "steadiness"),)
 )
 """A run's value is its mean over the last ten readings; ϕ(τ) = max φ after τ the largest there."""
 LOSSES = {
