@@ -1,30 +1,26 @@
 """The complexity experiments as a user runs them, small; their measures on made-up runs."""
 
-import dataclasses
-import functools
 import math
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.experiments.small import COMPLEXITY
 from weightspace.errors import InputError
-from weightspace.experiments import experiment_class
-from weightspace.experiments.answered import asked_exactly
-from weightspace.experiments.complexity import measures
-from weightspace.experiments.complexity.correlation import against_test_loss, correlation, ordering, spearman
 from weightspace.experiments.complexity.dropout import ComplexityDropout
-from weightspace.experiments.complexity.images import (
-    NOISE_SEED,
-    ComplexityArchitectures,
-    ComplexityCorruption,
-)
+from weightspace.experiments.complexity.images import ComplexityArchitectures, ComplexityCorruption
+from weightspace.experiments.complexity.paths import WINDOWS
 from weightspace.experiments.complexity.regions import ComplexityRegions
 from weightspace.experiments.complexity.sinusoid import ComplexityBatchSize, ComplexitySinusoid
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
-from weightspace.store.base import Store
+from weightspace.experiments.settings import with_settings
 from weightspace.sweeps import sweep
 from weightspace.sweeps.estimate import estimate
+from weightspace.tables.base import Given
+from weightspace.tables.correlations import against_test_loss, correlation, ordering, spearman
+from weightspace.tables.history import FirstReached, final, reached
+from weightspace.tables.parts import Gap, Parts
 
 RNG = np.random.default_rng(0)
 
@@ -32,34 +28,10 @@ RNG = np.random.default_rng(0)
 pytestmark = pytest.mark.usefixtures("cache_apart")
 
 
-COSINE = {"examples": (20,), "epochs": 2.0, "model": ("mlp:widths=8",)}
-PAIR = {"examples": 60, "epochs": 2.0, "model": ("mlp:widths=8",)}
-SHRUNK = {
-    "complexity.sinusoid": COSINE,
-    "complexity.batch-size": COSINE | {"batch_size": (1, 8), "seeds": ("1",)},
-    "complexity.corruption": PAIR,
-    "complexity.architectures": {
-        "data": "digits:classes=3,6,train_each=15,test_each=10", "epochs": 1.0, "eval_every": "10it",
-        "model": ("mlp:widths=8", "mlp:widths=16"), "seeds": ("1",),
-    },
-    "complexity.regions": COSINE | {"model": ("mlp2:widths=8",), "examples": (120,), "grid": 40},
-    "complexity.dropout": PAIR | {"seeds": ("1",)},
-    "complexity.generalisation": COSINE | {"matched_loss": 0.15},
-}  # fmt: skip
-
-
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory):
+def answers(smoke_of):
     """The answer to an experiment's smoke preset, made smaller; each is run once."""
-
-    @functools.cache
-    def of(name):
-        cls, out = experiment_class(name), tmp_path_factory.mktemp("out")
-        experiment = cls(**cls.presets["smoke"] | SHRUNK[name])
-        sweep(experiment, out)
-        return asked_exactly(Store(out), experiment)
-
-    return of
+    return lambda name: smoke_of(name, COMPLEXITY[name])[1]
 
 
 @pytest.fixture
@@ -67,7 +39,7 @@ def answer(answers, request):
     return answers(request.param)
 
 
-@pytest.mark.parametrize("answer", SHRUNK, indirect=True)
+@pytest.mark.parametrize("answer", COMPLEXITY, indirect=True)
 class TestEveryExperiment:
     def test_all_is_trained_and_averaged(self, answer):
         assert set(answer.table["status"]) == {"ok"}
@@ -93,15 +65,6 @@ class TestEveryExperiment:
         # With an identity for the first matrix φ is λ, and the largest is no less than the mean.
         np.testing.assert_allclose(trained["trajectory_last10"], trained["lipschitz_last10"], rtol=1e-3)
         assert (trained["steadiness"] >= trained["trajectory_last10"]).all()
-
-    def test_analyses_and_figures(self, answer):
-        assert all(len(frame) for frame in answer.analyses.values())
-        assert answer.panels
-        for panel in answer.panels:
-            assert panel.svg.startswith(b"<?xml")
-            assert panel.caption
-            assert len(panel.data)
-        assert len({panel.name for panel in answer.panels}) == len(answer.panels)
 
 
 def test_the_theorem_s_bound_is_never_below_the_truth(answers):
@@ -178,7 +141,7 @@ class TestCorruption:
             data="digits:classes=3,8", model=("mlp:widths=8",), corruptions=cls.RATES, seeds=("2",)
         )
         found = {}
-        for labels, run in experiment.runs():
+        for labels, run in experiment.training.runs():
             arrays = run.task.data.arrays()
             made = run.task.data.labels(arrays, run.seeds)
             found[labels["corruption"], run.seeds.base] = np.asarray(arrays.train.y), np.asarray(made)
@@ -209,14 +172,14 @@ class TestCorruption:
             "seeds": ("1",),
         }
         (_, one), (_, other) = (
-            next(ComplexityCorruption(**pair, noise_seed=seed).runs()) for seed in (NOISE_SEED, 1)
+            next(ComplexityCorruption(**pair, **seed).training.runs()) for seed in ({}, {"noise_seed": 1})
         )
         first, second = (run.task.data.labels(run.task.data.arrays(), run.seeds) for run in (one, other))
         assert not np.array_equal(first, second)
 
     def test_clean_runs_have_no_noise_at_all(self):
         clean = ComplexityArchitectures(**ComplexityArchitectures.presets["smoke"])
-        for labels, run in clean.runs():
+        for labels, run in clean.training.runs():
             assert run.task.data.noise is None
             assert "corruption" not in labels
 
@@ -226,7 +189,7 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
     small = FreedomRandom(
         dims=(4,), model="fc:widths=8", seeds=("1",), epochs=2.0, reference=False, levels=(0.5,)
     )
-    watched = dataclasses.replace(small, probes=("bias-path", "bias-distance", "bias-variance:layer=1"))
+    watched = with_settings(small, {"probes": ("bias-path", "bias-distance", "bias-variance:layer=1")})
     bare, more = sweep(small, tmp_path / "bare"), sweep(watched, tmp_path / "more")
     merged = bare.merge(more, on="run", suffixes=("", "_more"))
     assert len(merged) == len(bare) == 1
@@ -245,7 +208,7 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
         (lambda: ComplexitySinusoid(frequencies=(-1.0,)), "frequency is -1"),
         (lambda: ComplexitySinusoid(frequencies=()), "no frequency to sweep"),
         (lambda: ComplexitySinusoid(examples=(3,)), "examples is 3"),
-        (lambda: ComplexitySinusoid(model=()), "no model to train"),
+        (lambda: ComplexitySinusoid(model=()), "no model to sweep"),
         (lambda: ComplexitySinusoid(epochs=0.0), "epochs is 0"),
         (lambda: ComplexitySinusoid(decay=-5.0), "decay is -5"),
         (lambda: ComplexitySinusoid(lr=(-0.1,)), "lr is -0.1"),
@@ -260,7 +223,7 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
         (lambda: ComplexityDropout(delta=0.0), "delta is 0"),
         (lambda: ComplexityDropout(model=("conv2",)), "trains mlp and mlp2, not conv2"),
         (
-            lambda: ComplexitySinusoid(probes=("bias-path:depth=2",)).watch,
+            lambda: next(ComplexitySinusoid(probes=("bias-path:depth=2",)).ask()),
             "probe bias-path has no option 'depth'",
         ),
     ],
@@ -304,6 +267,11 @@ def history_of(**columns):
     return pd.DataFrame(rows)
 
 
+def measured(table, history):
+    return WINDOWS.of(Given(table, history))
+
+
+NO_HISTORY = pd.DataFrame({"run": [], "step": []})
 TABLE = pd.DataFrame({"run": ["a", "b"], "seed": [0, 1]})
 RISING = {"a": list(range(15)), "b": [100.0 - i for i in range(15)]}
 
@@ -311,7 +279,7 @@ RISING = {"a": list(range(15)), "b": [100.0 - i for i in range(15)]}
 class TestMeasures:
     def test_means_and_maxima_are_over_the_last_ten_readings(self):
         history = history_of(trajectory_mean=RISING, phi_max=RISING, train_loss=RISING)
-        found = measures.measured(TABLE, history.sample(frac=1, random_state=0)).set_index("run")
+        found = measured(TABLE, history.sample(frac=1, random_state=0)).set_index("run")
         assert found["trajectory_last10"].to_dict() == {"a": 9.5, "b": 90.5}
         assert found["train_loss_last10"].to_dict() == {"a": 9.5, "b": 90.5}
         assert found["steadiness"].to_dict() == {"a": 14.0, "b": 95.0}
@@ -320,35 +288,36 @@ class TestMeasures:
     def test_fewer_readings_are_all_taken_and_the_first_window_is_empty(self):
         """At step 0 nothing was measured yet: NaN counts for nothing."""
         history = history_of(bias_variance={"a": [math.nan, 1.0, 3.0], "b": [math.nan, math.nan, 8.0]})
-        found = measures.measured(TABLE, history)
+        found = measured(TABLE, history)
         assert found["bias_variance_last10"].tolist() == [2.0, 8.0]
 
     def test_the_start_belongs_to_no_window(self):
         history = history_of(train_loss={"a": [100.0, 1.0, 3.0], "b": [100.0, 4.0, 4.0]})
-        assert measures.measured(TABLE, history)["train_loss_last10"].tolist() == [2.0, 4.0]
+        assert measured(TABLE, history)["train_loss_last10"].tolist() == [2.0, 4.0]
 
     def test_runs_are_measured_before_they_are_averaged(self):
         """Two runs whose readings cancel: the path of the mean run has no length, the mean path has."""
         history = history_of(trajectory_mean={"a": [1.0, -1.0] * 5, "b": [-1.0, 1.0] * 5}, phi_max={
             "a": [0.0, 5.0, *[0.0] * 8], "b": [*[0.0] * 9, 7.0],
         })  # fmt: skip
-        found = measures.measured(TABLE, history)
+        found = measured(TABLE, history)
         assert found["steadiness"].mean() == 6
         assert history.groupby("step")["phi_max"].mean().max() == 3.5
 
     def test_without_a_history_the_table_is_as_it_was(self):
-        empty = pd.DataFrame({"run": [], "step": []})
-        pd.testing.assert_frame_equal(measures.measured(TABLE, empty), TABLE)
+        pd.testing.assert_frame_equal(measured(TABLE, NO_HISTORY), TABLE)
+        first = FirstReached("epochs", 0.5).of(Given(TABLE, NO_HISTORY))
+        pd.testing.assert_frame_equal(first, TABLE)
 
     def test_a_level_is_reached_at_the_first_reading_that_is_not_above_it(self):
         history = history_of(
             train_loss={"a": [1.0, 0.5, 0.1, 0.5], "b": [1.0, 0.9, 0.8, 0.7]},
             test_loss={"a": [1.0, 2.0, 3.0, 4.0], "b": [5.0, 6.0, 7.0, 8.0]},
         )
-        at = measures.reached(history.iloc[::-1], 0.5)
+        at = reached(history.iloc[::-1], 0.5)
         assert at[["run", "step", "test_loss"]].to_numpy().tolist() == [["a", 10, 2.0]]
-        assert measures.final(history.iloc[::-1])["test_loss"].tolist() == [4.0, 8.0]
-        epochs = measures.epochs_to(TABLE, history, 0.5, 5)["epochs_to_level"]
+        assert final(history.iloc[::-1])["test_loss"].tolist() == [4.0, 8.0]
+        epochs = FirstReached("epochs_to_level", 0.5, unit=5).of(Given(TABLE, history))["epochs_to_level"]
         assert epochs[0] == 2
         assert math.isnan(epochs[1])
 
@@ -357,8 +326,8 @@ class TestMeasures:
             train_loss={"a": [1.0, 0.1, 0.05], "b": [1.0, 1.0, 1.0]},
             sharpness={"a": [1.0, math.nan, 3.0], "b": [1.0, 2.0, math.nan]},
         )
-        assert measures.reached(history, 0.5)["sharpness"].isna().tolist() == [True]
-        assert measures.final(history)["sharpness"].isna().tolist() == [False, True]
+        assert reached(history, 0.5)["sharpness"].isna().tolist() == [True]
+        assert final(history)["sharpness"].isna().tolist() == [False, True]
 
     def test_derived_values_stand_beside_their_training(self):
         table = pd.DataFrame([
@@ -366,12 +335,19 @@ class TestMeasures:
             | ({"test_loss": seed + f} if part == "training" else {"regions": 10 * seed + f})
             for part in ("training", "slice") for seed in (0, 1) for f in (1, 2)
         ])  # fmt: skip
-        found = measures.with_parts(table, ("frequency", "rate", "seed"), ("slice", "empty"))
+        parts = Parts("training", ("slice", "empty"), ("frequency", "rate", "seed"))
+        found = parts.of(Given(table, NO_HISTORY))
         assert found["run"].tolist() == ["training01", "training02", "training11", "training12"]
         assert found["regions"].tolist() == [1, 2, 11, 12]
         assert found["run_slice"].tolist() == ["slice01", "slice02", "slice11", "slice12"]
         assert found["test_loss"].tolist() == [1, 2, 2, 3]
         assert "run_empty" not in found
+        pd.testing.assert_frame_equal(parts.of(Given(TABLE, NO_HISTORY)), TABLE)
+
+    def test_a_gap_is_the_distance_of_two_columns(self):
+        table = TABLE.assign(a=[1.0, 2.0], b=[3.0, math.nan])
+        assert Gap("gap", "a", "b").of(Given(table, NO_HISTORY))["gap"].tolist()[0] == 2
+        assert "gap" not in Gap("gap", "a", "c").of(Given(table, NO_HISTORY))
 
 
 class TestCorrelation:

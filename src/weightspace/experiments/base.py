@@ -136,13 +136,18 @@ class Experiment(abc.ABC):
         """Tables and their charts: `answers`, or others where they depend on the settings."""
         return self.answers
 
+    def columns_by(self) -> Table | None:
+        """The table of one row a run: `columns`, or another where it depends on the settings."""
+        return self.columns
+
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
         return over_seeds(table, list(self.by), list(self.metrics))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
-        return table if self.columns is None else self.columns.of(Given(table, history))
+        columns = self.columns_by()
+        return table if columns is None else columns.of(Given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """Answers by name, those that are for figures alone left out.

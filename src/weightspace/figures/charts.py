@@ -4,8 +4,11 @@ import dataclasses
 from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
+from weightspace.figures.marks import Intervals, Maps, Scatter
 
-__all__ = ["Curve", "Dots", "Heat", "Matrix", "Threshold", "Violins"]
+__all__ = [
+    "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Scatter", "Threshold", "Violins",
+]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +23,14 @@ class Curve(Chart):
       arms: Labels that tell the lines apart.
       name: Of its files.
       title: Above it.
-      metrics: Those that are drawn, a pane each; none draws all.
+      metrics: Those that are drawn, a pane each, in this order; none draws all.
       facet: A label that has a pane for each value.
       baseline: A label and its value whose rows are drawn as level lines.
       baseline_words: What they are, for the legend and the caption.
       top: A column with another scale of the horizontal axis.
       spread: What bands are: `range`, or `sd` for one standard deviation.
-      smooth: Metrics that are drawn smoothed, over their faint means.
+      smooth: Metrics that are drawn smoothed, over their faint means; the numbers have both.
+      smooth_beyond: Only lines of more points than this are.
       logarithmic: Whether losses have a logarithmic axis.
       values: The sentence that says which values are meant.
       caption: More sentences, before that one.
@@ -44,6 +48,7 @@ class Curve(Chart):
     top: str = ""
     spread: str = "range"
     smooth: tuple[str, ...] = ()
+    smooth_beyond: int = 0
     logarithmic: bool = False
     values: str = AT_THE_END
     caption: str = ""

@@ -13,17 +13,18 @@ from weightspace.figures.captions import runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Curve
 from weightspace.figures.panel import Panel
-from weightspace.figures.traces import moving_average, thin
+from weightspace.figures.traces import SMOOTHING, moving_average, thin
 
 _MOST_PANES = 4
 _DASHED = (0, (4, 1.5))
+_SMOOTH = " Noisy curves are smoothed (exponential moving average, {:g}) over the raw means."
 
 
 def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, where there is a line to draw."""
     there = notes.words.in_order(frame["metric"])
-    metrics = [name for name in there if not chart.metrics or name in chart.metrics]
-    data = frame[frame["metric"].isin(metrics)]
+    metrics = [name for name in chart.metrics or there if name in there]
+    data = _smoothed(chart, frame[frame["metric"].isin(metrics)])
     lines, base = _apart(chart, data)
     if lines.empty:
         return []
@@ -43,6 +44,19 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
             axes.set_title(notes.words.label(chart.facet).text(facet), loc="left")
     legend_below(drawn, panes[0])
     return [Panel(chart.name, _title(chart, notes), _caption(chart, data, notes), drawn, data)]
+
+
+def _smoothed(chart: Curve, data: pd.DataFrame) -> pd.DataFrame:
+    """The lines with their moving averages as `smooth`, where any is drawn so; all points count."""
+    means = data[(data["statistic"] == "mean") & data["metric"].isin(chart.smooth)].sort_values(chart.x)
+    lines = means.groupby(
+        ["metric", *(name for name in (*chart.arms, chart.facet) if name in data)], dropna=False
+    )
+    long = means[lines["value"].transform("size") > chart.smooth_beyond] if len(means) else means
+    if long.empty:
+        return data
+    smooth = lines["value"].transform(lambda line: moving_average(line.to_numpy(float)))
+    return data.assign(smooth=smooth.reindex(long.index))
 
 
 def _apart(chart: Curve, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -74,10 +88,10 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     low, high = many["min"], many["max"]
     if chart.spread == "sd":
         low, high = many["value"] - many["sd"], many["value"] + many["sd"]
-    smooth = len(means) and means["metric"].iloc[0] in chart.smooth
+    smooth = "smooth" in means and means["smooth"].notna().any()
     if smooth:
         axes.plot(means[chart.x], means["value"], color=arm.colour, alpha=0.25, linewidth=0.6)
-        means = means.assign(value=moving_average(means["value"].to_numpy(float)))
+        means = means.assign(value=means["smooth"])
     else:
         axes.fill_between(many[chart.x], low, high, color=arm.colour, alpha=0.16, linewidth=0)
     dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.35}
@@ -125,6 +139,7 @@ def _caption(chart: Curve, data: pd.DataFrame, notes: Notes) -> str:
     if len(base):
         size = f"D = {number(notes.size)}, " if np.isfinite(notes.size) else ""
         text += f" Dashed grey: {chart.baseline_words[1]} ({size}{runs_text(base['n'])}), mean and range."
+    text += _SMOOTH.format(SMOOTHING) if "smooth" in data else ""
     text += f" {chart.caption}" if chart.caption else ""
     text += stars.meaning(means) if "p" in means else ""
     return f"{text} {notes.after(chart.values)}"

@@ -14,6 +14,9 @@ from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Violins
 from weightspace.figures.panel import Panel
 
+_ABREAST = 40
+"""Letters of names that fit side by side below a pane."""
+
 
 def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, a pane for each metric that has values."""
@@ -25,7 +28,7 @@ def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     drawn = style.figure(style.PAGE if len(there) > 1 else 3.6, 2.6)
     panes = drawn.subplots(1, len(there), squeeze=False)[0]
     for axes, (name, logarithmic) in zip(panes, there, strict=True):
-        draw_violins(axes, named[named["metric"] == name], arms, logarithmic=logarithmic)
+        _draw(axes, named[named["metric"] == name], arms, logarithmic=logarithmic)
         axes.set_title(notes.words.words(name), loc="left")
     numbers = named[named["metric"].isin([name for name, _ in there])]
     n = numbers.groupby("arm")["run"].nunique()
@@ -34,19 +37,13 @@ def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
         f"Distribution over the last {readings} readings of {runs_text(n)} of each setting; lines are "
         f"medians, dots the runs' means. {chart.caption}"
     )
-    numbers = numbers[["metric", "arm", "run", "step", "value"]].reset_index(drop=True)
+    time = "epoch" if "epoch" in numbers else "step"
+    numbers = numbers[["metric", "arm", "run", time, "value"]].reset_index(drop=True)
     return [Panel(chart.name, chart.title or "Distributions", caption.strip(), drawn, numbers)]
 
 
-def draw_violins(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: bool = False) -> None:
-    """A violin an arm, its median as a line, and the single runs' means as dots.
-
-    Args:
-      axes: Where.
-      data: Columns `arm`, `run`, `value`.
-      arms: In the order from left to right.
-      logarithmic: Whether the shapes are those of the logarithm.
-    """
+def _draw(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: bool) -> None:
+    """A violin an arm, its median as a line, and the single runs' means as dots; or of the logarithm."""
     for place, arm in enumerate(arms):
         rows = data[data["arm"] == arm.name]
         rows = rows[(rows["value"] > 0) | (not logarithmic)]
@@ -62,7 +59,7 @@ def draw_violins(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarit
         dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.6}
         axes.plot(np.full(len(each), place), each, color=style.MUTED, **dots)
     axes.set_xticks(range(len(arms)), [arm.name for arm in arms])
-    if len(arms) > 4:
+    if len(arms) > 4 or sum(len(arm.name) for arm in arms) > _ABREAST:
         axes.tick_params(axis="x", rotation=30)
     axes.grid(visible=False, axis="x")
     if logarithmic:

@@ -13,6 +13,7 @@ import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.history import timed
 from weightspace.tables.vocabulary import rising
 
 
@@ -71,26 +72,41 @@ class Traces(Table):
     epochs: float | None = None
 
     def of(self, given: Given) -> Frame:
-        """Columns `metric`, the arms, `step` or `epoch`, `statistic seed value sd min max n`."""
-        x = "step" if self.epochs is None else "epoch"
+        """Columns `metric`, the arms, `step` or `epoch`, `statistic seed value sd min max n`.
+
+        What is not finite is left out.
+        """
+        from pandas import concat
+
         rows = finished(given.rows)
+        history, x = timed(given.history, self.epochs)
         labels = [*labels_in(rows, self.arms), x]
-        history = given.history
         if history.empty or rows.empty:
             return _frame([], labels)
-        if self.epochs is not None:
-            last = history.groupby("run")["step"].transform("max").clip(lower=1)
-            history = history.assign(epoch=history["step"] / last * self.epochs)
         wanted = [str(name) for name in history if name not in ("run", "step", "epoch")]
         metrics = wanted if self.metrics is None else [name for name in self.metrics if name in wanted]
         own = rows[["run", *labels[:-1], *(["seed"] if "seed" in rows else [])]].drop_duplicates("run")
-        timed = own.merge(history[["run", x, *metrics]], on="run")
-        lines = []
-        for metric in metrics:
-            for key, part in timed.groupby(labels, dropna=False):
-                common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
-                lines += _point(common, part, metric, runs=self.runs)
-        return _frame(lines, labels)
+        each = own.merge(history[["run", x, *metrics]], on="run")
+        lines = [part for metric in metrics for part in _readings(each, labels, metric, runs=self.runs)]
+        return _frame(concat(lines, ignore_index=True) if lines else [], labels)
+
+
+def _readings(each: Frame, labels: list[str], metric: str, *, runs: bool) -> list[Frame]:
+    """The lines of a metric. Histories are long, so that all points are made at once."""
+    from pandas import concat
+
+    values = each[np.isfinite(each[metric].astype(float))]
+    if values.empty:
+        return []
+    groups = values.groupby(labels, dropna=False)
+    means = groups[metric].agg(value="mean", sd="std", min="min", max="max", n="count").reset_index()
+    means = means.assign(statistic="mean", metric=metric)
+    if not runs:
+        return [means]
+    own = values.drop(columns="metric", errors="ignore").rename(columns={metric: "value"})
+    own = own.assign(statistic="run", metric=metric, place=groups.ngroup())
+    both = concat([means.assign(place=range(len(means))), own], ignore_index=True)
+    return [both.sort_values("place", kind="stable")]
 
 
 def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = True) -> list[dict[str, Any]]:
@@ -106,7 +122,7 @@ def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = Tru
     return found + [common | {"statistic": "run", "seed": seed, "value": value} for seed, value in pairs]
 
 
-def _frame(lines: list[dict[str, Any]], labels: Sequence[str]) -> Frame:
+def _frame(lines: list[dict[str, Any]] | Frame, labels: Sequence[str]) -> Frame:
     from pandas import DataFrame
 
     columns = ["metric", *labels, "statistic", "seed", "value", "sd", "min", "max", "n"]

@@ -49,28 +49,54 @@ class LastReadings(Table):
       metrics: Columns of the history; those that it lacks are passed over.
       arms: Labels that tell the arms apart.
       last: How many of the last readings.
+      epochs: Of each run: time is then counted in these, as `epoch`; None counts in steps.
     """
 
     metrics: tuple[str, ...]
     arms: tuple[str, ...]
     last: int = 10
+    epochs: float | None = None
 
     def of(self, given: Given) -> Frame:
-        """Columns `metric`, the arms, `run`, `step`, `value`."""
+        """Columns `metric`, the arms, `run`, `step` or `epoch`, `value`."""
         from pandas import DataFrame, concat
 
-        rows, history = finished(given.rows), given.history
+        rows, (history, time) = finished(given.rows), timed(given.history, self.epochs)
         labels = [name for name in self.arms if name in rows]
-        columns = ["metric", *labels, "run", "step", "value"]
+        columns = ["metric", *labels, "run", time, "value"]
         there = [name for name in self.metrics if name in history and history[name].notna().any()]
         if not there or rows.empty:
             return DataFrame(columns=columns)
         window = history.sort_values("step").groupby("run").tail(self.last)
-        timed = rows[["run", *labels]].drop_duplicates("run").merge(window, on="run")
+        each = rows[["run", *labels]].drop_duplicates("run").merge(window, on="run")
         parts = [
-            timed.assign(metric=name, value=timed[name])[columns].dropna(subset=["value"]) for name in there
+            each.assign(metric=name, value=each[name])[columns].dropna(subset=["value"]) for name in there
         ]
         return concat(parts, ignore_index=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstReached(Table):
+    """The rows with the time at which a loss first falls to a level; NaN for runs that never reach it.
+
+    Attributes:
+      name: Of the column.
+      level: Of the loss.
+      unit: Steps of a unit of time.
+      column: The loss that is looked at.
+    """
+
+    name: str
+    level: float
+    unit: float = 1
+    column: str = "train_loss"
+
+    def of(self, given: Given) -> Frame:
+        """The rows, a column more; as they were where there is no history."""
+        if given.history.empty or self.column not in given.history:
+            return given.rows
+        first = reached(given.history, self.level, self.column).set_index("run")["step"] / self.unit
+        return given.rows.assign(**{self.name: given.rows["run"].map(first).astype(float)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +124,14 @@ class Moment(Table):
         found = found.rename(columns={"step": "steps"})
         own = [name for name in table if name == "run" or name not in found]
         return table[own].drop_duplicates("run").merge(found, on="run")
+
+
+def timed(history: Frame, epochs: float | None) -> tuple[Frame, str]:
+    """A history with `epoch`, shares of each run's own steps times its epochs, and which column is time."""
+    if epochs is None:
+        return history, "step"
+    last = history.groupby("run")["step"].transform("max").clip(lower=1)
+    return history.assign(epoch=history["step"] / last * epochs), "epoch"
 
 
 def reached(history: Frame, level: float, column: str = "train_loss") -> Frame:

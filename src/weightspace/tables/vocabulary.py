@@ -59,6 +59,7 @@ BEFORE = (
     Part("sampled_", "{} of sampled masks", "mean over sampled masks of: {}"),
     Part("threshold_", "{} of the thresholded mask", "{}, of all probabilities above one half"),
     Part("sample0_", "{} of a sampled mask", "{}, of one sampled mask"),
+    Part("exact_", "{}, of polygons", "{}, of the plane cut into its polygons"),
     Part("copies_", "{} of the copies", "mean over two copies of: {}"),
     Part("train_", "{}, training", "{}, on the training split"),
     Part("layer1_", "{}, second layer", "{}, of layer 1"),

@@ -13,6 +13,7 @@ from typing import Any
 _PLACES = {
     "<split>": "train|validation|test",
     "<layer>": r"\w+",
+    "<part>": r"\w+",
     "<point>": r"[a-z]+\d*",
     "<number>": r"\d+",
 }
