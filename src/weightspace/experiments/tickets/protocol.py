@@ -12,7 +12,7 @@ from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.experiments.base import Paper
+from weightspace.experiments.tickets.paper import GPU, PAPER, published
 from weightspace.experiments.training import TrainingSweep, further
 from weightspace.masks.counts import RULES, Rates
 from weightspace.masks.criteria import make_criterion
@@ -31,44 +31,12 @@ from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 
-PAPER = Paper(
-    title="Deconstructing lottery tickets: zeros, signs, and the supermask",
-    bibtex=(
-        "@inproceedings{zhou2019deconstructing,\n"
-        "  title = {Deconstructing lottery tickets: zeros, signs, and the supermask},\n"
-        "  author = {Zhou, Hattie and Lan, Janice and Liu, Rosanne and Yosinski, Jason},\n"
-        "  booktitle = {Advances in Neural Information Processing Systems},\n"
-        "  year = {2019},\n"
-        "  url = {https://arxiv.org/abs/1905.01067}\n"
-        "}"
-    ),
-    figure="Figures 3 to 5: accuracy against the share of weights left",
-)
-_NETWORKS: dict[str, dict[str, Any]] = {
-    "conv2": {"model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},
-    "conv4": {"model": "lth_conv4", "data": "cifar10", "epochs": 34.0, "lr": 3e-4},
-    "conv6": {"model": "lth_conv6", "data": "cifar10", "epochs": 40.0, "lr": 3e-4},
-}
 START, END, EARLY = "0it", "end", "early-stop"
+__all__ = ["GPU", "PAPER", "TicketSweep", "TicketTraining", "published"]
 METRICS = (
     "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
     "density",
 )  # fmt: skip
-
-
-def published(*, pruning: bool = True) -> dict[str, dict[str, Any]]:
-    """Presets as published: `paper` is `fc` on MNIST, the others are its convolutional networks.
-
-    Args:
-      pruning: Whether the experiment prunes, so that the rate of convolutions is a setting.
-    """
-    found = {"paper": {}} | {f"paper-{name}": settings for name, settings in _NETWORKS.items()}
-    rates = {"paper-conv6": {"conv_rate": 0.15}} if pruning else {}
-    return {name: {"seeds": ("5",)} | settings | rates.get(name, {}) for name, settings in found.items()}
-
-
-GPU = dict.fromkeys((f"paper-{name}" for name in _NETWORKS), "a GPU's work")
-"""What is said of the time of presets that were not run on a CPU."""
 
 
 @dataclasses.dataclass(frozen=True)
