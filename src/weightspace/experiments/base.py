@@ -83,6 +83,8 @@ class Experiment(abc.ABC):
     """Tables and their charts."""
     columns: ClassVar[Table | None] = None
     """A table of one row a run with the question's own columns; None where the last values do."""
+    overview: ClassVar[Table | None] = None
+    """The summary, where means of the `metrics` over `by` are not all of it."""
     words: ClassVar[tuple[Label | Metric, ...]] = ()
     """Labels and metrics that the vocabulary has not."""
     reference: ClassVar[str | Path] = ""
@@ -136,13 +138,20 @@ class Experiment(abc.ABC):
         """Tables and their charts: `answers`, or others where they depend on the settings."""
         return self.answers
 
+    def measured_by(self) -> Table | None:
+        """The table of the question's own columns: `columns`, or another where it depends on the settings."""
+        return self.columns
+
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
+        if self.overview is not None:
+            return self.overview.of(Given(table, table.iloc[:0]))
         return over_seeds(table, list(self.by), list(self.metrics))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
-        return table if self.columns is None else self.columns.of(Given(table, history))
+        columns = self.measured_by()
+        return table if columns is None else columns.of(Given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """Answers by name, those that are for figures alone left out.
@@ -184,8 +193,8 @@ class Experiment(abc.ABC):
 
 
 _SAID = (
-    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "words", "reference",
-    "by", "metrics",
+    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "overview", "words",
+    "reference", "by", "metrics",
 )  # fmt: skip
 
 

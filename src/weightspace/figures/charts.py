@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
 
-__all__ = ["Curve", "Dots", "Heat", "Matrix", "Threshold", "Violins"]
+__all__ = ["Bars", "Curve", "Dots", "Heat", "Matrix", "Pictures", "Threshold", "Violins"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +25,11 @@ class Curve(Chart):
       baseline: A label and its value whose rows are drawn as level lines.
       baseline_words: What they are, for the legend and the caption.
       top: A column with another scale of the horizontal axis.
-      spread: What bands are: `range`, or `sd` for one standard deviation.
+      spread: What bands are: `range`, `sd` for one standard deviation, or `lines` for the range as a vertical
+        line at each point, which an arm of a single point has anyhow.
+      level: A column whose mean is a level line in each pane, as the accuracy of guessing.
+      y: The text of the vertical axis; none takes the metric's words.
+      said: What is seen, with `{n}`; none says it by the table.
       smooth: Metrics that are drawn smoothed, over their faint means.
       logarithmic: Whether losses have a logarithmic axis.
       values: The sentence that says which values are meant.
@@ -43,6 +47,9 @@ class Curve(Chart):
     baseline_words: tuple[str, str] = ("baseline", "the baseline")
     top: str = ""
     spread: str = "range"
+    level: str = ""
+    y: str = ""
+    said: str = ""
     smooth: tuple[str, ...] = ()
     logarithmic: bool = False
     values: str = AT_THE_END
@@ -128,11 +135,14 @@ class Dots(Chart):
     Attributes:
       x: The label whose values stand side by side.
       metrics: Those that are drawn, each with its name in the legend.
+      by: A label whose values stand beside each other at each place, in the place of metrics.
       name: Of its files.
       title: Above it.
       y: The text of the vertical axis.
       order: Values of the label from left to right; none takes the table's order.
-      level: A column whose mean is a level line, as the accuracy of guessing; its name is the second.
+      falling: Whether the greatest mean of all runs stands first instead.
+      wrap: Letters of a line of their names, which then stand level; 0 keeps names whole.
+      level: A column whose mean is a level line, as the accuracy of guessing.
       caption: What is seen, with `{n}`.
       values: The sentence that says which values are meant.
     """
@@ -142,8 +152,12 @@ class Dots(Chart):
     metrics: tuple[tuple[str, str], ...]
     name: str = "dots"
     title: str = ""
+    by: str = ""
     y: str = ""
     order: tuple[Any, ...] = ()
+    falling: bool = False
+    wrap: int = 0
+    level: str = ""
     caption: str = "Dots are runs, bars means, lines ranges ({n})."
     values: str = AT_THE_END
 
@@ -199,4 +213,61 @@ class Matrix(Chart):
     symmetric: bool = False
     order: tuple[Any, ...] = ()
     words: str = ""
+    caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bars(Chart):
+    """Means as bars with ranges as lines, side by side for each arm at each place.
+
+    Takes a table with columns `mean least greatest n`, as `Layers`.
+
+    Attributes:
+      x: The column whose values are places.
+      arm: The column whose values have a bar each at every place.
+      facet: The column that has a pane for each value.
+      facets: Its values from left to right, those that there are.
+      first: The place that stands first.
+      name: Of its files.
+      title: Above it.
+      y: The text of the vertical axis.
+      caption: What is seen, with `{n}`.
+    """
+
+    draws: ClassVar[str] = "bars"
+    x: str
+    arm: str
+    facet: str
+    facets: tuple[Any, ...]
+    first: Any = "all"
+    name: str = "bars"
+    title: str = ""
+    y: str = ""
+    caption: str = "Means and ranges over runs ({n})."
+
+
+@dataclasses.dataclass(frozen=True)
+class Pictures(Chart):
+    """Arrays that runs have left, as pictures: that of the first seed of each setting.
+
+    Takes rows, one a run, with `run`, `seed` and the setting.
+
+    Attributes:
+      key: Of the output; runs that have not left it are passed over.
+      x: The column whose values have a picture each, ordered.
+      kind: `map`, shares over [height, width] or [height, width, channels], channels averaged; or `filters`,
+        booleans [height, width, channels, filters], a tile each.
+      name: Of its files.
+      title: Above it.
+      most: Pictures that are drawn.
+      caption: What is seen, with `{colours}` for what the colours of filters are.
+    """
+
+    draws: ClassVar[str] = "pictures"
+    key: str
+    x: str
+    kind: str = "map"
+    name: str = "pictures"
+    title: str = ""
+    most: int = 8
     caption: str = ""

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from weightspace.figures import stars, style
 from weightspace.figures.arms import Arm, arms_of
-from weightspace.figures.axes import legend_below, loss_axis, number, panes_of, scaled, top_axis
+from weightspace.figures.axes import draw_level, legend_below, loss_axis, number, panes_of, scaled, top_axis
 from weightspace.figures.captions import runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Curve
@@ -33,12 +33,14 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     arms, references = (arms_of(rows, chart.arms, notes.words) for rows in (lines, base))
     for axes, (metric, facet) in zip(panes, keys, strict=True):
         mine, theirs = (_pane(chart, rows, metric, facet) for rows in (lines, base))
+        draw_level(axes, mine, chart.level, notes.words)
         for arm in references:
             _level(axes, arm.of(theirs), arm, chart.baseline_words[0], len(references))
         for arm in arms:
             _line(axes, chart, arm.of(mine), arm)
         _axes(axes, chart, mine, lines, notes)
-        axes.set_ylabel(notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric))
+        words = notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric)
+        axes.set_ylabel(chart.y or words)
         if facet is not None:
             axes.set_title(notes.words.label(chart.facet).text(facet), loc="left")
     legend_below(drawn, panes[0])
@@ -74,11 +76,13 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     low, high = many["min"], many["max"]
     if chart.spread == "sd":
         low, high = many["value"] - many["sd"], many["value"] + many["sd"]
+    if chart.spread == "lines" or len(means) == 1:
+        axes.vlines(many[chart.x], low, high, color=arm.colour, linewidth=0.9)
     smooth = len(means) and means["metric"].iloc[0] in chart.smooth
     if smooth:
         axes.plot(means[chart.x], means["value"], color=arm.colour, alpha=0.25, linewidth=0.6)
         means = means.assign(value=moving_average(means["value"].to_numpy(float)))
-    else:
+    elif chart.spread != "lines":
         axes.fill_between(many[chart.x], low, high, color=arm.colour, alpha=0.16, linewidth=0)
     dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.35}
     axes.plot(runs[chart.x], runs["value"], color=arm.colour, **dots)
@@ -119,6 +123,8 @@ def _caption(chart: Curve, data: pd.DataFrame, notes: Notes) -> str:
         "the range from the least to the greatest" if chart.spread == "range" else "one standard deviation"
     )
     dots = ", dots are single runs" if (data["statistic"] == "run").any() else ""
+    if chart.said:
+        return f"{chart.said.format(n=runs_text(lines['n']))} {notes.after(chart.values)}"
     text = f"Mean over seeds, {runs_text(lines['n'])} at each {at}; bands are {bands}{dots}."
     if lines["n"].max() == 1:
         text = f"One run at each {at} (n = 1), so no spread."

@@ -31,6 +31,7 @@ class Curves(Table):
       arms: Labels that tell the arms apart; those without a value are passed over.
       beside: Further labels that go with each point, as another scale of the axis.
       averaged: Columns whose mean at each point goes with it, as the share of weights left after a round.
+      runs: Whether each run has its line.
     """
 
     metrics: tuple[str, ...]
@@ -38,6 +39,7 @@ class Curves(Table):
     arms: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     averaged: tuple[str, ...] = ()
+    runs: bool = True
 
     def of(self, given: Given) -> Frame:
         """Columns `metric`, the arms, `x`, those that go with it, `statistic seed value sd min max n`."""
@@ -50,7 +52,7 @@ class Curves(Table):
             for key, rows in done.groupby(labels, dropna=False):
                 common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
                 common |= {name: rows[name].mean() for name in self.averaged if name in rows}
-                lines += _point(common, rows, metric)
+                lines += _point(common, rows, metric, runs=self.runs)
         return _frame(lines, [*labels, *(name for name in self.averaged if name in table)])
 
 
