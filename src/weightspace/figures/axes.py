@@ -47,7 +47,7 @@ def scaled(axes: Axes, values: Sequence[float], scale: str, which: str = "x") ->
     elif scale == "percent":
         from weightspace.figures.weights_left import percent_axis
 
-        percent_axis(axes, values)
+        percent_axis(axes, [1.0, *values])
     return list(values)
 
 

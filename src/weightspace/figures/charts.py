@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
 
-__all__ = ["Curve", "Dots", "Heat", "Matrix", "Threshold", "Violins"]
+__all__ = ["Curve", "Dots", "Heat", "Matrix", "Plane", "Threshold", "Violins"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,14 @@ class Curve(Chart):
       logarithmic: Whether losses have a logarithmic axis.
       values: The sentence that says which values are meant.
       caption: More sentences, before that one.
+      told: The whole caption instead, with `{n}`; what is particular to the numbers drawn is added to it.
+      counted: What `n` counts.
+      naming: A column whose text names a line, where its labels alone would not do.
+      dotted: A label, and the values of it whose lines are dotted.
+      dots: What the dots of single runs are, for the legend; they are large then.
+      levels: Values with a dotted level line, each with its name.
+      percent: Whether the values are shown in per cent.
+      stretched: Whether accuracies have a logistic axis, where failing arms would press good ones together.
     """
 
     draws: ClassVar[str] = "curve"
@@ -47,6 +55,14 @@ class Curve(Chart):
     logarithmic: bool = False
     values: str = AT_THE_END
     caption: str = ""
+    told: str = ""
+    counted: str = "run"
+    naming: str = ""
+    dotted: tuple[str, tuple[Any, ...]] = ("", ())
+    dots: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    percent: bool = False
+    stretched: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,6 +202,7 @@ class Matrix(Chart):
       order: Values of rows (and columns, where symmetric) from the top.
       words: The name of the shade.
       caption: What is seen, with `{n}`.
+      counted: What `n` counts.
     """
 
     draws: ClassVar[str] = "matrix"
@@ -199,4 +216,26 @@ class Matrix(Chart):
     symmetric: bool = False
     order: tuple[Any, ...] = ()
     words: str = ""
+    caption: str = ""
+    counted: str = "run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plane(Chart):
+    """Weights before and after training, a map for each criterion: which of them it keeps.
+
+    Takes a table with columns `before`, `after`, and one of truth values for each criterion; `of`, the same
+    on every line, says whose weights they are.
+
+    Attributes:
+      shares: Whether hexagons show the share kept; else each weight is a dot.
+      name: Of its files.
+      title: Above it.
+      caption: What is seen, with `{count}` (of weights) and `{of}`.
+    """
+
+    draws: ClassVar[str] = "plane"
+    shares: bool = False
+    name: str = "plane"
+    title: str = ""
     caption: str = ""
