@@ -38,8 +38,8 @@ def draw_level(axes: Axes, rows: Any, column: str, words: Vocabulary, *, named: 
       words: What it is called.
       named: Whether the legend has it.
     """
-    values = rows[column].dropna() if column in rows else ()
-    if len(values):
+    values = rows[column].dropna() if column in rows else None
+    if values is not None and len(values):
         name = words.words(column) if named else None
         look: dict[str, Any] = {"linestyle": (0, (1.2, 1.2)), "linewidth": 1, "color": style.MUTED}
         axes.axhline(float(values.mean()), label=name, **look)
@@ -65,7 +65,7 @@ def scaled(axes: Axes, values: Sequence[float], scale: str, which: str = "x") ->
     elif scale == "percent":
         from weightspace.figures.weights_left import percent_axis
 
-        percent_axis(axes, values)
+        percent_axis(axes, [1.0, *values])
     return list(values)
 
 

@@ -4,8 +4,9 @@ import dataclasses
 from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
+from weightspace.figures.panes import Bars, Pictures
 
-__all__ = ["Bars", "Curve", "Dots", "Heat", "Matrix", "Pictures", "Threshold", "Violins"]
+__all__ = ["Bars", "Curve", "Dots", "Heat", "Matrix", "Pictures", "Plane", "Threshold", "Violins"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,11 +30,18 @@ class Curve(Chart):
         line at each point, which an arm of a single point has anyhow.
       level: A column whose mean is a level line in each pane, as the accuracy of guessing.
       y: The text of the vertical axis; none takes the metric's words.
-      said: What is seen, with `{n}`; none says it by the table.
       smooth: Metrics that are drawn smoothed, over their faint means.
       logarithmic: Whether losses have a logarithmic axis.
       values: The sentence that says which values are meant.
       caption: More sentences, before that one.
+      told: The whole caption instead, with `{n}`; what is particular to the numbers drawn is added to it.
+      counted: What `n` counts.
+      naming: A column whose text names a line, where its labels alone would not do.
+      dotted: A label, and the values of it whose lines are dotted.
+      dots: What the dots of single runs are, for the legend; they are large then.
+      levels: Values with a dotted level line, each with its name.
+      percent: Whether the values are shown in per cent.
+      stretched: Whether accuracies have a logistic axis, where failing arms would press good ones together.
     """
 
     draws: ClassVar[str] = "curve"
@@ -49,11 +57,18 @@ class Curve(Chart):
     spread: str = "range"
     level: str = ""
     y: str = ""
-    said: str = ""
     smooth: tuple[str, ...] = ()
     logarithmic: bool = False
     values: str = AT_THE_END
     caption: str = ""
+    told: str = ""
+    counted: str = "run"
+    naming: str = ""
+    dotted: tuple[str, tuple[Any, ...]] = ("", ())
+    dots: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    percent: bool = False
+    stretched: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,6 +215,7 @@ class Matrix(Chart):
       order: Values of rows (and columns, where symmetric) from the top.
       words: The name of the shade.
       caption: What is seen, with `{n}`.
+      counted: What `n` counts.
     """
 
     draws: ClassVar[str] = "matrix"
@@ -214,60 +230,25 @@ class Matrix(Chart):
     order: tuple[Any, ...] = ()
     words: str = ""
     caption: str = ""
+    counted: str = "run"
 
 
 @dataclasses.dataclass(frozen=True)
-class Bars(Chart):
-    """Means as bars with ranges as lines, side by side for each arm at each place.
+class Plane(Chart):
+    """Weights before and after training, a map for each criterion: which of them it keeps.
 
-    Takes a table with columns `mean least greatest n`, as `Layers`.
-
-    Attributes:
-      x: The column whose values are places.
-      arm: The column whose values have a bar each at every place.
-      facet: The column that has a pane for each value.
-      facets: Its values from left to right, those that there are.
-      first: The place that stands first.
-      name: Of its files.
-      title: Above it.
-      y: The text of the vertical axis.
-      caption: What is seen, with `{n}`.
-    """
-
-    draws: ClassVar[str] = "bars"
-    x: str
-    arm: str
-    facet: str
-    facets: tuple[Any, ...]
-    first: Any = "all"
-    name: str = "bars"
-    title: str = ""
-    y: str = ""
-    caption: str = "Means and ranges over runs ({n})."
-
-
-@dataclasses.dataclass(frozen=True)
-class Pictures(Chart):
-    """Arrays that runs have left, as pictures: that of the first seed of each setting.
-
-    Takes rows, one a run, with `run`, `seed` and the setting.
+    Takes a table with columns `before`, `after`, and one of truth values for each criterion; `of`, the same
+    on every line, says whose weights they are.
 
     Attributes:
-      key: Of the output; runs that have not left it are passed over.
-      x: The column whose values have a picture each, ordered.
-      kind: `map`, shares over [height, width] or [height, width, channels], channels averaged; or `filters`,
-        booleans [height, width, channels, filters], a tile each.
+      shares: Whether hexagons show the share kept; else each weight is a dot.
       name: Of its files.
       title: Above it.
-      most: Pictures that are drawn.
-      caption: What is seen, with `{colours}` for what the colours of filters are.
+      caption: What is seen, with `{count}` (of weights) and `{of}`.
     """
 
-    draws: ClassVar[str] = "pictures"
-    key: str
-    x: str
-    kind: str = "map"
-    name: str = "pictures"
+    draws: ClassVar[str] = "plane"
+    shares: bool = False
+    name: str = "plane"
     title: str = ""
-    most: int = 8
     caption: str = ""

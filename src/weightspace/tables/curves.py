@@ -31,7 +31,7 @@ class Curves(Table):
       arms: Labels that tell the arms apart; those without a value are passed over.
       beside: Further labels that go with each point, as another scale of the axis.
       averaged: Columns whose mean at each point goes with it, as the share of weights left after a round.
-      runs: Whether each run has its line.
+      runs: Whether each run has its lines too.
     """
 
     metrics: tuple[str, ...]
@@ -93,6 +93,33 @@ class Traces(Table):
                 common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
                 lines += _point(common, part, metric, runs=self.runs)
         return _frame(lines, labels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stops(Table):
+    """Metrics in time, as `Traces`, with a `run` line for each run at one step alone: where it stops early.
+
+    Attributes:
+      metrics: Columns of the history.
+      at: The column of the rows that has the step.
+    """
+
+    metrics: tuple[str, ...]
+    at: str = "best_step"
+
+    def of(self, given: Given) -> Frame:
+        """As `Traces` without arms."""
+        means, rows = given.of(Traces(self.metrics)), finished(given.rows)
+        if self.at not in rows or means.empty:
+            return means
+        own = rows[["run", "seed", self.at]].rename(columns={self.at: "step"})
+        there = own.merge(given.history, on=["run", "step"])
+        lines = []
+        for metric in dict.fromkeys(means["metric"]):
+            each = zip(there["step"], there["seed"], there[metric], strict=True)
+            common = {"metric": metric, "statistic": "run"}
+            lines += [common | {"step": step, "seed": seed, "value": value} for step, seed, value in each]
+        return _frame([*means.to_dict("records"), *lines], ["step"])  # pyright: ignore[reportArgumentType]
 
 
 def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = True) -> list[dict[str, Any]]:

@@ -116,11 +116,9 @@ class Chosen(Table):
     Attributes:
       columns: Pairs of a name and the columns that are looked at, in this order; those that the rows lack
         are passed over.
-      otherwise: What a column is where none has one: a label, its value, the column and the number.
     """
 
     columns: tuple[tuple[str, tuple[str, ...]], ...]
-    otherwise: tuple[tuple[str, Any, str, float], ...] = ()
 
     def of(self, given: Given) -> Frame:
         """The rows."""
@@ -132,8 +130,6 @@ class Chosen(Table):
             found = Series(float("nan"), table.index)
             for column in (column for column in columns if column in table):
                 found = found.fillna(table[column].astype(float))
-            for label, value, _, number in (each for each in self.otherwise if each[2] == name):
-                found = found.mask(found.isna() & (table[label] == value), number)
             made[name] = found
         return table.assign(**made)
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import swept
-from weightspace.experiments.tickets.one_shot import EACH, OneShot, levels
+from weightspace.experiments.tickets import mask_charts
+from weightspace.experiments.tickets.one_shot import EACH, SIGNS, OneShot, levels
 from weightspace.experiments.tickets.paper import GPU, PAPER, SMOKE_DENSE, published
 from weightspace.experiments.tickets.recipes import Pruning, TicketTraining
-from weightspace.figures.charts import Curve, Dots
 from weightspace.masks.criteria import MAIN, make_criterion
 from weightspace.masks.kept import make_kept
 from weightspace.run import Row
@@ -18,12 +18,7 @@ from weightspace.tables.curves import Curves
 from weightspace.tables.means import Means
 from weightspace.tables.ranges import Averages, Peaks
 from weightspace.tables.shapes import Beside, Ordered
-from weightspace.tables.words import Label
 
-SIGNS = (
-    "large_final_same_sign", "large_final_diff_sign", "magnitude_increase_same_sign",
-    "magnitude_increase_diff_sign",
-)  # fmt: skip
 LABELS = ("criterion", "kept")
 METRICS = ("test_accuracy_max", "density_at_max", "best_test_accuracy", "test_accuracy")
 LEVELS = levels(*LABELS)
@@ -43,9 +38,7 @@ class TicketsAtInit(
     by=LABELS,
     metrics=METRICS,
     overview=Beside(Means(METRICS, LABELS), PEAKS, LABELS),
-    words=(Label("kept", "kept weights", spaced=True, names=(
-        ("rewind", "initial weights"), ("signed_constant", "signed constants"),
-    )),),
+    words=(mask_charts.VALUES,),
     minutes={"paper": "5.2 on 2 cores", **GPU},
     presets={
         "smoke": SMOKE_DENSE | {
@@ -90,18 +83,7 @@ class TicketsAtInit(
         curves = Curves(EACH[:1], "power", LABELS, averaged=("density", "chance"), runs=False)
         greatest = Curves(METRICS[:1], "criterion", ("kept",), averaged=("chance",))
         return (
-            Answer("accuracy", On(asked, On(LEVELS, curves)), Curve(
-                "density", ("criterion",), facet="kept", name="accuracy", title="Masks on untrained weights",
-                y="test accuracy, untrained", level="chance", said="Untrained networks under one-shot masks: means "
-                "over seeds ({n} at each point), bands from the least to the greatest. Grey: chance.",
-                values="Powers at which a layer would be empty are left out",
-            ), shown=0),
-            Answer("best", On(asked, greatest), Dots(
-                "criterion", ((METRICS[0], ""),), by="kept", falling=True, level="chance", name="best",
-                title="The best mask of each run", y="greatest test accuracy of a run",
-                caption="The greatest accuracy of each run over all powers of pruning ({n} a mean): dots are runs, "
-                "bars their mean, lines their range. It is picked on test data, and flatters: see the random masks.",
-                values="Grey: chance",
-            ), shown=0),
+            Answer("accuracy", On(asked, On(LEVELS, curves)), mask_charts.LEVELS, shown=0),
+            Answer("best", On(asked, greatest), mask_charts.GREATEST, shown=0),
             Answer("curves", MEANS, shown=30),
-        )  # fmt: skip
+        )

@@ -9,40 +9,19 @@ from collections.abc import Iterator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
+from weightspace.experiments.tickets import mask_charts
 from weightspace.experiments.tickets.learned import Arms, Learning
-from weightspace.experiments.tickets.one_shot import OneShot, levels
+from weightspace.experiments.tickets.one_shot import OneShot
 from weightspace.experiments.tickets.paper import PAPER, SMOKE_DENSE
 from weightspace.experiments.tickets.recipes import Pruning, TicketTraining
-from weightspace.figures.charts import Curve, Dots
+from weightspace.experiments.tickets.ways import COLUMNS, FOUND, LEARNED, POINTS, TRAINED
 from weightspace.masks.criteria import make_criterion
 from weightspace.run import Row
-from weightspace.tables.base import On, Where
 from weightspace.tables.curves import Curves
 from weightspace.tables.paired import Pairs
 from weightspace.tables.ranges import Ranges
-from weightspace.tables.shapes import Chosen, Ordered, Renamed, Stacked
 
-FOUND = {"rewind": "found, initial weights", "signed_constant": "found, signed constants"}
-LEARNED = {
-    "plain": "learned, initial weights",
-    "signed": "learned, signed constants",
-    "rescaled": "learned, rescaled initial weights",
-    "both": "learned, rescaled signed constants",
-}
-TRAINED = "trained weights"
-WAYS = (*FOUND.values(), *LEARNED.values(), TRAINED)
-"""What is compared, in the order of the paper's table."""
 ACCURACY = ("accuracy",)
-# Each kind of row has its accuracy, and the share of weights that it keeps, in columns of its own.
-COLUMNS = Chosen(
-    (("accuracy", ("sampled_test_accuracy", "test_accuracy_max", "best_test_accuracy")),
-     ("share_kept", ("expected_density", "density_at_max", "density"))),
-    otherwise=(("way", TRAINED, "share_kept", 1.0),),
-)  # fmt: skip
-POINTS = Stacked((
-    On(levels("way"), Renamed((("test_accuracy", "accuracy"),))),
-    On(Where((("way", (*LEARNED.values(), TRAINED)),)), Renamed((("share_kept", "density"),))),
-))  # fmt: skip
 
 
 class TicketsBestMasks(
@@ -50,13 +29,13 @@ class TicketsBestMasks(
     name="tickets.best-masks",
     question="How far do masks on untrained weights go, found or learned, beside trained weights?",
     paper=dataclasses.replace(PAPER, figure="Table 1: the best supermasks"),
-    reading="A found mask's accuracy is the greatest over all levels of pruning, picked on test data as in the "
-    "paper, and flatters; a learned one's is the mean over sampled masks, and a trained network's is at "
+    reading="A found mask's accuracy is the greatest over all levels of pruning, picked on test data as in "
+    "the paper, and flatters; a learned one's is the mean over sampled masks, and a trained network's is at "
     "the step of least validation loss. In the paper learned masks do better than found ones, and on "
     "MNIST come up to trained weights.",
     by=("way",),
     metrics=("accuracy", "share_kept"),
-    columns=On(COLUMNS, Ordered((("way", WAYS),))),
+    columns=COLUMNS,
     minutes={"smoke": "0.7 on 2 shared cores", "paper": "some 500 on 2 cores, by 60 epochs' 17"},
     presets={
         "smoke": SMOKE_DENSE | {"mask_epochs": 30.0, "mask_batch_size": 50, "mask_eval_every": "5ep"},
@@ -95,22 +74,8 @@ class TicketsBestMasks(
                 yield arms.row(masks, {"way": LEARNED[labels["arm"]]}, space, seeds)
 
     answers = (
-        Answer("accuracy", Curves(ACCURACY, "way"), Dots(
-            "way", (("accuracy", "runs"),), name="accuracy", title="The best masks", y="test accuracy", wrap=16,
-            caption="Test accuracy of untrained weights under the best masks, and of trained weights ({n}): dots "
-            "are runs, bars means, lines ranges. Found masks were picked on test data among all levels of pruning;",
-            values="learned ones are means over sampled masks",
-        ), shown=0),
-        Answer("points", On(POINTS, Curves(
-            ACCURACY, "power", ("way",), averaged=("density", "chance"), runs=False,
-        )), Curve(
-            "density", ("way",), name="accuracy-density", title="Found and learned masks", y="test accuracy",
-            baseline=("way", TRAINED), baseline_words=(TRAINED, TRAINED), level="chance",
-            said="Untrained weights under masks ({n} a point). Lines: one-shot masks that a training left, at every "
-            "level of pruning, means with bands from the least to the greatest. Single points: learned masks at the "
-            "mean of their probabilities, lines from the least to the greatest.",
-            values="Grey: trained weights, and chance",
-        ), shown=0),
+        Answer("accuracy", Curves(ACCURACY, "way"), mask_charts.WAYS, shown=0),
+        Answer("points", POINTS, mask_charts.POINTS, shown=0),
         Answer("ranges", Ranges("accuracy", ("way",), averaged=("share_kept",))),
         Answer("pairs", Pairs(ACCURACY, "way")),
-    )  # fmt: skip
+    )

@@ -1,13 +1,13 @@
 """Masks that are learned, as values: how they are trained, and the spaces that are compared.
 
-    training: MaskTraining = MaskTraining()            # where only masks are trained
-    learning: Learning = Learning()                    # beside a training of weights: `learning.of(training)`
-    arms: Arms = Arms()
+training: MaskTraining = MaskTraining()            # where only masks are trained
+learning: Learning = Learning()                    # beside a training of weights: `learning.of(training)`
+arms: Arms = Arms()
 
-    def ask(self):
-        for labels, space in self.arms.spaces():
-            for seeds in self.training.each_seed():
-                yield self.arms.row(self.training, labels, space, seeds)
+def ask(self):
+for labels, space in self.arms.spaces():
+for seeds in self.training.each_seed():
+yield self.arms.row(self.training, labels, space, seeds)
 """
 
 import dataclasses
@@ -15,17 +15,20 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
+from weightspace.derived.mask_like import MaskLike
 from weightspace.errors import InputError
 from weightspace.experiments.settings import number, passing, swept
 from weightspace.experiments.tickets.recipes import TicketTraining
 from weightspace.experiments.training import further
+from weightspace.masks.criteria import make_criterion
+from weightspace.node import Output
 from weightspace.probes import Density, Evaluation
 from weightspace.probes.mask import SAMPLES, LearnedMask, MaskEvaluation
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.run import Row, Run, Watch
 from weightspace.spaces.base import DEFAULT_POINT, Space
 from weightspace.spaces.edge_popup import EdgePopup
-from weightspace.spaces.supermask import Supermask
+from weightspace.spaces.supermask import SAMPLE, THRESHOLD, Supermask
 from weightspace.streams import Seeds
 
 _ARMS = {
@@ -40,6 +43,7 @@ _POPUP = {"none": "popup", "constant": "popup_signed", "kaiming": "popup_kaiming
 ARMS = (*_ARMS.values(), *_POPUP.values())
 """The names of all arms, in the order in which they are shown."""
 STRENGTH = 10.0
+LEARNED = "learned"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +156,66 @@ class Arms:
             own = {"optimiser": make_optimiser(training.optimiser, self.popup_lr)}
         run = dataclasses.replace(run, recipe=dataclasses.replace(run.recipe, **own))
         return Row(labels | training.named, run, mask_watch(run, training, self.samples))
+
+
+@dataclasses.dataclass(frozen=True)
+class LearnedOrLike:
+    """A learned mask, and masks with as many weights in each layer."""
+
+    masks: tuple[str, ...] = swept(LEARNED, "random", "large_final")
+    """Masks under which weights are trained: learned, or a criterion with the learned mask's densities."""
+    point: str = THRESHOLD
+    """Which mask is taken of the learned probabilities: threshold, or a sample such as sample0."""
+    scale: str = "none"
+    """Weights under the mask while it is learned: none (as initialised) or constant."""
+    rescale: str = "gradient"
+    """Rescaling while it is learned: none, gradient, stopped."""
+    logit: float = 0.0
+    """Mask logits before training."""
+
+    def check(self) -> None:
+        """The point is one of masks, and the others can be made of trained weights.
+
+        Raises:
+          InputError: If not.
+        """
+        for name in self.masks:
+            by = None if name == LEARNED else make_criterion(name)
+            if by is not None and (by.fixed or by.needs_gradient):
+                raise InputError(f"masks compares '{LEARNED}' with criteria of trained weights, not '{name}'")
+        if self.point != THRESHOLD and not SAMPLE.fullmatch(self.point):
+            raise InputError(
+                f"point is '{self.point}', but must be '{THRESHOLD}' or a sample such as sample0"
+            )
+        _ = self.space
+
+    @property
+    def space(self) -> Supermask:
+        """Where it is learned."""
+        return Supermask(self.logit, scale=self.scale, rescale=self.rescale)
+
+    @property
+    def accuracy(self) -> str:
+        """The column of its accuracy before weights are trained."""
+        return "threshold_test_accuracy" if self.point == THRESHOLD else "sampled_test_accuracy"
+
+    def of(self, found: Run, dense: Run) -> Iterator[tuple[str, Output]]:
+        """The masks by name.
+
+        Args:
+          found: The training of the mask.
+          dense: The training of all weights, which criteria look at.
+        """
+        learned = found.read(LearnedMask(self.point), "mask")
+        for name in self.masks:
+            yield name, learned if name == LEARNED else _like(learned, name, dense)
+
+
+def _like(mask: Output, criterion: str, dense: Run) -> Output:
+    return MaskLike(
+        model=dense.model, shape=tuple(dense.task.data.shape), mask=mask, criterion=make_criterion(criterion),
+        before=dense.at(0), after=dense.final(), seeds=dense.seeds,
+    ).output("mask")  # fmt: skip
 
 
 def mask_watch(run: Run, training: TicketTraining, samples: int = SAMPLES) -> Watch:

@@ -10,6 +10,11 @@ from weightspace.masks.kept import make_kept
 from weightspace.run import Run
 from weightspace.tables.shapes import Unfolded
 
+SIGNS = (
+    "large_final_same_sign", "large_final_diff_sign", "magnitude_increase_same_sign",
+    "magnitude_increase_diff_sign",
+)  # fmt: skip
+"""Criteria that look at signs too."""
 EACH = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
 """What is measured at every level."""
 
@@ -41,7 +46,7 @@ class OneShot:
         after = pruning.scored(training, dense)
         return MasksAtInit(
             model=training.network, task=training.task, criterion=make_criterion(criterion),
-            before=dense.at(START), after=after, seeds=dense.seeds, gradient=pruning.gradient(dense, criterion),
-            kept=make_kept(kept, {"after": after}), rates=pruning.rates, powers=self.powers + 1,
-            rule=pruning.rule,
+            before=dense.at(START), after=after, seeds=dense.seeds, rates=pruning.rates, rule=pruning.rule,
+            kept=make_kept(kept, {"after": after}), gradient=pruning.gradient(dense, criterion),
+            powers=self.powers + 1,
         )  # fmt: skip

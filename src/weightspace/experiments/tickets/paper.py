@@ -1,4 +1,4 @@
-"""The paper that the tickets come from, and the plans that it published."""
+"""The papers that the tickets come from, the plans that they published, and small ones."""
 
 from typing import Any
 
@@ -16,6 +16,20 @@ PAPER = Paper(
         "}"
     ),
     figure="Figures 3 to 5: accuracy against the share of weights left",
+)
+FRANKLE_2020 = Paper(
+    title="Linear mode connectivity and the lottery ticket hypothesis",
+    bibtex=(
+        "@inproceedings{frankle2020linear,\n"
+        "  title = {Linear mode connectivity and the lottery ticket hypothesis},\n"
+        "  author = {Frankle, Jonathan and Dziugaite, Gintare Karolina and Roy, Daniel M. and Carbin, "
+        "Michael},\n"
+        "  booktitle = {International Conference on Machine Learning},\n"
+        "  year = {2020},\n"
+        "  url = {https://arxiv.org/abs/1912.05671}\n"
+        "}"
+    ),
+    figure="Figures 2 to 5: error barrier against the step of the split",
 )
 _NETWORKS: dict[str, dict[str, Any]] = {
     "conv2": {"model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},

@@ -42,6 +42,11 @@ from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 
 START, END, EARLY = "0it", "end", "early-stop"
+METRICS = (
+    "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
+    "density",
+)  # fmt: skip
+"""What the summary of pruned networks averages."""
 
 
 @dataclasses.dataclass(frozen=True)

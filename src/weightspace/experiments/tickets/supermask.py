@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from weightspace.errors import InputError
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
+from weightspace.experiments.tickets import mask_charts
 from weightspace.experiments.tickets.learned import ARMS, Arms, MaskTraining
 from weightspace.experiments.tickets.paper import PAPER, SMOKE
-from weightspace.figures.charts import Bars, Curve, Dots, Pictures
-from weightspace.probes.mask import LearnedMask
 from weightspace.run import Row
 from weightspace.tables.base import On
 from weightspace.tables.curves import Curves
@@ -24,35 +23,14 @@ KINDS = (("expected", "expected_density"), ("thresholded", "density"), ("sampled
 SETTINGS = Named(LABELS, orders=(("arm", ARMS),))
 # A mask that is drawn has the mean of its probabilities for a density, another its own.
 AT_DENSITY = Chosen((("accuracy", ACCURACIES), ("share_kept", ("expected_density", "density"))))
-ACCURACY = Answer("accuracy", On(SETTINGS, Curves(ACCURACIES, x="setting")), Dots(
-    "setting", tuple(zip(ACCURACIES, ("mean over sampled masks", "thresholded mask"), strict=True)),
-    name="accuracy", title="Learned masks", y="test accuracy",
-    caption="Untrained networks under learned masks ({n}): dots are runs, bars means, lines ranges over runs.",
-    values="A run's sampled accuracy is a mean over masks drawn at the end",
-), shown=0)  # fmt: skip
+ACCURACY = Answer("accuracy", On(SETTINGS, Curves(ACCURACIES, x="setting")), mask_charts.LEARNED, shown=0)
 PAIRS = Answer("pairs", On(SETTINGS, Pairs(ACCURACIES, arm="setting")), shown=30)
-DENSITIES = Answer("densities", On(SETTINGS, Layers(KINDS)), Bars(
-    "layer", "setting", "kind", ("expected", "sampled", "thresholded"), name="density",
-    title="Densities of learned masks", y="share of weights kept",
-    caption="The share of ones in each layer's mask, mean and range over runs ({n}): the mean of the "
-    "probabilities, one sampled mask, and the mask of all probabilities above one half.",
-), shown=30)  # fmt: skip
-AGAINST_DENSITY = Answer("against density", On(On(SETTINGS, AT_DENSITY), Curves(
-    ("accuracy",), x="setting", arms=("arm",), averaged=("share_kept",),
-)), Curve(
-    "share_kept", ("arm",), name="accuracy-density", title="Accuracy against density", spread="lines",
-    y="test accuracy", said="Accuracy against density ({n} a point, lines from least to greatest): sampled masks "
-    "and the mean of their probabilities, or the mask itself where it is not random.",
-), shown=0)  # fmt: skip
-PICTURES = Answer("pictures", SETTINGS, Pictures(
-    f"{LearnedMask().key}.inputs", "setting", name="inputs", title="Inputs that learned masks keep",
-    caption="The share of the first layer's units for which a pixel is kept, by the thresholded mask of each "
-    "arm's first seed; channels are averaged. Pixels that are always blank keep their first probability.",
-), Pictures(
-    f"{LearnedMask().key}.filters", "setting", "filters", name="filters", title="Filters that learned masks keep",
-    caption="The first convolution's filters, a tile each, under the thresholded mask of each arm's first seed: "
-    "{colours}.",
-), shown=0)  # fmt: skip
+DENSITIES = Answer("densities", On(SETTINGS, Layers(KINDS)), mask_charts.DENSITIES, shown=30)
+CURVES = Curves(("accuracy",), x="setting", arms=("arm",), averaged=("share_kept",))
+AGAINST = Answer(
+    "against density", On(On(SETTINGS, AT_DENSITY), CURVES), mask_charts.AGAINST_DENSITY, shown=0
+)
+PICTURES = Answer("pictures", SETTINGS, mask_charts.INPUTS, mask_charts.FILTERS, shown=0)
 
 
 class TicketsSupermask(
@@ -60,8 +38,8 @@ class TicketsSupermask(
     name="tickets.supermask",
     question="How well can an untrained network do under the best mask that training finds?",
     paper=dataclasses.replace(PAPER, figure="Table 1 and section 5: learned supermasks"),
-    reading="Sampled accuracies are means over masks drawn from the learned probabilities, thresholded ones are "
-    "of the mask of all probabilities above one half. Rescaling and signed constants both help, and "
+    reading="Sampled accuracies are means over masks drawn from the learned probabilities, thresholded ones "
+    "are of the mask of all probabilities above one half. Rescaling and signed constants both help, and "
     "rescaled masks are sparser.",
     by=LABELS,
     metrics=(
@@ -100,6 +78,6 @@ class TicketsSupermask(
                 yield self.arms.row(self.training, labels, space, seeds)
 
     def answered_by(self) -> tuple[Answer, ...]:
-        """Accuracy and densities by arm, accuracy against density where it was swept, the first layer's masks."""
-        against = (AGAINST_DENSITY,) if self.arms.densities_differ else ()
+        """Accuracy and densities by arm, accuracy against density where it was swept, and pictures."""
+        against = (AGAINST,) if self.arms.densities_differ else ()
         return (ACCURACY, PAIRS, DENSITIES, *against, PICTURES)
