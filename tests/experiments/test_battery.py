@@ -15,9 +15,14 @@ from weightspace.sweeps import sweep
 from weightspace.tables.vocabulary import VOCABULARY
 
 DECLARED = [name for name in names() if experiment_class(name).declared]
+MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 SMALL = {
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
+    "tickets.at-init": MASKS | {"criteria": ("large_final", "snip"), "powers": 3},
+    "tickets.supermask": MASKS | {"scale": ("none",), "logit": (0.0, 1.0), "batch_size": 50},
+    "tickets.best-masks": MASKS | {"mask_epochs": 1.0, "powers": 3},
+    "tickets.from-supermask": MASKS | {"mask_epochs": 1.0, "masks": ("learned", "random")},
 }
 
 
@@ -53,9 +58,11 @@ def test_it_is_restored_as_it_was_asked(smoke):
 
 
 def test_answers_and_figures_have_numbers(smoke):
-    _, part = smoke
+    experiment, part = smoke
     assert set(part.table["status"]) == {"ok"}
-    assert np.isfinite(part.summary["test_accuracy"]).all()
+    # A kind of row may lack some of the metrics; none lacks all.
+    summary = part.summary[[name for name in experiment.metrics if name in part.summary]]
+    assert np.isfinite(summary).any(axis=1).all()
     assert all(len(frame) for frame in part.analyses.values())
     assert all(part.answer(name) is not None for name in part.names)
     assert part.panels

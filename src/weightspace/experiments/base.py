@@ -138,8 +138,8 @@ class Experiment(abc.ABC):
         """Tables and their charts: `answers`, or others where they depend on the settings."""
         return self.answers
 
-    def measured_by(self) -> Table | None:
-        """The table of the question's own columns: `columns`, or another where it depends on the settings."""
+    def columns_by(self) -> Table | None:
+        """The table of one row a run: `columns`, or another where it depends on the settings."""
         return self.columns
 
     def summary(self, table: Frame) -> Frame:
@@ -150,7 +150,7 @@ class Experiment(abc.ABC):
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
-        columns = self.measured_by()
+        columns = self.columns_by()
         return table if columns is None else columns.of(Given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:

@@ -35,7 +35,7 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     keys = [(metric, facet) for metric in metrics for facet in facets]
     drawn, panes = panes_of(len(keys), 3.1, shared=_alike(metrics))
     arms, references = (arms_of(rows, chart.arms, notes.words) for rows in (lines, base))
-    arms = [_as_told(chart, arm, lines) for arm in arms]
+    arms = [_as_told(chart, arm, lines, notes) for arm in arms]
     for axes, (metric, facet) in zip(panes, keys, strict=True):
         mine, theirs = (_pane(chart, rows, metric, facet) for rows in (lines, base))
         draw_level(axes, mine, chart.level, notes.words)
@@ -63,10 +63,11 @@ def _thinned(facets: list[Any]) -> list[Any]:
     return [facets[place] for place in np.unique(places)]
 
 
-def _as_told(chart: Curve, arm: Arm, lines: pd.DataFrame) -> Arm:
+def _as_told(chart: Curve, arm: Arm, lines: pd.DataFrame, notes: Notes) -> Arm:
     """An arm with the name and the dash that the chart says."""
     if chart.naming:
-        arm = dataclasses.replace(arm, name=str(arm.of(lines)[chart.naming].iloc[0]))
+        name = notes.words.label(chart.naming).text(arm.of(lines)[chart.naming].iloc[0])
+        arm = dataclasses.replace(arm, name=name)
     elif chart.dots and not chart.arms:
         arm = dataclasses.replace(arm, name="mean over runs")
     label, values = chart.dotted

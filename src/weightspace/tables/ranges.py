@@ -102,7 +102,7 @@ class Layers(Table):
         from pandas import DataFrame
 
         lines = []
-        for arm, rows in given.rows.groupby(self.by, observed=True):
+        for arm, rows in finished(given.rows).groupby(self.by, observed=True):
             for kind, column in self.kinds:
                 for name in (name for name in rows if name == column or str(name).startswith(f"{column}_")):
                     values = rows[name].dropna()

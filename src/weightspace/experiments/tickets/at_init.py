@@ -38,7 +38,7 @@ class TicketsAtInit(
     by=LABELS,
     metrics=METRICS,
     overview=Beside(Means(METRICS, LABELS), PEAKS, LABELS),
-    words=(mask_charts.VALUES,),
+    words=mask_charts.AT_INIT,
     minutes={"paper": "5.2 on 2 cores", **GPU},
     presets={
         "smoke": SMOKE_DENSE | {

@@ -72,7 +72,7 @@ class TicketsFromSupermask(
                     run = training.run(ticket(dense, mask, kept=kept), seeds)
                     yield training.row({"mask": name, "kept": kept}, run)
 
-    def measured_by(self) -> Table:
+    def columns_by(self) -> Table:
         """With `accuracy`: at early stopping, or of the learned mask before training, at its point."""
         return Chosen((("accuracy", (self.source.accuracy, "best_test_accuracy")),))
 

@@ -6,13 +6,15 @@ from weightspace.probes.mask import LearnedMask
 from weightspace.tables.words import Label
 
 _KEY = LearnedMask().key
-VALUES = Label("kept", "kept weights", spaced=True, names=(
-    ("rewind", "initial weights"), ("signed_constant", "signed constants"),
-))  # fmt: skip
-"""What kept weights are set to, where nothing is trained."""
+_NAMES = (("rewind", "initial weights"), ("signed_constant", "signed constants"))
+AT_INIT = (
+    Label("criterion", "criterion", spaced=True),
+    Label("kept", "kept weights", names=_NAMES, spaced=True),
+)
+"""What masks at init are told apart by: what kept weights are set to, where nothing is trained."""
 LEVELS = Curve(
     "density", ("criterion",), facet="kept", name="accuracy", title="Masks on untrained weights",
-    y="test accuracy, untrained", level="chance",
+    naming="criterion", y="test accuracy, untrained", level="chance",
     told="Untrained networks under one-shot masks: means over seeds ({n} at each point), bands from the "
     "least to the greatest. Grey: chance. Powers at which a layer would be empty are left out.",
 )  # fmt: skip
@@ -40,7 +42,8 @@ DENSITIES = Bars(
     "probabilities, one sampled mask, and the mask of all probabilities above one half.",
 )  # fmt: skip
 AGAINST_DENSITY = Curve(
-    "share_kept", ("arm",), name="accuracy-density", title="Accuracy against density", spread="lines",
+    "share_kept", ("arm",), naming="arm", name="accuracy-density", title="Accuracy against density",
+    spread="lines",
     y="test accuracy", told="Accuracy against density ({n} a point, lines from least to greatest): sampled "
     "masks and the mean of their probabilities, or the mask itself where it is not random.",
 )  # fmt: skip
