@@ -31,7 +31,7 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     lines, base = _apart(chart, data)
     if data.empty:
         return []
-    facets = _thinned(list(dict.fromkeys(lines[chart.facet]))) if chart.facet else [None]
+    facets = _thinned(list(dict.fromkeys(lines[chart.facet]))) if chart.facet and len(lines) else [None]
     keys = [(metric, facet) for metric in metrics for facet in facets]
     drawn, panes = panes_of(len(keys), 3.1, shared=_alike(metrics))
     arms, references = (arms_of(rows, chart.arms, notes.words) for rows in (lines, base))
@@ -47,9 +47,12 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
             _line(axes, chart, arm.of(mine), arm)
         _axes(axes, chart, mine, lines, notes)
         words = notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric)
-        axes.set_ylabel(chart.y or (f"{words} (%)" if chart.percent else words))
+        if facet in (None, facets[0]):
+            axes.set_ylabel(chart.y or (f"{words} (%)" if chart.percent else words))
         if facet is not None:
             axes.set_title(notes.words.label(chart.facet).text(facet), loc="left")
+    if chart.levels:
+        panes[0].set_ylim(bottom=min(0.0, *(axes.get_ylim()[0] for axes in panes)))
     ends = pd.concat([data["min"], data["max"]])
     stretched = chart.stretched and _alike(metrics) and stretch(panes[0], ends)
     legend_below(drawn, panes[0])
@@ -120,7 +123,7 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     }
     dots["color"] = arm.colour
     if chart.dots:
-        dots |= {"color": style.PALETTE[1], "markersize": 4, "alpha": 1, "label": chart.dots}
+        dots |= {"color": style.PALETTE[1], "markersize": 4, "alpha": 1, "label": chart.dots, "zorder": 3}
     axes.plot(runs[chart.x], runs["value"], **dots)
     look: dict[str, Any] = {"color": arm.colour, "linestyle": arm.dash}
     look |= {} if len(means) > 30 else {"marker": arm.marker}
@@ -147,7 +150,6 @@ def _axes(axes: Axes, chart: Curve, mine: pd.DataFrame, lines: pd.DataFrame, not
     axes.set_xlabel(label.words)
     if chart.percent:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
-        axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
     losses = len(mine) and notes.words.metric(mine["metric"].iloc[0]).scale == "log"
     if chart.logarithmic and losses and (mine["value"].dropna() > 0).all():
         loss_axis(axes, "y")

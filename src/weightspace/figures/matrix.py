@@ -29,7 +29,10 @@ def draw(chart: Matrix, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     rows, columns = _names(chart, data)
     side = min(max(0.3 * len(columns), 1.1), (style.PAGE - _MARGIN) / len(shown))
     height = side * max(len(rows) / len(columns), 0.5) + 1.35
-    drawn = style.figure(len(shown) * side + _MARGIN, height)
+    size = (len(shown) * side + _MARGIN, height)
+    if chart.chance and not chart.facet:  # columns are few, and their ticks have two lines
+        size = (4.4, max(0.2 * len(rows) + 1.0, 1.9))
+    drawn = style.figure(*size)
     panes = list(drawn.subplots(1, len(shown), squeeze=False, sharey=True)[0])
     shade: Any = None
     for axes, level in zip(panes, shown, strict=True):
