@@ -27,9 +27,8 @@ def test_bars_stand_side_by_side_at_each_place():
         "layer": ["out", "all", "out"], "arm": ["a", "a", "b"], "kind": "k", "mean": [0.2, 0.4, 0.6],
         "least": [0.1, 0.4, 0.5], "greatest": [0.3, 0.4, 0.7], "n": [2, 1, 2],
     })  # fmt: skip
-    (panel,) = Bars("layer", "arm", "kind", ("never", "k"), y="share", caption="All ({n}).").draw(
-        frame, NOTES
-    )
+    chart = Bars("layer", "arm", "kind", ("never", "k"), y="share", caption="All ({n}).")
+    (panel,) = chart.draw(frame, NOTES)
     (axes,) = panel.figure.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == ["all", "out"]
     bars = {round(bar.get_height(), 6): bar.get_x() + bar.get_width() / 2 for bar in axes.patches}
