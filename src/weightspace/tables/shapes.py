@@ -90,12 +90,12 @@ class Named(Table):
         places = known.apply(lambda column: column.map(self._places(str(column.name), column)))
         known = known.loc[places.sort_values(labels).index] if labels else known
         said = [label for i, label in enumerate(labels) if not i or known[label].nunique() > 1]
-        texts = [[self._text(label, row[label]) for label in said] for _, row in known.iterrows()]
-        names = dict.fromkeys(", ".join(filter(None, each)) for each in texts)
-        own = [
-            ", ".join(filter(None, (self._text(label, row[label]) for label in said)))
-            for _, row in table.iterrows()
-        ]
+
+        def name(row: Any) -> str:
+            return ", ".join(filter(None, (self._text(label, row[label]) for label in said)))
+
+        names = dict.fromkeys(name(row) for _, row in known.iterrows())
+        own = [name(row) for _, row in table.iterrows()]
         return table.assign(setting=Categorical(own, list(names), ordered=True))
 
     def _places(self, label: str, column: Any) -> dict[Any, int]:
