@@ -124,7 +124,8 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     dots["color"] = arm.colour
     if chart.dots:
         dots |= {"color": style.PALETTE[1], "markersize": 4, "alpha": 1, "label": chart.dots, "zorder": 3}
-    axes.plot(runs[chart.x], runs["value"], **dots)
+    if len(runs):
+        axes.plot(runs[chart.x], runs["value"], **dots)
     look: dict[str, Any] = {"color": arm.colour, "linestyle": arm.dash}
     look |= {} if len(means) > 30 else {"marker": arm.marker}
     axes.plot(means[chart.x], means["value"], label=arm.name, **look)

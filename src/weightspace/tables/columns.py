@@ -57,10 +57,13 @@ class MeansBeside(Table):
     def of(self, given: Given) -> Frame:
         """The rows of the first kind, without columns that none of them has."""
         rows, keys = given.rows, list(self.keys)
-        found = rows[rows[self.label] == self.of_kind].dropna(axis=1, how="all").drop(columns=self.label)
+        found = rows[rows[self.label] == self.of_kind] if self.label in rows else rows.iloc[:0]
+        if found.empty:
+            return found
+        found = found.dropna(axis=1, how="all").drop(columns=self.label)
         others = rows[rows[self.label] == self.beside].groupby(keys)
         for column, name in self.means:
-            if column in rows and len(found):
+            if column in rows:
                 means = others[column].mean().rename(name)
                 found = found.drop(columns=name, errors="ignore").join(means, on=keys)
         return found.reset_index(drop=True)

@@ -112,7 +112,8 @@ class FirstKernel(Table):
         """The kernel's weights; no lines where the store does not have them."""
         name, value = self.label
         rows = given.rows
-        mine = rows[(rows[name] == value) & (rows["status"] == "ok")].sort_values("seed")
+        mine = rows[rows["status"] == "ok"]
+        mine = mine[mine[name] == value].sort_values("seed") if {name, "seed"} <= set(mine) else mine.iloc[:0]
         if len(mine):
             try:
                 return self._kept(given.outputs, mine["run"].iloc[0], mine["seed"].iloc[0])

@@ -59,6 +59,8 @@ class Named(Table):
         """The rows."""
         pairs = given.of(self.rows)
         pairs = pairs.dropna(subset=["barrier_error"]) if "barrier_error" in pairs else pairs.iloc[:0]
+        if pairs.empty:
+            return pairs.assign(mask="")
         several = pairs.loc[pairs["criterion"] != DENSE, "criterion"].nunique() > 1
         left = pairs.groupby(["criterion", "round"])["density"].transform("mean")
         names = [
