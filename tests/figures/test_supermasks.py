@@ -6,6 +6,7 @@ import pytest
 
 from weightspace.errors import StoreError
 from weightspace.experiments.tickets.at_init import TicketsAtInit
+from weightspace.experiments.tickets.best_masks import TicketsBestMasks
 from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
 from weightspace.experiments.tickets.supermask import TicketsSupermask
@@ -178,3 +179,22 @@ def test_each_dense_run_is_marked_where_its_loss_is_least():
     (axes,) = panel.figure.axes
     stops = next(line for line in axes.lines if line.get_label() == "early stopping")
     assert (list(stops.get_xdata()), list(stops.get_ydata())) == ([20.0, 10.0], [0.5, 0.8])
+
+
+BARE = pd.DataFrame({"run": ["a", "b"], "status": ["ok", "waiting"], "seed": [0, 0]})
+LABELS = {
+    "criterion": ["dense", "random"], "kept": [None, "rewind"], "arm": ["plain", "both"], "logit": [0.0, 0.0],
+    "mask": ["dense", "untrained"], "way": ["trained weights", "learned, initial weights"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows", [BARE.iloc[:0], BARE, BARE.assign(status="waiting", **LABELS)], ids=("empty", "bare", "waiting")
+)
+@pytest.mark.parametrize("cls", [TicketsAtInit, TicketsSupermask, TicketsBestMasks, TicketsFromSupermask])
+def test_a_folder_that_lacks_labels_or_results_has_no_figure_and_no_failure(cls, rows):
+    experiment, history = cls(), pd.DataFrame({"run": [], "step": []})
+    table = experiment.measured(rows, history)
+    assert all(table_of.empty for table_of in experiment.analyse(table, history).values())
+    assert panels(experiment, rows) == {}
+    assert len(experiment.summary(table)) <= len(rows)

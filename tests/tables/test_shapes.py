@@ -45,6 +45,7 @@ def test_names_of_settings_say_what_differs_in_the_order_that_is_given():
     assert list(some.cat.categories) == ["q", "the p"]
     assert list(of(table, ROWS.drop(columns="rate"))["setting"].cat.categories) == ["q", "the p"]
     assert list(of(table, ROWS.iloc[:0])["setting"].cat.categories) == []
+    assert of(Named(("missing", "way"))).empty
     assert list(of(Named(("rate",)))["setting"].cat.categories) == ["rate 0.1", "rate 2"]
 
 

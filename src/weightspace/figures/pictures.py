@@ -62,6 +62,7 @@ def _maps(chart: Pictures, found: Mapping[str, np.ndarray]) -> list[Panel]:
 
 def _filters(chart: Pictures, found: Mapping[str, Filters]) -> list[Panel]:
     """A convolution's filters as tiles."""
+    found = {name: mask for name, mask in found.items() if mask.ndim == 4}
     if not found:
         return []
     drawn, panes = _panes(found)

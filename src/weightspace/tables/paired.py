@@ -197,7 +197,8 @@ def between(table: Frame, arm: str, metrics: Sequence[str], against: Any = None)
     lines = []
     for metric in metrics:
         there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
-        groups = [(k, part.set_index("seed")[metric]) for k, part in there.groupby(arm, observed=True)]
+        arms = there.groupby(arm, observed=True) if arm in there else ()
+        groups = [(name, part.set_index("seed")[metric]) for name, part in arms]
         pairs = list(itertools.combinations(groups, 2))
         if against is not None:
             ours = [group for group in groups if group[0] == against]

@@ -83,13 +83,14 @@ class Named(Table):
         """The rows."""
         from pandas import Categorical
 
-        table = given.rows
-        labels = [name for name in self.labels[:1] if name in table]
-        labels += labels_in(table, self.labels[1:])
+        table, first = given.rows, self.labels[0]
+        if first not in table:
+            return table.iloc[:0].assign(setting=Categorical([], ordered=True))
+        labels = [first, *labels_in(table, self.labels[1:])]
         known = table[labels].drop_duplicates()
         places = known.apply(lambda column: column.map(self._places(str(column.name), column)))
-        known = known.loc[places.sort_values(labels).index] if labels else known
-        said = [label for i, label in enumerate(labels) if not i or known[label].nunique() > 1]
+        known = known.loc[places.sort_values(labels).index]
+        said = [label for label in labels if label == first or known[label].nunique() > 1]
 
         def name(row: Any) -> str:
             return ", ".join(filter(None, (self._text(label, row[label]) for label in said)))
