@@ -24,6 +24,7 @@ from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import RunRow
 from weightspace.store.schema import digest_of
+from weightspace.tables.base import Given
 
 NAME = "harmless:factory"
 MODULE = """
@@ -127,16 +128,20 @@ def test_the_figure_of_a_layer_needs_no_network(here):
     panels = {panel.name: panel for panel in part.panels}
     assert "k1/kernel, seed 0" in panels["criteria-weights"].caption  # the largest, as nothing tells
     told = {"order": np.array([1, 0], np.int32), "kind": np.zeros(2, np.int32)}
-    first = experiment_class("tickets.iterative")._first_layer
 
     def outputs(run, key):
         return told if key == "network" else store.output(run, key)
 
-    assert first(part.experiment, part.measured, outputs)[2].startswith("k1/kernel")
+    (kernel,) = (answer.table for answer in part.answers if answer.name == "kernel")
+
+    def first():
+        return Given(part.measured, part.history, outputs).of(kernel)
+
+    assert set(first()["of"]) == {"k1/kernel, seed 0"}
     told["order"] = np.array([0, 1], np.int32)
-    before, _, what = first(part.experiment, part.measured, outputs)
-    assert what == "k0/kernel, seed 0"
-    np.testing.assert_array_equal(before, store.output(digest, "snapshot(0it).weights")["k0"]["kernel"])
+    assert set(first()["of"]) == {"k0/kernel, seed 0"}
+    weights = store.output(digest, "snapshot(0it).weights")["k0"]["kernel"]
+    np.testing.assert_array_equal(first()["before"], weights.ravel())
     assert unharmed(here)
 
 

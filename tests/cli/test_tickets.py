@@ -5,7 +5,7 @@ import re
 import pytest
 
 from weightspace.cli import main
-from weightspace.experiments.tickets.iterative import Rounds
+from weightspace.experiments.answered import Answered
 from weightspace.store.base import Store
 from weightspace.store.read import results
 from weightspace.sweeps.ask import Driver
@@ -20,7 +20,7 @@ SMALL = [
 @pytest.fixture(autouse=True)
 def no_figures(monkeypatch):
     """Drawing takes longer than these runs."""
-    monkeypatch.setattr(Rounds, "figures", lambda *_: [])
+    monkeypatch.setattr(Answered, "panels", [])
 
 
 @pytest.mark.parametrize(

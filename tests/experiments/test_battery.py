@@ -12,10 +12,15 @@ from weightspace.store.schema import ERROR, LEADING
 from weightspace.tables.vocabulary import VOCABULARY
 
 DECLARED = [name for name in names() if experiment_class(name).declared]
+MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 SMALL = {
     **COMPLEXITY,
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
+    "tickets.at-init": MASKS | {"criteria": ("large_final", "snip"), "powers": 3},
+    "tickets.supermask": MASKS | {"scale": ("none",), "logit": (0.0, 1.0), "batch_size": 50},
+    "tickets.best-masks": MASKS | {"mask_epochs": 1.0, "powers": 3},
+    "tickets.from-supermask": MASKS | {"mask_epochs": 1.0, "masks": ("learned", "random")},
 }
 
 

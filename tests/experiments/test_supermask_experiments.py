@@ -6,15 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from weightspace.derived.restart import Restart
 from weightspace.errors import InputError, NoResultWarning
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import asked_exactly
-from weightspace.experiments.tickets.at_init import TicketsAtInit, curves, tidy
-from weightspace.experiments.tickets.best_masks import TRAINED, WAYS, TicketsBestMasks
+from weightspace.experiments.tickets.at_init import LEVELS, MEANS, TicketsAtInit
+from weightspace.experiments.tickets.best_masks import TicketsBestMasks
 from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
-from weightspace.experiments.tickets.paired import between
-from weightspace.experiments.tickets.supermask import TicketsSupermask, densities, with_settings
+from weightspace.experiments.tickets.supermask import KINDS, SETTINGS, TicketsSupermask
+from weightspace.experiments.tickets.ways import TRAINED, WAYS
 from weightspace.probes.initial_gradient import InitialGradient
 from weightspace.recipes.base import Decay
 from weightspace.run import Run
@@ -22,6 +23,9 @@ from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
+from weightspace.tables.base import Given, On
+from weightspace.tables.paired import Pairs
+from weightspace.tables.ranges import Layers
 
 SMALL = {
     "model": "fc:widths=12,initialiser=glorot_normal", "data": "digits", "validation": 200, "seeds": ("1",),
@@ -32,6 +36,11 @@ MASK = SMALL | {"batch_size": 50}
 
 def rows_of(experiment):
     return [(dict(row.labels), row.node) for row in next(experiment.ask())]
+
+
+def made_of(rows, table):
+    """A table of made-up rows."""
+    return Given(rows, rows.iloc[:0]).of(table)
 
 
 def answered(experiment, out):
@@ -56,7 +65,7 @@ def test_every_curve_is_of_the_dense_run_of_its_seed():
     assert len(made) == 2 * 2 * 2
     for labels, node in made:
         assert node.parents == (dense[labels["seed"]],)
-        assert (node.criterion, node.kept.name, node.powers) == (labels["criterion"], labels["kept"], 4)
+        assert (node.criterion.name, node.kept.name, node.powers) == (labels["criterion"], labels["kept"], 4)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +117,9 @@ TABLE = pd.DataFrame({
 
 
 def test_curves_are_means_over_seeds_and_rows_are_runs():
-    rows = tidy(TABLE)
+    rows = made_of(TABLE, LEVELS)
     assert rows[["run", "power"]].to_numpy().tolist() == [["a", 0], ["b", 0], ["a", 1], ["b", 1]]
-    found = curves(TABLE).set_index("power")
+    found = made_of(TABLE, MEANS).set_index("power")
     assert found["test_accuracy"].tolist() == pytest.approx([0.2, 0.35])
     assert found["test_accuracy_least"].tolist() == [0.1, 0.1]
     assert found["density"].tolist() == [1, 0.5]
@@ -126,7 +135,7 @@ def test_the_dense_network_and_its_figure(tmp_path):
     row = part.table.iloc[0]
     losses = part.history.set_index("step")["validation_loss"]
     assert row["best_step"] == losses.idxmin()
-    stop = panel.data[(panel.data["metric"] == "validation_loss") & panel.data["value"].notna()]
+    stop = panel.data[(panel.data["metric"] == "validation_loss") & (panel.data["statistic"] == "run")]
     assert stop["value"].tolist() == [losses.min()]
 
 
@@ -185,7 +194,7 @@ def test_what_is_trained_under_a_learned_mask_and_beside_it(tmp_path):
     for one, other in itertools.combinations(kernels, 2):
         assert (one != other).any()
     (panel,) = part.panels
-    assert panel.data["setting"].tolist() == [
+    assert list(dict.fromkeys(panel.data["setting"])) == [
         "dense",
         "learned, untrained",
         "learned",
@@ -202,7 +211,10 @@ def test_tickets_start_where_their_mask_was_learned():
             assert isinstance(run.space, Masked)
             assert run.space.mask.of.seeds == run.seeds
             assert run.space.mask.key == "learnedmask(sample0).mask"
-            assert run.space.kept.rescaled == ("rescaled" in labels["kept"])
+            # Weights as they began are an output of the run itself, others of an action.
+            made = run.space.start.of
+            rescaled = isinstance(made, Restart) and made.kept.rescaled
+            assert rescaled == ("rescaled" in labels["kept"])
 
 
 def test_every_two_arms_are_compared_and_p_counts_them():
@@ -213,7 +225,7 @@ def test_every_two_arms_are_compared_and_p_counts_them():
             for seed in range(3)
         ]
     )
-    found = between(with_settings(rows), "setting", ("x", "missing"))
+    found = made_of(rows, On(SETTINGS, Pairs(("x", "missing"), "setting")))
     pairs = found[["setting", "against"]].astype(str).to_numpy().tolist()
     assert pairs == [["signed", "plain"], ["both", "plain"], ["both", "signed"]]
     seeds = np.arange(3)
@@ -226,9 +238,9 @@ def test_settings_say_only_what_differs_and_densities_average_seeds():
         "arm": ["both", "plain", "plain"], "logit": [1.0, 2.0, -1.0], "status": ["ok"] * 3,
         "density": [0.1, 0.2, 0.3], "density_output": [0.5, 0.6, 0.7],
     })  # fmt: skip
-    found = with_settings(rows)
+    found = made_of(rows, SETTINGS)
     assert list(found["setting"].cat.categories) == ["plain, logit -1", "plain, logit 2", "both, logit 1"]
-    means = densities(found).set_index(["setting", "layer"])["mean"]
+    means = made_of(found, Layers(KINDS)).set_index(["setting", "layer"])["mean"]
     assert means["plain, logit 2", "output"] == 0.6
     assert means["both, logit 1", "all"] == 0.1
 
@@ -336,7 +348,7 @@ def test_the_best_masks_are_compared_in_one_column(tmp_path):
     panels = {p.name: p for p in experiment.figures(found.measured, found.history, lambda *_: None)}
     assert list(panels) == ["accuracy", "accuracy-density"]
     # Found masks at all five powers, and learned masks once, at the share of weights that they keep.
-    drawn = panels["accuracy-density"].data
+    drawn = panels["accuracy-density"].data.rename(columns={"value": "mean"})
     assert drawn.groupby("way").size().loc[list(WAYS[:-1])].tolist() == [5, 5, 1, 1, 1, 1]
     mean = rows.loc[WAYS[2], ["accuracy", "share_kept"]].mean()
     one = drawn[drawn["way"] == WAYS[2]].iloc[0]

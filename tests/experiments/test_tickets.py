@@ -12,6 +12,7 @@ from weightspace.errors import InputError, NoResultWarning
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.answered import answered
 from weightspace.experiments.seeds import parse_seeds
+from weightspace.experiments.settings import settings_of
 from weightspace.experiments.tickets.connectivity import TicketsConnectivity
 from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.iterative import (
@@ -20,7 +21,6 @@ from weightspace.experiments.tickets.iterative import (
     TicketsPrunedValues,
 )
 from weightspace.experiments.tickets.overlap import TicketsOverlap
-from weightspace.experiments.tickets.paired import paired
 from weightspace.probes import Evaluation
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
@@ -28,12 +28,13 @@ from weightspace.store.read import history
 from weightspace.sweeps import sweep
 from weightspace.sweeps.ask import Driver
 from weightspace.sweeps.estimate import estimate
+from weightspace.tables.paired import paired
 
 SMALL = {
     "model": "fc:widths=12,initialiser=glorot_normal", "data": "digits", "validation": 200, "epochs": 6.0,
     "lr": 0.005, "eval_every": "20it", "dense_rate": 0.6, "output_rate": 0.3, "rounds": 2,
 }  # fmt: skip
-DENSE_FIELDS = {field.name for field in dataclasses.fields(TicketsDense)}
+DENSE_FIELDS = set(settings_of(TicketsDense))
 HIDDEN, OUTPUT = 64 * 12, 12 * 10
 TICKETS = [name for name in names() if name.startswith("tickets.")]
 
@@ -173,9 +174,10 @@ def test_presets_of_the_paper_are_its_table(preset, model, steps, lr, conv_rate)
     experiment = TicketsIterative(**TicketsIterative.presets[preset])
     examples = 55_000 if preset == "paper" else 45_000
     assert (experiment.model, experiment.lr, experiment.validation) == (model, lr, 5000)
-    assert experiment.recipe.steps(examples) == steps
-    assert experiment.recipe.steps_per_epoch(examples) == {55_000: 916, 45_000: 750}[examples]
-    assert dataclasses.astuple(experiment.rates) == (0.2, conv_rate, 0.1)
+    recipe = experiment.training.recipe
+    assert recipe.steps(examples) == steps
+    assert recipe.steps_per_epoch(examples) == {55_000: 916, 45_000: 750}[examples]
+    assert dataclasses.astuple(experiment.pruning.rates) == (0.2, conv_rate, 0.1)
     assert (experiment.rounds, len(parse_seeds(experiment.seeds)), experiment.batch_size) == (24, 5, 60)
     assert experiment.minutes.get(preset) == (None if preset == "paper" else "a GPU's work")
 
@@ -294,7 +296,7 @@ def test_over_all_layers_at_once_the_share_left_is_the_rate_s():
     made = [run.space.mask.of for run in rounds(experiment)]
     assert {(prune.scope, prune.rates) for prune in made} == {("global", SMALL["dense_rate"])}
     layered = dataclasses.replace(experiment, scope="layer")
-    assert {run.space.mask.of.rates for run in rounds(layered)} == {layered.rates}
+    assert {run.space.mask.of.rates for run in rounds(layered)} == {layered.pruning.rates}
 
 
 def test_one_shot_is_the_first_round_of_an_iterative_one():
@@ -339,7 +341,7 @@ def test_frozen_values_last_whatever_is_asked():
 
 def test_the_dense_networks_serve_the_tickets_asked_for_later(tmp_path, monkeypatch):
     small = SMALL | {"epochs": 1.0, "rounds": 1, "seeds": ("2",)}
-    sweep(TicketsDense(**{key: small[key] for key in small if hasattr(TicketsDense, key)}), tmp_path)
+    sweep(TicketsDense(**{key: small[key] for key in small if key in DENSE_FIELDS}), tmp_path)
     cohorts = trained(monkeypatch)
     sweep(TicketsIterative(criteria=("random",), **small), tmp_path)
     assert [len(cohort.runs) for cohort in cohorts] == [2]

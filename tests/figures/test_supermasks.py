@@ -5,11 +5,15 @@ import pandas as pd
 import pytest
 
 from weightspace.errors import StoreError
-from weightspace.experiments.tickets.at_init import tidy
-from weightspace.experiments.tickets.supermask import densities, with_settings
-from weightspace.figures import at_init, dense
-from weightspace.figures.mask_pictures import FILTERS, INPUTS, tiles
-from weightspace.figures.supermasks import panels, ticket_panels
+from weightspace.experiments.tickets.at_init import TicketsAtInit
+from weightspace.experiments.tickets.best_masks import TicketsBestMasks
+from weightspace.experiments.tickets.dense import TicketsDense
+from weightspace.experiments.tickets.from_supermask import TicketsFromSupermask
+from weightspace.experiments.tickets.supermask import TicketsSupermask
+from weightspace.figures.pictures import tiles
+from weightspace.probes.mask import LearnedMask
+
+INPUTS, FILTERS = f"{LearnedMask().key}.inputs", f"{LearnedMask().key}.filters"
 
 
 def masks(logits=(0.0,)):
@@ -22,20 +26,31 @@ def masks(logits=(0.0,)):
         }
         for arm, base in (("plain", 0.6), ("both", 0.8)) for logit in logits for seed in (0, 1)
     ]  # fmt: skip
-    return with_settings(pd.DataFrame(rows))
+    return pd.DataFrame(rows)
 
 
 def no_outputs(run, name):
     raise StoreError("none")
 
 
+def panels(experiment, rows, outputs=no_outputs):
+    found = experiment.figures(experiment.measured(rows, rows.iloc[:0]), rows.iloc[:0], outputs)
+    return {panel.name: panel for panel in found}
+
+
 def drawn(rows, outputs=no_outputs):
-    return {panel.name: panel for panel in panels(rows, densities(rows), outputs)}
+    return panels(TicketsSupermask(logit=tuple(rows["logit"].unique())), rows, outputs)
+
+
+def means(panel):
+    """The means of a figure, called as those of figures of ranges."""
+    data = panel.data[panel.data["statistic"] == "mean"]
+    return data.rename(columns={"value": "mean", "min": "least", "max": "greatest"})
 
 
 def test_accuracies_are_means_and_ranges_of_each_arm():
     found = drawn(masks())["accuracy"]
-    data = found.data.set_index(["metric", "setting"])
+    data = means(found).set_index(["metric", "setting"])
     assert data.loc[("sampled_test_accuracy", "both"), ["mean", "least", "greatest", "n"]].tolist() == [
         pytest.approx(0.81), 0.8, pytest.approx(0.82), 2,
     ]  # fmt: skip
@@ -80,9 +95,9 @@ def test_densities_stand_by_layer_with_all_first():
 
 def test_accuracy_against_density_only_where_it_was_swept():
     assert "accuracy-density" not in drawn(masks())
-    data = drawn(masks((0.0, 2.0)))["accuracy-density"].data
+    data = means(drawn(masks((0.0, 2.0)))["accuracy-density"])
     both = data[data["arm"] == "both"]
-    assert both["density"].tolist() == pytest.approx([0.5, 0.7])
+    assert both["share_kept"].tolist() == pytest.approx([0.5, 0.7])
     assert both["mean"].tolist() == pytest.approx([0.81, 0.81])
 
 
@@ -104,13 +119,23 @@ def test_pictures_show_the_first_seed_of_each_arm_with_channels_averaged():
 
 def test_nothing_finished_gives_no_figure():
     waiting = masks().assign(status="waiting")
-    assert panels(waiting, densities(waiting), no_outputs) == []
-    assert ticket_panels(waiting.assign(accuracy=0.5)) == []
+    assert drawn(waiting) == {}
+    assert panels(TicketsFromSupermask(), under_masks().assign(status="waiting")) == {}
+
+
+def under_masks():
+    """Two trainings under a random mask, and two of all weights."""
+    return pd.DataFrame({
+        "run": list("abcd"), "mask": ["random", "random", "dense", "dense"], "seed": [0, 1, 0, 1],
+        "kept": ["rewind", "rewind", None, None], "status": "ok",
+        "best_test_accuracy": [0.5, 0.7, 0.8, 0.9],
+    })  # fmt: skip
 
 
 def test_trainings_under_masks():
-    (panel,) = ticket_panels(masks().assign(accuracy=[0.5, 0.7, 0.8, 0.9]))
-    assert panel.data["mean"].tolist() == pytest.approx([0.6, 0.85])
+    (panel,) = panels(TicketsFromSupermask(), under_masks()).values()
+    assert means(panel)["setting"].tolist() == ["dense", "random"]
+    assert means(panel)["mean"].tolist() == pytest.approx([0.85, 0.6])
 
 
 def curves():
@@ -126,15 +151,22 @@ def curves():
 
 
 def test_curves_at_init_have_a_pane_for_each_value_and_a_line_at_chance():
-    table = curves()
-    accuracy, best = at_init.panels(table, tidy(table))
+    accuracy, best = panels(TicketsAtInit(), curves()).values()
     panes = accuracy.figure.axes
     assert [pane.get_title(loc="left") for pane in panes] == ["initial weights", "signed constants"]
     lines = {line.get_label(): line for line in panes[0].lines}
     assert list(lines["chance"].get_ydata()) == [0.1, 0.1]
-    assert lines["large final"].get_xdata().tolist() == [1.0, 0.5]
-    assert lines["large final"].get_ydata().tolist() == pytest.approx([0.1, 0.5])
-    assert best.data["mean"].tolist() == pytest.approx([0.5, 0.5])
+    assert lines["large final"].get_xdata().tolist() == [0.5, 1.0]
+    assert lines["large final"].get_ydata().tolist() == pytest.approx([0.5, 0.1])
+    assert means(best)["mean"].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_values_stand_in_the_order_of_the_question():
+    accuracy, best = panels(TicketsAtInit(values=("signed_constant", "rewind")), curves()).values()
+    titles = [pane.get_title(loc="left") for pane in accuracy.figure.axes]
+    assert titles == ["signed constants", "initial weights"]
+    assert means(best)["kept"].tolist() == ["signed_constant", "rewind"]
+    assert best.figure.axes[0].lines[0].get_ydata() == pytest.approx([0.1, 0.1])
 
 
 def test_each_dense_run_is_marked_where_its_loss_is_least():
@@ -143,7 +175,26 @@ def test_each_dense_run_is_marked_where_its_loss_is_least():
         "run": ["a"] * 3 + ["b"] * 3, "step": [0, 10, 20] * 2,
         "validation_loss": [2.0, 1.0, 0.5, 2.0, 0.8, 0.9],
     })  # fmt: skip
-    (panel,) = dense.panels(table, history)
+    (panel,) = TicketsDense().figures(table, history, no_outputs)
     (axes,) = panel.figure.axes
     stops = next(line for line in axes.lines if line.get_label() == "early stopping")
     assert (list(stops.get_xdata()), list(stops.get_ydata())) == ([20.0, 10.0], [0.5, 0.8])
+
+
+BARE = pd.DataFrame({"run": ["a", "b"], "status": ["ok", "waiting"], "seed": [0, 0]})
+LABELS = {
+    "criterion": ["dense", "random"], "kept": [None, "rewind"], "arm": ["plain", "both"], "logit": [0.0, 0.0],
+    "mask": ["dense", "untrained"], "way": ["trained weights", "learned, initial weights"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows", [BARE.iloc[:0], BARE, BARE.assign(status="waiting", **LABELS)], ids=("empty", "bare", "waiting")
+)
+@pytest.mark.parametrize("cls", [TicketsAtInit, TicketsSupermask, TicketsBestMasks, TicketsFromSupermask])
+def test_a_folder_that_lacks_labels_or_results_has_no_figure_and_no_failure(cls, rows):
+    experiment, history = cls(), pd.DataFrame({"run": [], "step": []})
+    table = experiment.measured(rows, history)
+    assert all(table_of.empty for table_of in experiment.analyse(table, history).values())
+    assert panels(experiment, rows) == {}
+    assert len(experiment.summary(table)) <= len(rows)

@@ -8,12 +8,16 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from weightspace.errors import StoreError
-from weightspace.experiments.tickets.iterative import TicketsIterative
-from weightspace.experiments.tickets.paired import paired
-from weightspace.figures import connectivity, criteria, overlap
+from weightspace.experiments.tickets.connectivity import TicketsConnectivity
+from weightspace.experiments.tickets.iterative import TicketsIterative, TicketsKeptValues
+from weightspace.experiments.tickets.overlap import TicketsOverlap
+from weightspace.figures.chart import Notes
+from weightspace.figures.charts import Plane
 from weightspace.figures.style import settle
-from weightspace.figures.tickets import panels
 from weightspace.masks.criteria import MAIN
+from weightspace.tables import planes
+from weightspace.tables.base import Given
+from weightspace.tables.paired import paired
 
 ARMS = ("criterion", "kept", "pruned")
 DENSITY = (0.64, 0.41, 0.26)
@@ -35,22 +39,32 @@ def lines():
     return dense + [line(name, n, seed, top - 0.1 * n + 0.02 * seed) for (name, top), n, seed in arms]
 
 
+def gone(run, key):
+    raise StoreError("gone")
+
+
+def panels(table, experiment=None, outputs=gone):
+    """The figures of an experiment by name, of rows as they are measured."""
+    experiment = experiment or TicketsIterative(criteria=("snip",))
+    return {panel.name: panel for panel in experiment.figures(table, NO_HISTORY, outputs)}
+
+
 @pytest.fixture(scope="module")
 def drawn():
-    return {panel.name: panel for panel in panels(pd.DataFrame(lines()), ARMS)}
+    return panels(pd.DataFrame(lines()))
 
 
 def test_the_numbers_are_means_ranges_and_runs(drawn):
     data = drawn["accuracy"].data
-    best = data[data["metric"] == "best_test_accuracy"].set_index(["arm", "round"])
+    best = data[data["metric"] == "best_test_accuracy"].set_index(["criterion", "round"])
     for name, top in (("large_final", 0.9), ("random", 0.7)):
-        assert best.loc[name, "mean"].tolist() == pytest.approx([top - 0.1 * n + 0.01 for n in (1, 2, 3)])
-        assert best.loc[name, "least"].tolist() == pytest.approx([top - 0.1 * n for n in (1, 2, 3)])
-        assert best.loc[name, "greatest"].tolist() == pytest.approx([top - 0.1 * n + 0.02 for n in (1, 2, 3)])
+        assert best.loc[name, "value"].tolist() == pytest.approx([top - 0.1 * n + 0.01 for n in (1, 2, 3)])
+        assert best.loc[name, "min"].tolist() == pytest.approx([top - 0.1 * n for n in (1, 2, 3)])
+        assert best.loc[name, "max"].tolist() == pytest.approx([top - 0.1 * n + 0.02 for n in (1, 2, 3)])
     assert set(best["n"]) == {2}
     assert "n = 2 runs at each point" in drawn["accuracy"].caption
     speed = drawn["speed"].data
-    assert speed.groupby("round")["mean"].first().tolist() == [200, 300, 400]
+    assert speed.groupby("round")["value"].first().tolist() == [100, 200, 300, 400]
 
 
 def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
@@ -58,7 +72,7 @@ def test_the_axis_is_the_share_of_weights_left_and_begins_at_all(drawn):
     left, right = pane.get_xlim()
     assert left > 1 > 0.26 > right
     curve = next(one for one in pane.lines if one.get_label() == "large_final")
-    assert curve.get_xdata().tolist() == list(DENSITY)
+    assert sorted(curve.get_xdata(), reverse=True) == list(DENSITY)
     dense = next(one for one in pane.lines if one.get_label() == "dense")
     assert list(dense.get_ydata()) == pytest.approx([0.91, 0.91])
 
@@ -72,42 +86,43 @@ def test_stars_are_where_arms_differ_from_the_first():
         rows.append(line("random", 3, seed, 0.9 + 0.01 * (-1) ** seed))
     table = pd.DataFrame(rows)
     pairs = paired(table, ARMS)
-    accuracy = panels(table, ARMS, pairs)[0]
-    data = accuracy.data[accuracy.data["metric"] == "best_test_accuracy"].set_index(["arm", "round"])
+    accuracy = panels(table)["accuracy"]
+    data = accuracy.data[accuracy.data["metric"] == "best_test_accuracy"].set_index(["criterion", "round"])
     assert data.loc["large_final", "p"].isna().all()
     assert data.loc[("random", 1), "p_corrected"] < 0.05 < data.loc[("random", 3), "p"]
     drawn = [one for one in accuracy.figure.axes[0].collections if isinstance(one, PathCollection)]
     # An open star below a filled one, and no other.
     stars = [place for one in drawn for place in one.get_offsets().tolist()]
     assert stars == [pytest.approx([0.64, 0.702])] * 2
-    assert "Stars, at early stopping: differs from large final, rewind, zero seed by seed" in accuracy.caption
+    stars = "Stars, test accuracy at early stopping: differs from large final, rewind, zero seed by seed"
+    assert stars in accuracy.caption
     assert f"times all {len(pairs)} comparisons" in accuracy.caption
-    assert "Stars" not in panels(table, ARMS)[0].caption
+    assert "Stars" not in panels(table[table["seed"] < 1])["accuracy"].caption
 
 
 def test_restarts_without_signs_are_dotted():
     rows = [line("large_final", n, 0, 0.9) | {"kept": k} for n in (1, 2) for k in ("rewind", "reinit")]
-    panel = panels(pd.DataFrame(rows), ARMS)[0]
+    panel = panels(pd.DataFrame(rows), TicketsKeptValues(kept=("rewind", "reinit")))["accuracy"]
     dashes = {one.get_label(): one.get_linestyle() for one in panel.figure.axes[0].lines}
     assert dashes["rewind"] == "-" != dashes["reinit"]
     assert "Dotted: restarts that do not keep the signs" in panel.caption
-    assert "Dotted" not in panels(pd.DataFrame(rows[:2]).query("kept == 'rewind'"), ARMS)[0].caption
+    one = pd.DataFrame(rows[:2]).query("kept == 'rewind'")
+    assert "Dotted" not in panels(one, TicketsKeptValues(kept=("rewind",)))["accuracy"].caption
 
 
 def test_rounds_that_did_not_finish_are_left_out(drawn):
-    gone = [
+    absent = [
         line("random", 3, 2, np.nan, status=s, best_step=np.nan) for s in ("failed", "blocked", "waiting")
     ]
-    found = {panel.name: panel for panel in panels(pd.DataFrame(lines() + gone), ARMS)}
+    found = panels(pd.DataFrame(lines() + absent))
     for name, panel in drawn.items():
         pd.testing.assert_frame_equal(found[name].data, panel.data)
 
 
 def test_arms_that_fail_do_not_press_the_others_into_one_line():
     near = [line("dense", 0, seed, 0.97) for seed in (0, 1)] + [line("random", 1, 0, 0.98)]
-    (close,), (far,) = (
-        [panel for panel in panels(pd.DataFrame(rows), ARMS) if panel.name == "accuracy"]
-        for rows in (near, [*near, line("small_final", 1, 0, 0.3)])
+    close, far = (
+        panels(pd.DataFrame(rows))["accuracy"] for rows in (near, [*near, line("small_final", 1, 0, 0.3)])
     )
     assert {pane.get_yscale() for pane in close.figure.axes} == {"linear"}
     assert {pane.get_yscale() for pane in far.figure.axes} == {"logit"}
@@ -121,8 +136,10 @@ def test_arms_that_fail_do_not_press_the_others_into_one_line():
 @pytest.mark.parametrize("count", [1, 2])
 def test_little_is_enough(count):
     """The dense run alone, or one with a round."""
-    found = panels(pd.DataFrame([line("dense", 0, 0, 0.9), line("random", 1, 0, 0.8)][:count]), ARMS)
-    assert all(panel.svg.startswith(b"<?xml") for panel in found)
+    found = panels(pd.DataFrame([line("dense", 0, 0, 0.9), line("random", 1, 0, 0.8)][:count]))
+    assert set(found) == {"accuracy", "speed"}
+    assert all(panel.svg.startswith(b"<?xml") for panel in found.values())
+    assert ("no runs" in found["speed"].caption) == (count == 1)
 
 
 def test_the_legend_is_no_wider_than_the_figure():
@@ -131,7 +148,7 @@ def test_the_legend_is_no_wider_than_the_figure():
         line("large_final", 1, seed, 0.9, pruned=pruned, kept=kept)
         for seed in (0, 1) for pruned in frozen for kept in ("rewind", "signed_constant")
     ])  # fmt: skip
-    for panel in panels(table, ARMS):
+    for panel in panels(table).values():
         (legend,) = panel.figure.legends
         assert len(legend.get_texts()) == len(frozen) * 2
         settle(panel.figure)
@@ -140,56 +157,63 @@ def test_the_legend_is_no_wider_than_the_figure():
 
 
 def test_without_the_weights_the_plane_is_that_of_the_cloud():
-    def outputs(run, key):
-        raise StoreError("gone")
-
     experiment = TicketsIterative(data="digits", criteria=("large_final", "random", "snip"), validation=100)
-    found = experiment.figures(pd.DataFrame(lines()), NO_HISTORY, outputs)
-    assert [panel.name for panel in found] == ["accuracy", "speed", "criteria"]
-    assert {"large_final", "random"} <= set(found[-1].data)
-    assert "snip" not in found[-1].data
+    found = panels(pd.DataFrame(lines()), experiment)
+    assert list(found) == ["accuracy", "speed", "criteria"]
+    assert list(found["criteria"].data) == ["before", "after", "large_final", "random"]
+    assert "blue: the 40 % that a criterion keeps" in found["criteria"].caption
 
 
 @pytest.fixture(scope="module")
 def plane():
-    return criteria.plane(MAIN)
+    return planes.Cloud(MAIN).of(Given(NO_HISTORY, NO_HISTORY))
 
 
 @pytest.mark.parametrize("name", MAIN)
 def test_each_criterion_keeps_the_same_share_of_the_cloud(plane, name):
-    data = plane.data
-    assert data[name].sum() == round((1 - criteria.REMOVED) * len(data))
+    assert plane[name].sum() == round((1 - planes.REMOVED) * len(plane))
 
 
 def test_the_regions_are_those_of_the_paper_s_figure(plane):
-    before, after = plane.data["before"].abs(), plane.data["after"].abs()
-    moved = (plane.data["after"] - plane.data["before"]).abs()
+    before, after = plane["before"].abs(), plane["after"].abs()
+    moved = (plane["after"] - plane["before"]).abs()
     scores = {
         "large_final": after, "small_final": -after, "large_init": before, "small_init": -before,
         "magnitude_increase": after - before, "movement": moved,
     }  # fmt: skip
     for name, score in scores.items():
-        kept = plane.data[name]
+        kept = plane[name]
         assert score[kept].min() >= score[~kept].max() - 1e-6
-    assert np.corrcoef(plane.data["random"], after)[0, 1] == pytest.approx(0, abs=0.05)
+    assert np.corrcoef(plane["random"], after)[0, 1] == pytest.approx(0, abs=0.05)
     # Both joint criteria cut rectangles: nothing kept lies inside, or outside, the kept ones' corner.
-    large, small = (plane.data[name] for name in ("large_init_large_final", "small_init_small_final"))
+    large, small = (plane[name] for name in ("large_init_large_final", "small_init_small_final"))
     inside = (before >= before[large].min()) & (after >= after[large].min())
     assert large.equals(inside)
     assert small.equals((before <= before[small].max()) & (after <= after[small].max()))
 
 
 def test_the_cloud_is_correlated_and_always_the_same():
-    one, other = criteria.cloud(), criteria.cloud()
+    one, other = planes.cloud(), planes.cloud()
     np.testing.assert_array_equal(one, other)
-    assert np.corrcoef(one.T)[0, 1] == pytest.approx(criteria.CORRELATION, abs=0.03)
+    assert np.corrcoef(one.T)[0, 1] == pytest.approx(planes.CORRELATION, abs=0.03)
 
 
 def test_a_layer_s_own_weights():
     rng = np.random.default_rng(0)
     before = rng.standard_normal((40, 30)).astype(np.float32)
-    panel = criteria.layer_plane(before, before + 0.5, "first/kernel, seed 3", ("large_final", "random"))
-    assert "The 1,200 weights of first/kernel, seed 3" in panel.caption
+    rows = pd.DataFrame([line("dense", 0, seed, 0.9) for seed in (4, 3)])
+    kept = {"dense03": {"a": before}, "dense04": {"a": before * 0}}
+
+    def outputs(run, key):
+        shift = {"snapshot(0it).weights": 0.0, "snapshot(end).weights": 0.5}
+        if key == "network":
+            return {"kind": np.array([0]), "order": np.array([0])}
+        return {"a": kept[run]["a"] + np.float32(shift[key])}
+
+    asked = TicketsIterative(criteria=("large_final", "random"))
+    panel = panels(rows, asked, outputs)["criteria-weights"]
+    assert "The 1,200 weights of a, seed 3" in panel.caption
+    np.testing.assert_allclose(panel.data["after"] - panel.data["before"], 0.5, rtol=1e-5)
     assert panel.data["large_final"].sum() == panel.data["random"].sum() == 480
     maps = [axes for axes in panel.figure.axes if axes.get_title(loc="left")]
     assert [axes.get_title(loc="left") for axes in maps] == ["large final", "random"]
@@ -211,13 +235,15 @@ def connected(*more):
         for step in (0, 9)
         for seed in (0, 1)
     ]
-    table = pd.DataFrame([*found, *more])
+    return copies(pd.DataFrame([*found, *more]))
 
+
+def copies(table):
     def outputs(run, key):
         height = table.set_index("run").loc[run, "barrier_error"]
         return np.array([0.0, 0.5, 1.0]) if key == "alphas" else np.array([0.1, 0.1 + height, 0.1])
 
-    return {panel.name: panel for panel in connectivity.panels(table, outputs, 0.02)}
+    return panels(table, TicketsConnectivity(criteria=("large_final", "random")), outputs)
 
 
 def test_barriers_are_drawn_in_per_cent_against_the_step_one_line_a_mask():
@@ -229,26 +255,27 @@ def test_barriers_are_drawn_in_per_cent_against_the_step_one_line_a_mask():
     curves = {one.get_label(): one for one in panes[0].lines}
     assert set(curves) == {"stable", "dense", "41 % left, large_final", "41 % left, random"}
     assert curves["dense"].get_xdata().tolist() == [0, 9]
-    assert curves["dense"].get_ydata().tolist() == pytest.approx([11, 2])
-    assert list(curves["stable"].get_ydata()) == [2, 2]
-    first = panel.data[(panel.data["metric"] == "barrier_error") & (panel.data["arm"] == "dense")].iloc[0]
-    assert first[["mean", "least", "greatest", "n"]].tolist() == pytest.approx([0.11, 0.1, 0.12, 2])
+    assert curves["dense"].get_ydata().tolist() == pytest.approx([0.11, 0.02])
+    assert list(curves["stable"].get_ydata()) == [0.02, 0.02]
+    assert panes[0].yaxis.get_major_formatter()(0.11) == "11"
+    first = panel.data[(panel.data["metric"] == "barrier_error") & (panel.data["mask"] == "dense")].iloc[0]
+    assert first[["value", "min", "max", "n"]].tolist() == pytest.approx([0.11, 0.1, 0.12, 2])
 
 
 def test_the_error_along_the_line_is_a_map_a_mask():
     panel = connected()["line"]
     assert len(panel.figure.axes) == 3
-    data = panel.data[(panel.data["arm"] == "dense") & (panel.data["rewind"] == 0)]
+    data = panel.data[(panel.data["mask"] == "dense") & (panel.data["rewind"] == 0)]
     assert data["alpha"].tolist() == [0, 0.5, 1]
-    assert data["mean"].tolist() == pytest.approx([0.1, 0.21, 0.1])
+    assert data["value"].tolist() == pytest.approx([0.1, 0.21, 0.1])
 
 
 def test_a_pair_without_a_barrier_changes_nothing():
     blocked = pair("dense", 0, 0, 7, np.nan, status="blocked")
     for name, panel in connected().items():
         pd.testing.assert_frame_equal(connected(blocked)[name].data, panel.data)
-    assert connectivity.panels(pd.DataFrame([blocked]), dict.get, 0.02) == []
-    assert connectivity.panels(pd.DataFrame([blocked]).drop(columns="barrier_error"), dict.get, 0.02) == []
+    assert copies(pd.DataFrame([blocked])) == {}
+    assert copies(pd.DataFrame([blocked]).drop(columns="barrier_error")) == {}
 
 
 def masks(part, a, b, number, iou, seed=0):
@@ -269,7 +296,7 @@ def overlaps(*more):
         for seed in (0, 1)
     ]
     rows += [masks("seeds", name, name, n, 0.2 + 0.1 * i) for i, name in enumerate(names) for n in (2, 4)]
-    return {panel.name: panel for panel in overlap.panels(pd.DataFrame([*rows, *more]), names)}
+    return panels(pd.DataFrame([*rows, *more]), TicketsOverlap(criteria=names))
 
 
 def test_the_map_of_criteria_is_symmetric_with_ones_on_the_diagonal():
@@ -291,5 +318,23 @@ def test_the_map_of_seeds_has_a_row_a_criterion_and_a_column_a_level():
 
 def test_of_one_seed_there_is_no_map_between_seeds():
     table = pd.DataFrame([masks("criteria", "random", "movement", 1, 0.5)])
-    assert [panel.name for panel in overlap.panels(table, ("random", "movement"))] == ["overlap-criteria"]
-    assert overlap.panels(table.drop(columns="iou"), ("random", "movement")) == []
+    asked = TicketsOverlap(criteria=("random", "movement"))
+    (panel,) = panels(table, asked).values()
+    assert panel.name == "overlap-criteria"
+    assert panel.figure.axes[0].get_title(loc="left") == "1 round (0.20)"
+    assert panels(table.drop(columns="iou"), asked) == {}
+
+
+def test_the_map_of_seeds_names_what_chance_gives():
+    panel = overlaps()["overlap-seeds"]
+    axes = panel.figure.axes[0]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["2 rounds\n(0.20)", "4 rounds\n(0.20)"]
+    assert axes.get_xlabel() == "rounds of pruning (overlap by chance)"
+
+
+def test_only_one_plane_a_criterion_that_chooses_by_weights_alone():
+    frame = planes.plane(planes.cloud(50), "it", ("snip", "random:per=neuron", "movement"))
+    assert list(frame) == ["before", "after", "movement", "of"]
+    (panel,) = Plane(caption="{count} of {of}.").draw(frame, Notes(NO_HISTORY))
+    assert panel.caption == "50 of it."
+    assert Plane().draw(planes.plane(planes.cloud(50), "it", ("snip",)), Notes(NO_HISTORY)) == []

@@ -75,7 +75,7 @@ def panels_of(answers: Sequence[Answer], given: Given, words: Vocabulary) -> lis
     """The figures of answers, in order; a chart that has nothing to show draws none."""
     from weightspace.figures import style
 
-    notes = Notes(given.rows, words)
+    notes = Notes(given.rows, words, given.outputs)
     with style.style():
         return [
             panel

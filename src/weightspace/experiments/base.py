@@ -83,6 +83,8 @@ class Experiment(abc.ABC):
     """Tables and their charts."""
     columns: ClassVar[Table | None] = None
     """A table of one row a run with the question's own columns; None where the last values do."""
+    overview: ClassVar[Table | None] = None
+    """The summary, where means of the `metrics` over `by` are not all of it."""
     words: ClassVar[tuple[Label | Metric, ...]] = ()
     """Labels and metrics that the vocabulary has not."""
     reference: ClassVar[str | Path] = ""
@@ -142,6 +144,8 @@ class Experiment(abc.ABC):
 
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
+        if self.overview is not None:
+            return self.overview.of(Given(table, table.iloc[:0]))
         return over_seeds(table, list(self.by), list(self.metrics))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
@@ -189,8 +193,8 @@ class Experiment(abc.ABC):
 
 
 _SAID = (
-    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "words", "reference",
-    "by", "metrics",
+    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "overview", "words",
+    "reference", "by", "metrics",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from weightspace.figures import style
+from weightspace.tables.words import Vocabulary
 
 _ABREAST = 4
 """Panes that fit side by side."""
@@ -25,6 +26,23 @@ def panes_of(count: int, height: float, *, shared: bool = True) -> tuple[Figure,
     for axes in panes[count:]:
         axes.set_axis_off()
     return drawn, panes[:count]
+
+
+def draw_level(axes: Axes, rows: Any, column: str, words: Vocabulary, *, named: bool = True) -> None:
+    """The mean of a column as a dotted grey line, as the accuracy of guessing; nothing where it has no value.
+
+    Args:
+      axes: Where.
+      rows: A table.
+      column: Of it; "" is none.
+      words: What it is called.
+      named: Whether the legend has it.
+    """
+    values = rows[column].dropna() if column in rows else None
+    if values is not None and len(values):
+        name = words.words(column) if named else None
+        look: dict[str, Any] = {"linestyle": (0, (1.2, 1.2)), "linewidth": 1, "color": style.MUTED}
+        axes.axhline(float(values.mean()), label=name, **look)
 
 
 def scaled(axes: Axes, values: Sequence[float], scale: str, which: str = "x") -> list[float]:
@@ -47,7 +65,7 @@ def scaled(axes: Axes, values: Sequence[float], scale: str, which: str = "x") ->
     elif scale == "percent":
         from weightspace.figures.weights_left import percent_axis
 
-        percent_axis(axes, values)
+        percent_axis(axes, [1.0, *values])
     return list(values)
 
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
-from weightspace.tables.base import finished
+from weightspace.tables.base import Outputs, finished, no_outputs
 from weightspace.tables.thresholds import weights_of
 from weightspace.tables.vocabulary import VOCABULARY
 from weightspace.tables.words import Vocabulary
@@ -29,10 +29,12 @@ class Notes:
     Attributes:
       rows: All rows asked, a row a run.
       words: Labels and metrics in words.
+      outputs: `(run, key) -> array`, for charts that show what runs have left.
     """
 
     rows: Frame
     words: Vocabulary = VOCABULARY
+    outputs: Outputs = no_outputs
 
     @property
     def status(self) -> Any:

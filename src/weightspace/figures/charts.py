@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
 from weightspace.figures.marks import Intervals, Maps, Scatter
+from weightspace.figures.panes import Bars, Pictures
 
 __all__ = [
-    "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Scatter", "Threshold", "Violins",
+    "Bars", "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Pictures", "Plane", "Scatter",
+    "Threshold", "Violins",
 ]  # fmt: skip
 
 
@@ -28,12 +30,23 @@ class Curve(Chart):
       baseline: A label and its value whose rows are drawn as level lines.
       baseline_words: What they are, for the legend and the caption.
       top: A column with another scale of the horizontal axis.
-      spread: What bands are: `range`, or `sd` for one standard deviation.
+      spread: What bands are: `range`, `sd` for one standard deviation, or `lines` for the range as a vertical
+        line at each point, which an arm of a single point has anyhow.
+      level: A column whose mean is a level line in each pane, as the accuracy of guessing.
+      y: The text of the vertical axis; none takes the metric's words.
       smooth: Metrics that are drawn smoothed, over their faint means; the numbers have both.
       smooth_beyond: Only lines of more points than this are.
       logarithmic: Whether losses have a logarithmic axis.
       values: The sentence that says which values are meant.
       caption: More sentences, before that one.
+      told: The whole caption instead, with `{n}`; what is particular to the numbers drawn is added to it.
+      counted: What `n` counts.
+      naming: A column whose text names a line, where its labels alone would not do.
+      dotted: A label, and the values of it whose lines are dotted.
+      dots: What the dots of single runs are, for the legend; they are large then.
+      levels: Values with a dotted level line, each with its name.
+      percent: Whether the values are shown in per cent.
+      stretched: Whether accuracies have a logistic axis, where failing arms would press good ones together.
     """
 
     draws: ClassVar[str] = "curve"
@@ -47,11 +60,21 @@ class Curve(Chart):
     baseline_words: tuple[str, str] = ("baseline", "the baseline")
     top: str = ""
     spread: str = "range"
+    level: str = ""
+    y: str = ""
     smooth: tuple[str, ...] = ()
     smooth_beyond: int = 0
     logarithmic: bool = False
     values: str = AT_THE_END
     caption: str = ""
+    told: str = ""
+    counted: str = "run"
+    naming: str = ""
+    dotted: tuple[str, tuple[Any, ...]] = ("", ())
+    dots: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    percent: bool = False
+    stretched: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,11 +156,14 @@ class Dots(Chart):
     Attributes:
       x: The label whose values stand side by side.
       metrics: Those that are drawn, each with its name in the legend.
+      by: A label whose values stand beside each other at each place, in the place of metrics.
       name: Of its files.
       title: Above it.
       y: The text of the vertical axis.
       order: Values of the label from left to right; none takes the table's order.
-      level: A column whose mean is a level line, as the accuracy of guessing; its name is the second.
+      falling: Whether the greatest mean of all runs stands first instead.
+      wrap: Letters of a line of their names, which then stand level; 0 keeps names whole.
+      level: A column whose mean is a level line, as the accuracy of guessing.
       caption: What is seen, with `{n}`.
       values: The sentence that says which values are meant.
     """
@@ -147,8 +173,12 @@ class Dots(Chart):
     metrics: tuple[tuple[str, str], ...]
     name: str = "dots"
     title: str = ""
+    by: str = ""
     y: str = ""
     order: tuple[Any, ...] = ()
+    falling: bool = False
+    wrap: int = 0
+    level: str = ""
     caption: str = "Dots are runs, bars means, lines ranges ({n})."
     values: str = AT_THE_END
 
@@ -191,6 +221,7 @@ class Matrix(Chart):
       order: Values of rows (and columns, where symmetric) from the top.
       words: The name of the shade.
       caption: What is seen, with `{n}`.
+      counted: What `n` counts.
     """
 
     draws: ClassVar[str] = "matrix"
@@ -204,4 +235,26 @@ class Matrix(Chart):
     symmetric: bool = False
     order: tuple[Any, ...] = ()
     words: str = ""
+    caption: str = ""
+    counted: str = "run"
+
+
+@dataclasses.dataclass(frozen=True)
+class Plane(Chart):
+    """Weights before and after training, a map for each criterion: which of them it keeps.
+
+    Takes a table with columns `before`, `after`, and one of truth values for each criterion; `of`, the same
+    on every line, says whose weights they are.
+
+    Attributes:
+      shares: Whether hexagons show the share kept; else each weight is a dot.
+      name: Of its files.
+      title: Above it.
+      caption: What is seen, with `{count}` (of weights) and `{of}`.
+    """
+
+    draws: ClassVar[str] = "plane"
+    shares: bool = False
+    name: str = "plane"
+    title: str = ""
     caption: str = ""

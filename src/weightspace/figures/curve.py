@@ -1,49 +1,81 @@
 """Curves as matplotlib draws them: bands, lines and dots of each arm, level lines of the baseline, stars."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from weightspace.figures import stars, style
 from weightspace.figures.arms import Arm, arms_of
-from weightspace.figures.axes import legend_below, loss_axis, number, panes_of, scaled, top_axis
+from weightspace.figures.axes import draw_level, legend_below, loss_axis, number, panes_of, scaled, top_axis
 from weightspace.figures.captions import runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Curve
 from weightspace.figures.panel import Panel
 from weightspace.figures.traces import SMOOTHING, moving_average, thin
+from weightspace.figures.weights_left import stretch
 
 _MOST_PANES = 4
 _DASHED = (0, (4, 1.5))
+_DOTTED = (0, (1.2, 1.2))
 _SMOOTH = " Noisy curves are smoothed (exponential moving average, {:g}) over the raw means."
 
 
 def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
-    """One figure, where there is a line to draw."""
+    """One figure, where there is a line or a baseline to draw."""
     there = notes.words.in_order(frame["metric"])
     metrics = [name for name in chart.metrics or there if name in there]
     data = _smoothed(chart, frame[frame["metric"].isin(metrics)])
     lines, base = _apart(chart, data)
-    if lines.empty:
+    if data.empty:
         return []
-    facets = list(dict.fromkeys(lines[chart.facet]))[:_MOST_PANES] if chart.facet else [None]
+    facets = _thinned(list(dict.fromkeys(lines[chart.facet]))) if chart.facet and len(lines) else [None]
     keys = [(metric, facet) for metric in metrics for facet in facets]
     drawn, panes = panes_of(len(keys), 3.1, shared=_alike(metrics))
     arms, references = (arms_of(rows, chart.arms, notes.words) for rows in (lines, base))
+    arms = [_as_told(chart, arm, lines, notes) for arm in arms]
     for axes, (metric, facet) in zip(panes, keys, strict=True):
         mine, theirs = (_pane(chart, rows, metric, facet) for rows in (lines, base))
+        draw_level(axes, mine, chart.level, notes.words)
         for arm in references:
             _level(axes, arm.of(theirs), arm, chart.baseline_words[0], len(references))
+        for value, name in chart.levels:
+            axes.axhline(value, color=style.MUTED, linestyle=_DOTTED, linewidth=1, label=name)
         for arm in arms:
             _line(axes, chart, arm.of(mine), arm)
         _axes(axes, chart, mine, lines, notes)
-        axes.set_ylabel(notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric))
+        words = notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric)
+        if facet in (None, facets[0]):
+            axes.set_ylabel(chart.y or (f"{words} (%)" if chart.percent else words))
         if facet is not None:
             axes.set_title(notes.words.label(chart.facet).text(facet), loc="left")
+    if chart.levels:
+        panes[0].set_ylim(bottom=min(0.0, *(axes.get_ylim()[0] for axes in panes)))
+    ends = pd.concat([data["min"], data["max"]])
+    stretched = chart.stretched and _alike(metrics) and stretch(panes[0], ends)
     legend_below(drawn, panes[0])
-    return [Panel(chart.name, _title(chart, notes), _caption(chart, data, notes), drawn, data)]
+    caption = _caption(chart, data, notes, stretched=stretched)
+    return [Panel(chart.name, _title(chart, notes), caption, drawn, data)]
+
+
+def _thinned(facets: list[Any]) -> list[Any]:
+    """At most so many, evenly apart, the first and last among them."""
+    places = np.linspace(0, len(facets) - 1, min(len(facets), _MOST_PANES)).round().astype(int)
+    return [facets[place] for place in np.unique(places)]
+
+
+def _as_told(chart: Curve, arm: Arm, lines: pd.DataFrame, notes: Notes) -> Arm:
+    """An arm with the name and the dash that the chart says."""
+    if chart.naming:
+        name = notes.words.label(chart.naming).text(arm.of(lines)[chart.naming].iloc[0])
+        arm = dataclasses.replace(arm, name=name)
+    elif chart.dots and not chart.arms:
+        arm = dataclasses.replace(arm, name="mean over runs")
+    label, values = chart.dotted
+    return dataclasses.replace(arm, dash=_DOTTED) if arm.labels.get(label) in values else arm
 
 
 def _smoothed(chart: Curve, data: pd.DataFrame) -> pd.DataFrame:
@@ -88,14 +120,26 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     low, high = many["min"], many["max"]
     if chart.spread == "sd":
         low, high = many["value"] - many["sd"], many["value"] + many["sd"]
+    if chart.spread == "lines" or len(means) == 1:
+        axes.vlines(many[chart.x], low, high, color=arm.colour, linewidth=0.9)
     smooth = "smooth" in means and means["smooth"].notna().any()
     if smooth:
         axes.plot(means[chart.x], means["value"], color=arm.colour, alpha=0.25, linewidth=0.6)
         means = means.assign(value=means["smooth"])
-    else:
+    elif chart.spread != "lines":
         axes.fill_between(many[chart.x], low, high, color=arm.colour, alpha=0.16, linewidth=0)
-    dots = {"linestyle": "none", "marker": "o", "markersize": 2.2, "markeredgewidth": 0, "alpha": 0.35}
-    axes.plot(runs[chart.x], runs["value"], color=arm.colour, **dots)
+    dots: dict[str, Any] = {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": 2.2,
+        "markeredgewidth": 0,
+        "alpha": 0.35,
+    }
+    dots["color"] = arm.colour
+    if chart.dots:
+        dots |= {"color": style.PALETTE[1], "markersize": 4, "alpha": 1, "label": chart.dots, "zorder": 3}
+    if len(runs):
+        axes.plot(runs[chart.x], runs["value"], **dots)
     look: dict[str, Any] = {"color": arm.colour, "linestyle": arm.dash}
     look |= {} if len(means) > 30 else {"marker": arm.marker}
     axes.plot(means[chart.x], means["value"], label=arm.name, **look)
@@ -119,27 +163,37 @@ def _axes(axes: Axes, chart: Curve, mine: pd.DataFrame, lines: pd.DataFrame, not
         places: Any = lines.drop_duplicates(chart.x).set_index(chart.x)[chart.top].to_dict()
         top_axis(axes, ticks, places, notes.words.label(chart.top).words)
     axes.set_xlabel(label.words)
+    if chart.percent:
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g}"))
     losses = len(mine) and notes.words.metric(mine["metric"].iloc[0]).scale == "log"
     if chart.logarithmic and losses and (mine["value"].dropna() > 0).all():
         loss_axis(axes, "y")
 
 
-def _caption(chart: Curve, data: pd.DataFrame, notes: Notes) -> str:
+def _caption(chart: Curve, data: pd.DataFrame, notes: Notes, *, stretched: bool) -> str:
     means = data[data["statistic"] == "mean"]
     lines, base = _apart(chart, means)
+    counts = runs_text(lines["n"], chart.counted) if len(lines) else "no runs"
+    text = chart.told.format(n=counts) or _usual(chart, data, base, counts, notes)
+    text += f" {chart.caption}" if chart.caption else ""
+    text += " The axis is logistic: it stretches what lies near 1." if stretched else ""
+    text += stars.meaning(means, notes.words) if "p" in means else ""
+    return notes.after(text.removesuffix(".")) if chart.told else f"{text} {notes.after(chart.values)}"
+
+
+def _usual(chart: Curve, data: pd.DataFrame, base: pd.DataFrame, counts: str, notes: Notes) -> str:
+    """What is seen, in the words of the chart."""
     label = notes.words.label(chart.x)
     at = label.symbol or label.words
     bands = (
         "the range from the least to the greatest" if chart.spread == "range" else "one standard deviation"
     )
     dots = ", dots are single runs" if (data["statistic"] == "run").any() else ""
-    text = f"Mean over seeds, {runs_text(lines['n'])} at each {at}; bands are {bands}{dots}."
-    if lines["n"].max() == 1:
+    text = f"Mean over seeds, {counts} at each {at}; bands are {bands}{dots}."
+    if counts == "n = 1 run":
         text = f"One run at each {at} (n = 1), so no spread."
     if len(base):
         size = f"D = {number(notes.size)}, " if np.isfinite(notes.size) else ""
         text += f" Dashed grey: {chart.baseline_words[1]} ({size}{runs_text(base['n'])}), mean and range."
     text += _SMOOTH.format(SMOOTHING) if "smooth" in data else ""
-    text += f" {chart.caption}" if chart.caption else ""
-    text += stars.meaning(means) if "p" in means else ""
-    return f"{text} {notes.after(chart.values)}"
+    return text

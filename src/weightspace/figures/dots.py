@@ -1,8 +1,6 @@
-"""Dots: the runs of each setting side by side, with their mean and range.
+"""Dots: the runs of each setting side by side, with their mean and range."""
 
-`draw` is the chart of a table of the form of `Curves`; `draw_dots` draws rows that are not a table yet.
-"""
-
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from weightspace.figures import style
-from weightspace.figures.axes import legend_below
+from weightspace.figures.axes import draw_level, legend_below
 from weightspace.figures.captions import runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Dots
@@ -20,29 +18,50 @@ from weightspace.figures.panel import Panel
 
 def draw(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, where a metric has a value."""
-    metrics = [(name, label) for name, label in chart.metrics if (frame["metric"] == name).any()]
-    data = frame[frame["metric"].isin([name for name, _ in metrics])]
-    if data.empty:
+    columns = [(label, rows) for label, rows in _columns(chart, frame, notes) if len(rows)]
+    if not columns:
         return []
-    there = list(dict.fromkeys(data[chart.x]))
-    names = [each for each in chart.order if each in there] + [
-        each for each in there if each not in chart.order
-    ]
+    data = pd.concat([rows for _, rows in columns], ignore_index=True)
+    names = _in_order(chart, data)
     drawn = style.figure(style.PAGE if len(names) > 4 else 4.6, 3.1)
     axes = drawn.subplots()
-    for number, (name, label) in enumerate(metrics):
-        mine = data[data["metric"] == name]
+    draw_level(axes, data, chart.level, notes.words, named=False)
+    for number, (label, mine) in enumerate(columns):
         means, runs = (mine[mine["statistic"] == kind] for kind in ("mean", "run"))
-        place = _places(names, number, len(metrics))
+        place = _places(names, number, len(columns))
         means = means.rename(columns={"value": "mean", "min": "least", "max": "greatest"})
         ticks = (means[chart.x].map(place), runs[chart.x].map(place))
-        _draw_setting(axes, ticks, means, runs["value"], number, label, 0.24 / len(metrics))
-    _settings_axis(axes, [notes.words.label(chart.x).text(name) for name in names])
-    axes.set_ylabel(chart.y or notes.words.words(metrics[0][0]))
+        _draw_setting(axes, ticks, means, runs["value"], number, label, 0.24 / len(columns))
+    _settings_axis(axes, [notes.words.label(chart.x).text(name) for name in names], chart.wrap)
+    axes.set_ylabel(chart.y or notes.words.words(data["metric"].iloc[0]))
     legend_below(drawn, axes)
     counts = runs_text(data.loc[data["statistic"] == "mean", "n"])
     caption = f"{chart.caption.format(n=counts)} {notes.after(chart.values)}"
     return [Panel(chart.name, chart.title or notes.words.label(chart.x).words, caption, drawn, data)]
+
+
+def _columns(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[tuple[str, pd.DataFrame]]:
+    """What stands beside each other at each place, with its name in the legend."""
+    found = [(label, frame[frame["metric"] == name]) for name, label in chart.metrics]
+    if not chart.by:
+        return found
+    words = notes.words.label(chart.by)
+    return [
+        (words.text(value), rows[rows[chart.by] == value])
+        for _, rows in found
+        if chart.by in rows
+        for value in dict.fromkeys(rows[chart.by].dropna())
+    ]
+
+
+def _in_order(chart: Dots, data: pd.DataFrame) -> list[Any]:
+    """The values of the label from left to right."""
+    if chart.falling:
+        runs = data[data["statistic"] == "run"]
+        return runs.groupby(chart.x)["value"].mean().sort_values(ascending=False).index.tolist()
+    there = list(dict.fromkeys(data[chart.x]))
+    known = [each for each in chart.order if each in there]
+    return [*known, *(each for each in there if each not in chart.order)]
 
 
 def _places(names: Sequence[Any], number: int, count: int) -> dict[Any, float]:
@@ -69,56 +88,13 @@ def _draw_setting(
     axes.plot(at, runs, color=colour, marker=marker, label=label, **look)
 
 
-def _settings_axis(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_xticks(np.arange(len(names)), list(names))
+def _settings_axis(axes: Axes, names: Sequence[str], wrap: int) -> None:
+    level = wrap or len(names) <= 4
+    shown = [textwrap.fill(name, wrap) for name in names] if wrap else list(names)
+    axes.set_xticks(np.arange(len(names)), shown)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    if len(names) > 4:
+    if not level:
         axes.tick_params(axis="x", rotation=35)
         for text in axes.get_xticklabels():
             text.set(ha="right", rotation_mode="anchor")
     axes.grid(visible=False, axis="x")
-
-
-def names_in(settings: pd.Series) -> list[str]:
-    """The categories of an ordered column that occur in it, in their order."""
-    return [str(name) for name in settings.cat.categories if (settings == name).any()]
-
-
-def summarised(rows: pd.DataFrame, by: str, column: str) -> pd.DataFrame:
-    """Mean, range, spread and number of runs of a column, for each setting in its order.
-
-    Returns:
-      Columns: the setting, `mean`, `least`, `greatest`, `sd`, `n`, `metric`.
-    """
-    each = rows.dropna(subset=[column]).groupby(by, observed=True, sort=True)[column]
-    found = each.agg(mean="mean", least="min", greatest="max", sd="std", n="count").reset_index()
-    return found.assign(metric=column)
-
-
-def draw_dots(
-    axes: Axes, rows: pd.DataFrame, by: str, columns: Sequence[tuple[str, str]], names: Sequence[str]
-) -> list[pd.DataFrame]:
-    """Runs as dots, their mean as a bar and their range as a line, one column beside the other.
-
-    Args:
-      axes: Where.
-      rows: A row a run.
-      by: The column of settings.
-      columns: Columns drawn, each with its name in the legend.
-      names: The settings from left to right.
-
-    Returns:
-      The numbers of each column, as `summarised` gives them.
-    """
-    found = []
-    for number, (column, label) in enumerate(columns):
-        each = summarised(rows, by, column) if column in rows else pd.DataFrame()
-        if each.empty:
-            continue
-        found.append(each)
-        place = _places(names, number, len(columns))
-        runs = rows.dropna(subset=[column])
-        ticks = (each[by].map(place), runs[by].map(place))
-        _draw_setting(axes, ticks, each, runs[column], number, label, 0.24 / max(len(columns), 1))
-    _settings_axis(axes, list(names))
-    return found

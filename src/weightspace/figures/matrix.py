@@ -29,23 +29,39 @@ def draw(chart: Matrix, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     rows, columns = _names(chart, data)
     side = min(max(0.3 * len(columns), 1.1), (style.PAGE - _MARGIN) / len(shown))
     height = side * max(len(rows) / len(columns), 0.5) + 1.35
-    drawn = style.figure(len(shown) * side + _MARGIN, height)
+    size = (len(shown) * side + _MARGIN, height)
+    if chart.chance and not chart.facet:  # columns are few, and their ticks have two lines
+        size = (4.4, max(0.2 * len(rows) + 1.0, 1.9))
+    drawn = style.figure(*size)
     panes = list(drawn.subplots(1, len(shown), squeeze=False, sharey=True)[0])
     shade: Any = None
     for axes, level in zip(panes, shown, strict=True):
         mine = data if level is None else data[data[chart.facet] == level]
         title = "" if level is None else notes.words.label(chart.facet).text(level)
-        if chart.chance:
+        if chart.chance and chart.facet:
             title = f"{title} ({mine[chart.chance].mean():.2f})".strip()
         shade = shades(axes, _matrix(chart, mine, rows, columns), title)
         names = [notes.words.label(chart.columns).text(name) for name in columns]
         axes.set_xticks(range(len(columns)), [_plain(name) for name in names], rotation=90)
+        if chart.chance and not chart.facet:
+            _by_chance(axes, chart, data, columns, names, notes)
     panes[0].set_yticks(range(len(rows)), [_plain(notes.words.label(chart.rows).text(name)) for name in rows])
     bar = drawn.colorbar(shade, ax=panes, ticks=[0, 0.5, 1], aspect=24, pad=0.02)
     bar.set_label(chart.words or notes.words.words(chart.value))
     bar.ax.tick_params(length=0)
-    caption = chart.caption.format(n=runs_text(data["n"]) if "n" in data else "")
+    caption = chart.caption.format(n=runs_text(data["n"], chart.counted) if "n" in data else "")
     return [Panel(chart.name, chart.title or notes.words.words(chart.value), caption, drawn, data)]
+
+
+def _by_chance(
+    axes: Axes, chart: Matrix, data: pd.DataFrame, columns: Sequence[Any], names: Sequence[str], notes: Notes
+) -> None:
+    """The value by chance below the name of each column."""
+    chance = data.groupby(chart.columns)[chart.chance].mean()
+    ticks = [f"{_plain(name)}\n({chance[column]:.2f})" for column, name in zip(columns, names, strict=True)]
+    axes.set_xticks(range(len(columns)), ticks, rotation=0)
+    axes.set_xlabel(f"{notes.words.label(chart.columns).words} ({notes.words.words(chart.chance)})")
+    axes.set_aspect("auto")
 
 
 def _plain(name: str) -> str:

@@ -4,31 +4,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from weightspace.figures import style
-from weightspace.figures.arms import Arm
+from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.words import Vocabulary
 
 LEVEL = 0.05
-_AGAINST_DENSE = "dense"
 _SIZE = 34
-
-
-def draw(axes: Axes, line: pd.DataFrame, arm: Arm, pairs: pd.DataFrame) -> pd.DataFrame:
-    """Put stars on an arm's points: open where p is below .05, filled where it is so after correction.
-
-    Args:
-      axes: Where the line is drawn.
-      line: Its points: columns `round`, `density`, `mean`.
-      arm: Which line it is.
-      pairs: Columns `round`, `against`, `p`, `p_corrected` and the arm's labels; may be empty.
-
-    Returns:
-      The line with `p` and `p_corrected` of its comparison with the first arm; NaN where there is none.
-    """
-    if pairs.empty or line.empty:
-        return line.assign(p=float("nan"), p_corrected=float("nan"))
-    own = arm.of(pairs[pairs["against"] != _AGAINST_DENSE])
-    found = line.merge(own[["round", "p", "p_corrected"]], on="round", how="left")
-    mark(axes, found.rename(columns={"density": "x", "mean": "y"}), arm.colour)
-    return found
 
 
 def mark(axes: Axes, points: pd.DataFrame, colour: str) -> None:
@@ -47,27 +27,24 @@ def mark(axes: Axes, points: pd.DataFrame, colour: str) -> None:
         )  # fmt: skip
 
 
-def meaning(points: pd.DataFrame) -> str:
-    """What the stars of a curve mean; nothing where there are none."""
-    if not (points["p"] < LEVEL).any():
-        return ""
-    return (
-        f" Stars: differs from the first arm seed by seed, paired t-test with p < {LEVEL:g}; filled where "
-        "that holds after correction for all comparisons made."
-    )
-
-
-def caption(numbers: pd.DataFrame, pairs: pd.DataFrame) -> str:
-    """What the stars of a figure mean; nothing where there are none.
+def meaning(points: pd.DataFrame, words: Vocabulary = VOCABULARY) -> str:
+    """What the stars of a curve mean; nothing where there are none.
 
     Args:
-      numbers: What is drawn, with `p` where `draw` was asked.
-      pairs: All comparisons made; their number is what is corrected for.
+      points: Columns `metric`, `p`, and, where they are known, `against` (the first arm) and `compared` (the
+        number of comparisons made).
+      words: What metrics are called.
     """
-    if "p" not in numbers or not (numbers["p"] < LEVEL).any():
+    there = points[points["p"].notna()]
+    if not (there["p"] < LEVEL).any():
         return ""
-    first = next(name for name in pairs["against"] if name != _AGAINST_DENSE)
+    named = list(dict.fromkeys(there["metric"]))
+    which = f", {words.words(named[0])}" if len(named) == 1 < points["metric"].nunique() else ""
+    first = str(there["against"].iloc[0]).replace("_", " ") if "against" in there else "the first arm"
+    every = "after correction for all comparisons"
+    if "compared" in there:
+        every = f"times all {int(there['compared'].iloc[0])} comparisons"
     return (
-        f" Stars, at early stopping: differs from {first.replace('_', ' ')} seed by seed, paired t-test with "
-        f"p < {LEVEL:g}; filled where that holds times all {len(pairs)} comparisons made."
+        f" Stars{which}: differs from {first} seed by seed, paired t-test with p < {LEVEL:g}; filled where "
+        f"that holds {every} made."
     )

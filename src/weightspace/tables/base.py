@@ -104,7 +104,7 @@ class Where(Table):
         rows = given.rows
         for label, values in self.labels:
             rows = rows[rows[label].isin(values)] if label in rows else rows.iloc[:0]
-        return rows.dropna(axis=1, how="all").reset_index(drop=True)
+        return (rows.dropna(axis=1, how="all") if len(rows) else rows).reset_index(drop=True)
 
 
 @dataclasses.dataclass(frozen=True)

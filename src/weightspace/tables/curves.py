@@ -32,6 +32,7 @@ class Curves(Table):
       arms: Labels that tell the arms apart; those without a value are passed over.
       beside: Further labels that go with each point, as another scale of the axis.
       averaged: Columns whose mean at each point goes with it, as the share of weights left after a round.
+      runs: Whether each run has its lines too.
     """
 
     metrics: tuple[str, ...]
@@ -39,6 +40,7 @@ class Curves(Table):
     arms: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
     averaged: tuple[str, ...] = ()
+    runs: bool = True
 
     def of(self, given: Given) -> Frame:
         """Columns `metric`, the arms, `x`, those that go with it, `statistic seed value sd min max n`."""
@@ -51,7 +53,7 @@ class Curves(Table):
             for key, rows in done.groupby(labels, dropna=False):
                 common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
                 common |= {name: rows[name].mean() for name in self.averaged if name in rows}
-                lines += _point(common, rows, metric)
+                lines += _point(common, rows, metric, runs=self.runs)
         return _frame(lines, [*labels, *(name for name in self.averaged if name in table)])
 
 
@@ -107,6 +109,33 @@ def _readings(each: Frame, labels: list[str], metric: str, *, runs: bool) -> lis
     own = own.assign(statistic="run", metric=metric, place=groups.ngroup())
     both = concat([means.assign(place=range(len(means))), own], ignore_index=True)
     return [both.sort_values("place", kind="stable")]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stops(Table):
+    """Metrics in time, as `Traces`, with a `run` line for each run at one step alone: where it stops early.
+
+    Attributes:
+      metrics: Columns of the history.
+      at: The column of the rows that has the step.
+    """
+
+    metrics: tuple[str, ...]
+    at: str = "best_step"
+
+    def of(self, given: Given) -> Frame:
+        """As `Traces` without arms."""
+        means, rows = given.of(Traces(self.metrics)), finished(given.rows)
+        if self.at not in rows or means.empty:
+            return means
+        own = rows[["run", "seed", self.at]].rename(columns={self.at: "step"})
+        there = own.merge(given.history, on=["run", "step"])
+        lines = []
+        for metric in dict.fromkeys(means["metric"]):
+            each = zip(there["step"], there["seed"], there[metric], strict=True)
+            common = {"metric": metric, "statistic": "run"}
+            lines += [common | {"step": step, "seed": seed, "value": value} for step, seed, value in each]
+        return _frame([*means.to_dict("records"), *lines], ["step"])  # pyright: ignore[reportArgumentType]
 
 
 def _point(common: dict[str, Any], rows: Frame, metric: str, *, runs: bool = True) -> list[dict[str, Any]]:

@@ -74,4 +74,6 @@ def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
 def _groups(table: Frame, by: list[str]) -> list[tuple[tuple[Any, ...], Frame]]:
     if not by:
         return [((), table)] if len(table) else []
-    return [(tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True)]  # pyright: ignore[reportArgumentType]
+    return [
+        (tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True, observed=True)
+    ]  # pyright: ignore[reportArgumentType]

@@ -71,6 +71,56 @@ class RoundPairs(Table):
         return paired(given.rows, self.arms, self.metric)
 
 
+@dataclasses.dataclass(frozen=True)
+class Starred(Table):
+    """Curves over rounds, with what says which of their means differ from the first arm's.
+
+    Attributes:
+      curves: Of the form of `Curves`, with a column `round`.
+      arms: The labels that tell arms apart.
+      metric: The one that is compared.
+    """
+
+    curves: Table
+    arms: tuple[str, ...]
+    metric: str = METRIC
+
+    def of(self, given: Given) -> Frame:
+        """The curves with `p`, `p_corrected`, `against` and `compared`, the number of comparisons made."""
+        lines, pairs = given.of(self.curves), given.of(RoundPairs(self.arms, self.metric))
+        if pairs.empty or lines.empty:
+            return lines
+        keys = [*(name for name in self.arms if name in pairs and name in lines), "round"]
+        own = pairs.loc[pairs["against"] != DENSE, [*keys, "p", "p_corrected", "against"]]
+        own = own.assign(metric=self.metric, statistic="mean", compared=len(pairs))
+        return lines.merge(own, on=["metric", "statistic", *keys], how="left")
+
+
+@dataclasses.dataclass(frozen=True)
+class NearestRounds(Table):
+    """Of paired comparisons those of each arm's rounds that are nearest to some shares of weights left.
+
+    Attributes:
+      arms: The labels that tell arms apart.
+      levels: The shares.
+    """
+
+    arms: tuple[str, ...]
+    levels: tuple[float, ...] = (0.17, 0.07)
+
+    def of(self, given: Given) -> Frame:
+        """Lines of the table that is given as rows."""
+        frame = given.rows
+        arms = [label for label in self.arms if label in frame]
+        if frame.empty or not arms:
+            return frame
+        kept = []
+        for _, arm in frame.groupby(arms, sort=False):
+            nearest = {(arm["density"] - level).abs().idxmin() for level in self.levels}
+            kept += list(arm.index[arm["round"].isin(arm.loc[list(nearest), "round"])])
+        return frame.loc[kept]
+
+
 def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     """Every arm and round against the dense network and, round by round, against the first arm.
 
@@ -147,7 +197,8 @@ def between(table: Frame, arm: str, metrics: Sequence[str], against: Any = None)
     lines = []
     for metric in metrics:
         there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
-        groups = [(k, part.set_index("seed")[metric]) for k, part in there.groupby(arm, observed=True)]
+        arms = there.groupby(arm, observed=True) if arm in there else ()
+        groups = [(name, part.set_index("seed")[metric]) for name, part in arms]
         pairs = list(itertools.combinations(groups, 2))
         if against is not None:
             ours = [group for group in groups if group[0] == against]

@@ -34,6 +34,7 @@ class Label:
         differs) or "" (they have none).
       scale: Of its axis: linear, log2, log, symlog (0 included) or percent.
       symbol: A sign for it in sentences.
+      spaced: Whether underscores in its values stand for spaces.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Label:
     order: str = ""
     scale: str = "linear"
     symbol: str = ""
+    spaced: bool = False
 
     def text(self, value: Any) -> str:
         """A value in words.
@@ -54,7 +56,8 @@ class Label:
         if own is not None:
             return own
         try:
-            return self.value.format(value)
+            text = self.value.format(value)
+            return text.replace("_", " ") if self.spaced else text
         except (ValueError, TypeError):
             return str(value)
 

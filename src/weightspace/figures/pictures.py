@@ -1,4 +1,4 @@
-"""Pictures of learned masks in the first layer: inputs that a dense layer keeps, filters of a convolution."""
+"""Pictures of arrays that runs have left: shares over a plane, and filters of a convolution as tiles."""
 
 from collections.abc import Mapping
 
@@ -10,12 +10,11 @@ from matplotlib.figure import Figure
 
 from weightspace.errors import StoreError
 from weightspace.figures import style
-from weightspace.figures.panel import Outputs, Panel
+from weightspace.figures.chart import Notes
+from weightspace.figures.charts import Pictures
+from weightspace.figures.panel import Panel
+from weightspace.tables.base import Outputs, finished
 
-INPUTS = "learnedmask().inputs"
-FILTERS = "learnedmask().filters"
-_MOST = 8
-"""Pictures that are drawn."""
 _COLOURS = 3
 """Input channels that are shown as red, green and blue."""
 
@@ -23,73 +22,60 @@ Picture = Float[np.ndarray, "height width"]
 Filters = Bool[np.ndarray, "height width channels filters"]
 
 
-def panels(rows: pd.DataFrame, outputs: Outputs) -> list[Panel]:
-    """The first layer's mask of the first seed of each setting, where there is something to see.
-
-    Args:
-      rows: A row a run that has finished, with an ordered `setting`.
-      outputs: Where the masks are.
-    """
-    held = rows.dropna(subset=["outputs"]) if "outputs" in rows else rows
-    first = held.sort_values("seed").groupby("setting", observed=True).head(1).sort_values("setting")
-    found: dict[str, dict[str, np.ndarray]] = {INPUTS: {}, FILTERS: {}}
-    for name, pictures in found.items():
-        for _, row in first.iterrows():
-            array = _array(outputs, row["run"], name)
-            if array is not None and len(pictures) < _MOST:
-                pictures[str(row["setting"])] = array
-    made = [_inputs(found[INPUTS]), _filters(found[FILTERS])]
-    return [panel for panel in made if panel is not None]
+def draw(chart: Pictures, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
+    """The array of the first seed of each setting, where there is something to see."""
+    rows = finished(frame).sort_values("seed")
+    first = rows.groupby(chart.x, observed=True).head(1).sort_values(chart.x)
+    found: dict[str, np.ndarray] = {}
+    for run, setting in zip(first["run"], first[chart.x], strict=True):
+        array = _array(notes.outputs, run, chart.key)
+        if array is not None and len(found) < chart.most:
+            found[str(setting)] = array
+    drawing = {"map": _maps, "filters": _filters}[chart.kind]
+    return drawing(chart, found)
 
 
-def _array(outputs: Outputs, run: str, name: str) -> np.ndarray | None:
+def _array(outputs: Outputs, run: str, key: str) -> np.ndarray | None:
     """An output, where the run has left it."""
     try:
-        return np.asarray(outputs(run, name))
+        return np.asarray(outputs(run, key))
     except (KeyError, StoreError):
         return None
 
 
-def _inputs(found: Mapping[str, np.ndarray]) -> Panel | None:
-    """The share of units for which each pixel is kept; nothing for inputs that are no pictures."""
+def _maps(chart: Pictures, found: Mapping[str, np.ndarray]) -> list[Panel]:
+    """Shares with a scale each; nothing for arrays that are no pictures."""
     pictures = {
         name: array.mean(axis=-1) if array.ndim == 3 else array
         for name, array in found.items()
         if array.ndim in (2, 3)
     }
     if not pictures:
-        return None
+        return []
     drawn, panes = _panes(pictures)
     for axes, picture in zip(panes, pictures.values(), strict=False):
         shown = axes.imshow(picture, cmap="viridis", interpolation="nearest", vmin=0)
         drawn.colorbar(shown, ax=axes, shrink=0.8, aspect=18, pad=0.03).ax.tick_params(length=0)
-    caption = (
-        "The share of the first layer's units for which a pixel is kept, by the thresholded mask of each "
-        "arm's first seed; channels are averaged. Pixels that are always blank keep their first probability."
-    )
-    data = pd.concat([_pixels(picture).assign(setting=name) for name, picture in pictures.items()])
-    return Panel("inputs", "Inputs that learned masks keep", caption, drawn, data)
+    data = pd.concat([_pixels(picture).assign(**{chart.x: name}) for name, picture in pictures.items()])
+    return [Panel(chart.name, chart.title, chart.caption, drawn, data)]
 
 
-def _filters(found: Mapping[str, Filters]) -> Panel | None:
+def _filters(chart: Pictures, found: Mapping[str, Filters]) -> list[Panel]:
     """A convolution's filters as tiles."""
+    found = {name: mask for name, mask in found.items() if mask.ndim == 4}
     if not found:
-        return None
+        return []
     drawn, panes = _panes(found)
     for axes, mask in zip(panes, found.values(), strict=False):
         axes.imshow(tiles(mask), interpolation="nearest", cmap="viridis", vmin=0, vmax=1)
     channels = next(iter(found.values())).shape[2]
-    meaning = (
+    colours = (
         "red, green and blue are the input channels, and a tap that all three keep is white"
         if channels == _COLOURS
         else "the brighter a tap, the more of the input channels it is kept for"
     )
-    caption = (
-        f"The first convolution's filters, a tile each, under the thresholded mask of each arm's first seed: "
-        f"{meaning}."
-    )
-    data = pd.concat([_taps(mask).assign(setting=name) for name, mask in found.items()])
-    return Panel("filters", "Filters that learned masks keep", caption, drawn, data)
+    data = pd.concat([_taps(mask).assign(**{chart.x: name}) for name, mask in found.items()])
+    return [Panel(chart.name, chart.title, chart.caption.format(colours=colours), drawn, data)]
 
 
 def tiles(mask: Filters) -> Float[np.ndarray, "..."]:

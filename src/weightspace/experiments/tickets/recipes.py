@@ -1,7 +1,17 @@
-"""What the ticket experiments share: network, data, recipe, evaluation, and the dense run.
+"""What the ticket experiments share, as values: how networks are trained, and how trained ones are pruned.
 
 Zhou, Lan, Liu and Yosinski (2019): train, score every weight by its values at both ends, prune, restart the
-kept weights, freeze the others, train again.
+kept weights, freeze the others, train again. `TicketTraining` gives the runs and what is recorded of them;
+`Pruning` gives the masks of such runs.
+
+    training: TicketTraining = TicketTraining()
+    pruning: Pruning = Pruning()
+
+    def ask(self):
+        for seeds in self.training.each_seed():
+            dense = self.training.dense(seeds)
+            mask = self.pruning.mask(self.training, dense, "large_final", rounds=8)
+            yield self.pruning.row(self.training, {"round": 8}, self.training.run(Masked(mask), seeds))
 """
 
 import dataclasses
@@ -12,8 +22,8 @@ from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.derived.prune import Prune
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.experiments.base import Paper
-from weightspace.experiments.training import TrainingSweep, further
+from weightspace.experiments.settings import number
+from weightspace.experiments.training import Repeats, further
 from weightspace.masks.counts import RULES, Rates
 from weightspace.masks.criteria import make_criterion
 from weightspace.models.base import Model
@@ -31,53 +41,17 @@ from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 
-PAPER = Paper(
-    title="Deconstructing lottery tickets: zeros, signs, and the supermask",
-    bibtex=(
-        "@inproceedings{zhou2019deconstructing,\n"
-        "  title = {Deconstructing lottery tickets: zeros, signs, and the supermask},\n"
-        "  author = {Zhou, Hattie and Lan, Janice and Liu, Rosanne and Yosinski, Jason},\n"
-        "  booktitle = {Advances in Neural Information Processing Systems},\n"
-        "  year = {2019},\n"
-        "  url = {https://arxiv.org/abs/1905.01067}\n"
-        "}"
-    ),
-    figure="Figures 3 to 5: accuracy against the share of weights left",
-)
-_NETWORKS: dict[str, dict[str, Any]] = {
-    "conv2": {"model": "lth_conv2", "data": "cifar10", "epochs": 27.0, "lr": 2e-4},
-    "conv4": {"model": "lth_conv4", "data": "cifar10", "epochs": 34.0, "lr": 3e-4},
-    "conv6": {"model": "lth_conv6", "data": "cifar10", "epochs": 40.0, "lr": 3e-4},
-}
 START, END, EARLY = "0it", "end", "early-stop"
 METRICS = (
     "best_test_accuracy", "test_accuracy", "best_step", "best_train_accuracy", "best_validation_loss",
     "density",
 )  # fmt: skip
-
-
-def published(*, pruning: bool = True) -> dict[str, dict[str, Any]]:
-    """Presets as published: `paper` is `fc` on MNIST, the others are its convolutional networks.
-
-    Args:
-      pruning: Whether the experiment prunes, so that the rate of convolutions is a setting.
-    """
-    found = {"paper": {}} | {f"paper-{name}": settings for name, settings in _NETWORKS.items()}
-    rates = {"paper-conv6": {"conv_rate": 0.15}} if pruning else {}
-    return {name: {"seeds": ("5",)} | settings | rates.get(name, {}) for name, settings in found.items()}
-
-
-GPU = dict.fromkeys((f"paper-{name}" for name in _NETWORKS), "a GPU's work")
-"""What is said of the time of presets that were not run on a CPU."""
+"""What the summary of pruned networks averages."""
 
 
 @dataclasses.dataclass(frozen=True)
-class TicketTraining(TrainingSweep):
-    """Fields of all experiments on tickets and masks: what is trained, and how."""
-
-    metrics = METRICS
-    # The cadence is no passing matter here: early stopping takes the best of the points it is given.
-    swept = ("seeds", "probes")
+class TicketTraining(Repeats):
+    """A network that is trained with early stopping, whole or in part."""
 
     model: str = "fc:initialiser=glorot_normal"
     """Network: a name of `list models`, such as lth_conv2:width=16, or package.module:factory."""
@@ -85,7 +59,7 @@ class TicketTraining(TrainingSweep):
     """Data set: a name of `list data`, a folder, or package.module:factory."""
     validation: int = 5000
     """Training examples set aside by seed: early stopping looks at these alone."""
-    epochs: float = 55
+    epochs: float = number(55, above=0)
     """Passes over the training data of each round; the last incomplete batch of a pass is dropped."""
     optimiser: str = "adam"
     """How the weights are trained: sgd, momentum, adam, adamw, rmsprop."""
@@ -95,10 +69,12 @@ class TicketTraining(TrainingSweep):
     """Decoupled for adamw, which needs one, else added to the gradient; acts on what is trained."""
     batch_size: int = 60
     """Examples of a step."""
+    # No passing matter here: early stopping takes the best of the readings that it is given.
     eval_every: str = "100it"
+    """Evaluation cadence: 1ep or 50it."""
 
-    def __post_init__(self) -> None:
-        check_number("epochs", self.epochs, above=0)
+    def check(self) -> None:
+        """The optimiser has the decay that it needs."""
         make_decay(self.optimiser, self.weight_decay)
 
     @functools.cached_property
@@ -125,13 +101,17 @@ class TicketTraining(TrainingSweep):
             decay=make_decay(self.optimiser, self.weight_decay), remainder="drop",
         )  # fmt: skip
 
-    def training(self, space: Space, seeds: Seeds, *, begun: int | None = None) -> Run:
+    def run(self, space: Space, seeds: Seeds, *, begun: int | None = None) -> Run:
         """A training in a space; from weights that have trained for `begun` steps, only for those left."""
         run = Run(self.network, self.task, space, self.recipe, seeds, precision=self.precision)
         if begun is None:
             return run
         left = self.recipe.steps(self.task.data.size) - begun
         return dataclasses.replace(run, recipe=dataclasses.replace(self.recipe, length=f"{left}it"))
+
+    def dense(self, seeds: Seeds) -> Run:
+        """The training of all weights that everything starts from."""
+        return self.run(Full(), seeds)
 
     def step_of(self, rewind: str) -> int:
         """The step of the dense run that is gone back to.
@@ -146,42 +126,42 @@ class TicketTraining(TrainingSweep):
         check_number(f"step of rewind '{rewind}'", step, below=total, hint=hint)
         return step
 
-    def dense(self, seeds: Seeds) -> Run:
-        """The training of all weights that everything starts from."""
-        return self.training(Full(), seeds)
-
     @property
     def best(self) -> Best:
         """Early stopping, among the readings."""
         return Best(self.eval_every)
 
-    @property
-    def _scoring_probes(self) -> tuple[str, ...]:
-        """Names of probes whose weights are scored, beside the evaluation's."""
-        return ()
+    def watch(self, run: Run, own: tuple[str, ...] = (), *more: Probe) -> Watch:
+        """Validation along the way, train and test once, early stopping; the density of masks, if any.
 
-    @property
-    def evaluation(self) -> Evaluation:
-        """Validation along the way, train and test once."""
-        return Evaluation(("validation",), last=("train", "test"))
+        Args:
+          run: What is watched.
+          own: Names of probes that the question asks for itself, as outputs.
+          more: Further probes of the question.
 
-    def watch_of(self, run: Run) -> Watch:
-        """Evaluation and early stopping; the density of masks where there are any."""
+        Raises:
+          InputError: If no examples are set aside for validation.
+        """
         if not self.validation:
             raise InputError("tickets are chosen by validation loss; give validation=<examples>")
+        evaluation = Evaluation(("validation",), last=("train", "test"))
         masks = (Density(layers=False),) if isinstance(run.space, Masked) else ()
-        extra = further(self.probes, ("evaluation", "best", "density", *self._scoring_probes))
-        return Watch(self.eval_every, (self.evaluation, self.best, *masks, *extra))
+        extra = further(self.probes, ("evaluation", "best", "density", *own))
+        return Watch(self.eval_every, (evaluation, self.best, *masks, *extra, *more))
 
-    def row(self, run: Run, labels: dict[str, Any]) -> Row:
+    def row(self, labels: dict[str, Any], run: Run, *more: Probe) -> Row:
         """A line of the table."""
-        named = {"model": self.model, "data": self.data, "seed": run.seeds.base}
-        return Row(labels | named, run, self.watch_of(run))
+        return Row(labels | self.named, run, self.watch(run, (), *more))
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Labels of every row: network and data, as they were given."""
+        return {"model": self.model, "data": self.data}
 
 
 @dataclasses.dataclass(frozen=True)
-class TicketSweep(TicketTraining):
-    """Fields of the experiments that prune trained weights."""
+class Pruning:
+    """How much a round removes, and which of a training's weights are scored."""
 
     dense_rate: float = 0.2
     """Share of the weights left that a round removes from dense layers."""
@@ -191,28 +171,23 @@ class TicketSweep(TicketTraining):
     """The same for the output layer."""
     rule: str = "round"
     """How shares become whole numbers: round (exact), or legacy (the original's floating point)."""
-    gradient_examples: int = 100
+    gradient_examples: int = number(100, words="gradient_examples", least=1)
     """Examples of the batch whose gradient at the start snip and grad go by."""
     score_at: str = END
     """Which weights are scored: at the end, at early-stop (least validation loss), after 500it, or when
     validation accuracy first reaches 50% at an reading."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
+        """Rates are shares, and the weights to be scored are named in one of the four ways."""
         check_choice("pruning rule", self.rule, RULES)
-        check_number("gradient_examples", self.gradient_examples, least=1)
-        _ = self.rates, self.accuracy_to_reach
-        if self.score_at not in (END, EARLY) and self.accuracy_to_reach is None:
+        _ = self.rates
+        if self.accuracy_to_reach is None and self.score_at not in (END, EARLY):
             Length.parse(self.score_at)
 
     @property
     def rates(self) -> Rates:
         """Shares removed, by kind of layer."""
         return Rates(self.dense_rate, self.conv_rate, self.output_rate)
-
-    @property
-    def _scoring_probes(self) -> tuple[str, ...]:
-        return () if self.accuracy_to_reach is None else ("reached",)
 
     @property
     def accuracy_to_reach(self) -> float | None:
@@ -230,16 +205,15 @@ class TicketSweep(TicketTraining):
         check_number("accuracy of score_at", accuracy, above=0, most=1, hint="Write 50% for one half.")
         return accuracy
 
-    @property
-    def scoring(self) -> Probe:
+    def scoring(self, training: TicketTraining) -> Probe:
         """What keeps the weights after a training that criteria look at."""
         if self.accuracy_to_reach is not None:
-            return Reached(self.eval_every, level=self.accuracy_to_reach)
-        return self.best if self.score_at == EARLY else Snapshot(self.score_at)
+            return Reached(training.eval_every, level=self.accuracy_to_reach)
+        return training.best if self.score_at == EARLY else Snapshot(self.score_at)
 
-    def scored(self, run: Run) -> Output:
+    def scored(self, training: TicketTraining, run: Run) -> Output:
         """The weights after a training that criteria look at."""
-        return run.read(self.scoring, "weights")
+        return run.read(self.scoring(training), "weights")
 
     def gradient(self, run: Run, criterion: str) -> Output | None:
         """The loss gradient at the start of a training, for a criterion that needs it."""
@@ -247,10 +221,11 @@ class TicketSweep(TicketTraining):
             return None
         return run.read(InitialGradient(self.gradient_examples), "gradient")
 
-    def mask(self, dense: Run, criterion: str, rounds: int, **own: Any) -> Output:
+    def mask(self, training: TicketTraining, dense: Run, criterion: str, rounds: int, **own: Any) -> Output:
         """The mask of a dense run after so many rounds, done in one from a full mask.
 
         Args:
+          training: How the run was trained.
           dense: The run.
           criterion: By which weights are kept, a name.
           rounds: How many; it also numbers the mask, so that ties fall anew.
@@ -258,11 +233,11 @@ class TicketSweep(TicketTraining):
             last mask, and `power` 1.
         """
         fields: dict[str, Any] = {
-            "model": self.network,
-            "shape": self.shape,
+            "model": training.network,
+            "shape": training.shape,
             "criterion": make_criterion(criterion),
             "before": dense.at(START),
-            "after": self.scored(dense),
+            "after": self.scored(training, dense),
             "seeds": dense.seeds,
             "gradient": self.gradient(dense, criterion),
             "rates": self.rates,
@@ -271,3 +246,8 @@ class TicketSweep(TicketTraining):
             "rule": self.rule,
         }
         return Prune(**fields | own).output("mask")
+
+    def row(self, training: TicketTraining, labels: dict[str, Any], run: Run) -> Row:
+        """A line of the table."""
+        own = () if self.accuracy_to_reach is None else ("reached",)
+        return Row(labels | training.named, run, training.watch(run, own))

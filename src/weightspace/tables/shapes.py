@@ -1,0 +1,190 @@
+"""Rows in other shapes: columns below each other, settings with names, values chosen among columns.
+
+All of these take and give rows, so that `On(shape, table)` is a table of the rows as they should be.
+"""
+
+import dataclasses
+from typing import Any
+
+from weightspace.frames import Frame
+from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.curves import labels_in
+from weightspace.tables.vocabulary import VOCABULARY
+
+
+@dataclasses.dataclass(frozen=True)
+class Unfolded(Table):
+    """Numbered columns, `<name>_0`, `<name>_1`, …, one below the other.
+
+    Attributes:
+      names: Names of such columns; a line is there where the first of them has a value.
+      number: The name of the number.
+      labels: What tells the rows apart; rows that lack one of them altogether have no lines.
+      beside: Further columns that go with each line, where the rows have them.
+    """
+
+    names: tuple[str, ...]
+    number: str
+    labels: tuple[str, ...]
+    beside: tuple[str, ...] = ()
+
+    def of(self, given: Given) -> Frame:
+        """Finished rows: `run status seed`, the labels, the number, the names, what goes with them."""
+        from pandas import DataFrame, concat
+
+        rows, parts = finished(given.rows), []
+        own = ["run", "status", "seed", *self.labels, *(name for name in self.beside if name in rows)]
+        while f"{self.names[0]}_{len(parts)}" in rows and set(self.labels) <= set(rows):
+            there = rows[rows[f"{self.names[0]}_{len(parts)}"].notna()]
+            columns = {name: f"{name}_{len(parts)}" for name in self.names}
+            found = {name: there[column] for name, column in columns.items() if column in there}
+            parts.append(there[own].assign(**{self.number: len(parts)}, **found))
+        columns = [*own, self.number, *self.names]
+        return concat(parts, ignore_index=True) if parts else DataFrame(columns=columns)
+
+
+@dataclasses.dataclass(frozen=True)
+class Ordered(Table):
+    """The rows with labels whose values have an order, that of the question.
+
+    Attributes:
+      orders: Pairs of a label and its values; values that are not among them have none.
+    """
+
+    orders: tuple[tuple[str, tuple[Any, ...]], ...]
+
+    def of(self, given: Given) -> Frame:
+        """The rows; each of these labels is an ordered category of the values that occur."""
+        from pandas import Categorical
+
+        found = given.rows
+        for label, values in self.orders:
+            if label in found:
+                there = [value for value in dict.fromkeys(values) if (found[label] == value).any()]
+                found = found.assign(**{label: Categorical(found[label], there, ordered=True)})
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Named(Table):
+    """The rows with `setting`, an ordered name of each that says only in what the settings differ.
+
+    Attributes:
+      labels: The first is always said, another where its values differ.
+      orders: Pairs of a label and its values in their order; those of other labels rise.
+      names: Pairs of a value and what it is called; others are called as the vocabulary says.
+    """
+
+    labels: tuple[str, ...]
+    orders: tuple[tuple[str, tuple[Any, ...]], ...] = ()
+    names: tuple[tuple[Any, str], ...] = ()
+
+    def of(self, given: Given) -> Frame:
+        """The rows."""
+        from pandas import Categorical
+
+        table, first = given.rows, self.labels[0]
+        if first not in table:
+            return table.iloc[:0].assign(setting=Categorical([], ordered=True))
+        labels = [first, *labels_in(table, self.labels[1:])]
+        known = table[labels].drop_duplicates()
+        places = known.apply(lambda column: column.map(self._places(str(column.name), column)))
+        known = known.loc[places.sort_values(labels).index]
+        said = [label for label in labels if label == first or known[label].nunique() > 1]
+
+        def name(row: Any) -> str:
+            return ", ".join(filter(None, (self._text(label, row[label]) for label in said)))
+
+        names = dict.fromkeys(name(row) for _, row in known.iterrows())
+        own = [name(row) for _, row in table.iterrows()]
+        return table.assign(setting=Categorical(own, list(names), ordered=True))
+
+    def _places(self, label: str, column: Any) -> dict[Any, int]:
+        values = [value for value in column if value == value and value is not None]
+        order = dict(self.orders).get(label) or sorted(set(values))
+        return {value: place for place, value in enumerate(dict.fromkeys((*order, *values)))}
+
+    def _text(self, label: str, value: Any) -> str:
+        if value is None or value != value:
+            return ""
+        return dict(self.names).get(value) or VOCABULARY.label(label).text(value).replace("_", " ")
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen(Table):
+    """The rows with columns of what stands in the first of several that has a value.
+
+    Attributes:
+      columns: Pairs of a name and the columns that are looked at, in this order; those that the rows lack
+        are passed over.
+    """
+
+    columns: tuple[tuple[str, tuple[str, ...]], ...]
+
+    def of(self, given: Given) -> Frame:
+        """The rows."""
+        from pandas import Series
+
+        table = given.rows
+        made = {}
+        for name, columns in self.columns:
+            found = Series(float("nan"), table.index)
+            for column in (column for column in columns if column in table):
+                found = found.fillna(table[column].astype(float))
+            made[name] = found
+        return table.assign(**made)
+
+
+@dataclasses.dataclass(frozen=True)
+class Renamed(Table):
+    """The rows with other names of columns; a column that had such a name is left out.
+
+    Attributes:
+      names: Pairs of an old name and the new one.
+    """
+
+    names: tuple[tuple[str, str], ...]
+
+    def of(self, given: Given) -> Frame:
+        """The rows."""
+        there = {old: new for old, new in self.names if old in given.rows}
+        return given.rows.drop(columns=list(there.values()), errors="ignore").rename(columns=there)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stacked(Table):
+    """The lines of several tables below each other.
+
+    Attributes:
+      tables: Which.
+    """
+
+    tables: tuple[Table, ...]
+
+    def of(self, given: Given) -> Frame:
+        """All lines; a column that some lack is empty there."""
+        from pandas import concat
+
+        found = [frame for frame in (given.of(table) for table in self.tables) if len(frame)]
+        return concat(found, ignore_index=True) if found else given.of(self.tables[0])
+
+
+@dataclasses.dataclass(frozen=True)
+class Beside(Table):
+    """The lines of a table with further columns, those of another where both agree in some labels.
+
+    Attributes:
+      first: Gives the lines.
+      second: Gives the columns; at most a line for each set of labels.
+      on: The labels.
+    """
+
+    first: Table
+    second: Table
+    on: tuple[str, ...]
+
+    def of(self, given: Given) -> Frame:
+        """The first table as it is where one of them lacks a label or has no lines."""
+        found, more = given.of(self.first), given.of(self.second)
+        there = set(self.on) <= {*found} and set(self.on) <= {*more} and len(more)
+        return found.merge(more, on=list(self.on), how="left") if there else found
