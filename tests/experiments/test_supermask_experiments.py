@@ -126,7 +126,7 @@ def test_the_dense_network_and_its_figure(tmp_path):
     row = part.table.iloc[0]
     losses = part.history.set_index("step")["validation_loss"]
     assert row["best_step"] == losses.idxmin()
-    stop = panel.data[(panel.data["metric"] == "validation_loss") & panel.data["value"].notna()]
+    stop = panel.data[(panel.data["metric"] == "validation_loss") & (panel.data["statistic"] == "run")]
     assert stop["value"].tolist() == [losses.min()]
 
 
