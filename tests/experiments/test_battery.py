@@ -16,7 +16,14 @@ from weightspace.tables.vocabulary import VOCABULARY
 
 DECLARED = [name for name in names() if experiment_class(name).declared]
 MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
+FEW = {"model": "fc:widths=8,initialiser=glorot_normal", "epochs": 2.0}
 SMALL = {
+    **dict.fromkeys(
+        ("tickets.iterative", "tickets.kept-values", "tickets.pruned-values"), FEW | {"rounds": 2}
+    ),
+    "tickets.dense": FEW,
+    "tickets.connectivity": FEW | {"rewind": ("0it", "20it"), "rounds": (0, 1)},
+    "tickets.overlap": FEW | {"rounds": (1,)},
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
     "tickets.at-init": MASKS | {"criteria": ("large_final", "snip"), "powers": 3},

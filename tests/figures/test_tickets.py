@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 
 from weightspace.errors import StoreError
 from weightspace.experiments.tickets.connectivity import TicketsConnectivity
+from weightspace.experiments.tickets.dense import TicketsDense
 from weightspace.experiments.tickets.iterative import TicketsIterative, TicketsKeptValues
 from weightspace.experiments.tickets.overlap import TicketsOverlap
 from weightspace.figures.chart import Notes
@@ -338,3 +339,28 @@ def test_only_one_plane_a_criterion_that_chooses_by_weights_alone():
     (panel,) = Plane(caption="{count} of {of}.").draw(frame, Notes(NO_HISTORY))
     assert panel.caption == "50 of it."
     assert Plane().draw(planes.plane(planes.cloud(50), "it", ("snip",)), Notes(NO_HISTORY)) == []
+
+
+def test_of_the_dense_network_dots_are_where_runs_stop_early():
+    history = pd.DataFrame({
+        "run": np.repeat(["dense00", "dense01"], 3), "step": [0, 20, 40] * 2,
+        "validation_loss": [2.0, 0.5, 1.0, 2.2, 1.1, 0.4], "validation_accuracy": [0.1, 0.8, 0.7] * 2,
+    })  # fmt: skip
+    rows = pd.DataFrame([line("dense", 0, seed, 0.9, best_step=20.0 * (seed + 1)) for seed in (0, 1)])
+    (panel,) = TicketsDense().figures(rows, history, gone)
+    loss, accuracy = panel.figure.axes
+    assert [axes.get_ylabel() for axes in (loss, accuracy)] == ["validation loss", "validation accuracy"]
+    drawn = {one.get_label(): one for one in loss.lines}
+    assert drawn["mean over runs"].get_ydata().tolist() == pytest.approx([2.1, 0.8, 0.7])
+    dots = drawn["early stopping"]
+    assert list(zip(dots.get_xdata(), dots.get_ydata(), strict=True)) == [(20, 0.5), (40, 0.4)]
+    assert "mean over runs (n = 2 runs), band of one standard deviation" in panel.caption
+
+
+def test_of_many_masks_the_first_the_last_and_some_between_have_a_pane():
+    rows = [pair("dense", 0, 0, 0, 0.1)] + [pair("large_final", n, 0, 0, 0.1) for n in (1, 2, 3, 4, 5)]
+    found = copies(pd.DataFrame(rows))["line"]
+    titles = [axes.get_title(loc="left") for axes in found.figure.axes]
+    assert len(titles) == 4
+    assert (titles[0], titles[-1]) == ("dense", "32.8 % left")
+    assert found.data["mask"].nunique() == 6

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 
 from weightspace.tables.base import Given, On, Rows, Where
-from weightspace.tables.curves import Best, Curves, Traces
+from weightspace.tables.columns import Entries, Filled, MeansBeside
+from weightspace.tables.curves import Best, Curves, Stops, Traces
 from weightspace.tables.history import LastReadings, Moment, Windows
 from weightspace.tables.joined import joined
 from weightspace.tables.means import Means
-from weightspace.tables.paired import Pairs
+from weightspace.tables.paired import NearestRounds, Pairs, Starred
 from weightspace.tables.thresholds import Success, Thresholds
 
 ROWS = pd.DataFrame({
@@ -163,3 +164,69 @@ def test_a_row_has_finished_where_all_its_nodes_have_and_a_column_of_both_is_kep
 def test_rows_that_differ_in_a_label_stay_as_they_are():
     rows = nodes(status=["ok"] * 4)
     assert joined(rows, ["seed", "run"]) is rows
+
+
+PARTS = pd.DataFrame({
+    "run": list("abcdef"), "part": ["whole", "half", "half"] * 2, "size": [1, 1, 1, 2, 2, 2], "status": "ok",
+    "seed": 0, "my_accuracy": [np.nan, 0.2, 0.4, np.nan, 0.6, 0.8], "gap": [0.1] + [np.nan] * 5,
+})  # fmt: skip
+
+
+def test_means_of_other_rows_stand_beside_their_own():
+    given = Given(PARTS, HISTORY.iloc[:0])
+    table = MeansBeside("part", "whole", "half", ("size",), (("my_accuracy", "halves"),))
+    found = given.of(table)
+    assert list(found["run"]) == ["a", "d"]
+    assert found["halves"].tolist() == pytest.approx([0.3, 0.7])
+    assert "part" not in found
+    assert given.of(MeansBeside("colour", "whole", "half", ("size",), ())).empty
+
+
+def test_a_value_is_filled_in_where_a_label_says_so():
+    given = Given(PARTS, HISTORY.iloc[:0])
+    filled = given.of(Filled("gap", ("part", "half"), 1.0))["gap"]
+    np.testing.assert_array_equal(filled, [0.1, 1, 1, np.nan, 1, 1])
+    np.testing.assert_array_equal(given.of(Filled("new", ("size", 2), 3.0))["new"], [np.nan] * 3 + [3.0] * 3)
+    assert given.of(Filled("new", ("colour", 2), 3.0))["new"].isna().all()
+
+
+def test_arrays_that_nodes_left_are_lines():
+    arrays = {"x": [0.0, 1.0], "y": [5.0, 7.0]}
+    given = Given(PARTS, HISTORY.iloc[:0], lambda _, key: np.array(arrays[key]))
+    found = given.of(Entries((("alpha", "x"), ("error", "y")), "gap"))
+    assert found[["run", "alpha", "error"]].to_numpy().tolist() == [["a", 0.0, 5.0], ["a", 1.0, 7.0]]
+    assert given.of(Entries((("alpha", "x"),), "colour")).empty
+
+
+def test_runs_stop_at_the_step_that_their_rows_say():
+    history = pd.DataFrame({"run": list("aabb"), "step": [0, 5, 0, 5], "my_accuracy": [0.1, 0.3, 0.2, 0.6]})
+    rows = PARTS.iloc[:2].assign(best_step=[5, 0], seed=[3, 4])
+    found = Stops(("my_accuracy",)).of(Given(rows, history))
+    assert found.loc[found["statistic"] == "mean", "value"].tolist() == pytest.approx([0.15, 0.45])
+    stops = found[found["statistic"] == "run"]
+    assert stops[["seed", "step", "value"]].to_numpy().tolist() == [[3, 5, 0.3], [4, 0, 0.2]]
+    assert set(Stops(("my_accuracy",)).of(Given(PARTS, history))["statistic"]) == {"mean"}
+
+
+def test_stars_go_with_the_means_of_the_metric_compared():
+    lines = [("dense", 0, seed, 0.9 + seed / 100) for seed in range(3)]
+    lines += [("first", 1, seed, 0.9 + seed / 100) for seed in range(3)]
+    lines += [("other", 1, seed, 0.7 + seed / 50) for seed in range(3)]
+    rows = pd.DataFrame(lines, columns=["criterion", "round", "seed", "best_test_accuracy"])
+    given = Given(rows.assign(status="ok", density=0.5, test_accuracy=0.5), HISTORY.iloc[:0])
+    curves = Curves(("best_test_accuracy", "test_accuracy"), "round", ("criterion",))
+    found = given.of(Starred(curves, ("criterion",)))
+    starred = found[found["p"].notna()]
+    assert starred[["criterion", "metric", "statistic", "against", "compared"]].to_numpy().tolist() == [
+        ["other", "best_test_accuracy", "mean", "first", 3]
+    ]
+    assert len(found) == len(given.of(curves))
+
+
+def test_only_the_rounds_nearest_to_some_shares_are_worth_a_terminal():
+    density = [0.5, 0.19, 0.16, 0.06]
+    rows = pd.DataFrame({"criterion": ["a"] * 4 + ["b"] * 2, "round": [1, 2, 3, 4, 1, 2],
+                         "density": [*density, 0.4, 0.1]})  # fmt: skip
+    found = NearestRounds(("criterion",)).of(Given(rows, rows.iloc[:0]))
+    assert list(zip(found["criterion"], found["round"], strict=True)) == [("a", 3), ("a", 4), ("b", 2)]
+    assert NearestRounds(("criterion",)).of(Given(rows.iloc[:0], rows.iloc[:0])).empty
