@@ -1,4 +1,4 @@
-"""What figures of sparse networks share: the axis of weights left, that of accuracies, the dense network."""
+"""What figures of sparse networks share: the axis of weights left, and that of accuracies."""
 
 from collections.abc import Sequence
 
@@ -6,20 +6,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from weightspace.figures import style
 from weightspace.figures.axes import thinned
 
 WIDE = (0.9, 0.96)
 """Accuracies from below the first to above the second are drawn on a logistic axis."""
 TICKS = (0.02, 0.1, 0.2, 0.5, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995, 0.999)
-
-
-def draw_baseline(axes: Axes, values: pd.Series, name: str) -> None:
-    """The mean and range of the runs that others are held against, in grey; nothing where there are none."""
-    values = values.dropna()
-    if len(values):
-        axes.axhspan(values.min(), values.max(), color=style.MUTED, alpha=0.16, linewidth=0)
-        axes.axhline(values.mean(), color=style.MUTED, linestyle=(0, (4, 1.5)), linewidth=1, label=name)
 
 
 def stretch(axes: Axes, accuracies: pd.Series) -> bool:

@@ -11,8 +11,6 @@ from weightspace.probes import Snapshot
 from weightspace.run import Row
 from weightspace.tables.curves import Stops
 
-SMOKE = SMOKE_DENSE
-
 
 class TicketsDense(
     Experiment,
