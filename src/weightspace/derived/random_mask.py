@@ -16,6 +16,8 @@ from weightspace.spec import spec, static
 from weightspace.streams import Seeds, Stream, key, named
 from weightspace.tree import Tree, map_named
 
+_drawn = jax.jit(best)
+
 
 @spec
 class RandomMask(Derived):
@@ -66,7 +68,7 @@ class RandomMask(Derived):
                 return np.ones(leaf.shape, bool)
             size = int(np.prod(leaf.shape))
             everywhere = jnp.ones((size,), bool)
-            chosen = best(jnp.zeros((size,)), everywhere, jnp.int32(counts[path]), named(mask_key, path))
+            chosen = _drawn(jnp.zeros((size,)), everywhere, jnp.int32(counts[path]), named(mask_key, path))
             return np.asarray(chosen).reshape(leaf.shape)
 
         return {"mask": map_named(one, self._weights())}

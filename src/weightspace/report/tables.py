@@ -143,4 +143,4 @@ def _counts(frame: pd.DataFrame, name: str, names: set[str]) -> list[str]:
         return [""] * len(frame)
     whole = frame["n"] if "n" in names else [None] * len(frame)
     pairs = zip(frame[f"{name}_n"], whole, strict=True)
-    return ["" if mine == every else f" (n = {int(mine)})" for mine, every in pairs]
+    return ["" if mine == every or pd.isna(mine) else f" (n = {int(mine)})" for mine, every in pairs]
