@@ -246,3 +246,9 @@ def test_where_a_run_broke_is_found_though_edits_lie_on_the_way(tmp_path):
     sweep([Row({"place": 0}, run, Watch("end", (Evaluation(("test",)),)))], tmp_path)
     record = Store(tmp_path).record(run.digest)
     assert (record.status, record.error) == ("diverged", "optimiser's moments square/w not finite at step 33")
+
+
+def test_an_edit_of_ones_own_cannot_say_where_weights_start_that_coordinates_place():
+    space = Compose(Masked(SPARSE), Affine(Gaussian(4)))
+    with pytest.raises(InputError, match="weights that come are where its coordinates put them"):
+        space.remasked(((), ()), jnp.zeros(4), SPARSE, SPARSE)

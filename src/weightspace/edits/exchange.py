@@ -28,7 +28,7 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.select import best
 from weightspace.models.layout import Layout
 from weightspace.probes.base import Training
-from weightspace.recipes.length import Length
+from weightspace.recipes.length import LengthLike
 from weightspace.spaces.compose import Compose
 from weightspace.spec import common, spec, static
 from weightspace.streams import named
@@ -38,23 +38,26 @@ DECAYS = ("cosine", "constant")
 GROWN = ("zero", "random")
 
 
+@spec
 class Exchange(MaskEdit):
     """Drops the smallest weights of each kernel and grows as many.
+
+    Attributes:
+      share: α, of each kernel's weights; .3 in the papers of both members.
+      every: Steps between two exchanges; 100 in the paper of RigL, an epoch in that of SET.
+      until: None after it; three quarters of the training in the paper of RigL.
+      decay: `cosine` or `constant`.
+      grown: Whether grown weights start at `zero` or as a `random` new draw of the model's initialisation.
 
     Records `explored`, the share of all kernels' weights that were on at any time (Liu et al., "Do we
     actually need dense over-parameterization?", 2021); masks that were on are its state.
     """
 
-    share: float
-    every: Any
-    until: Any
-    decay: str
-    grown: str
-
-    def __post_init__(self) -> None:
-        for name in ("every", "until"):
-            object.__setattr__(self, name, Length.parse(getattr(self, name)))
-        super().__post_init__()
+    share: float = 0.3
+    every: LengthLike = common(default="100it")
+    until: LengthLike = common(default="75%")
+    decay: str = static(default="cosine")
+    grown: str = static(default="zero")
 
     def validate(self) -> None:
         """A share in (0, 1], known names."""
@@ -118,21 +121,7 @@ class Exchange(MaskEdit):
 
 @spec
 class Set(Exchange):
-    """Sparse evolutionary training: grow at random.
-
-    Attributes:
-      share: α, of each kernel's weights; Mocanu et al. take .3.
-      every: Steps between two exchanges; Mocanu et al. take an epoch.
-      until: None after it.
-      decay: `cosine` or `constant`.
-      grown: Whether grown weights start at `zero` or as a `random` new draw of the model's initialisation.
-    """
-
-    share: float = 0.3
-    every: Any = common(default="100it")
-    until: Any = common(default="75%")
-    decay: str = static(default="cosine")
-    grown: str = static(default="zero")
+    """Sparse evolutionary training: grow at random."""
 
     def growth(self, now: Now) -> dict[str, Array]:
         """All alike: the key decides."""
@@ -141,21 +130,7 @@ class Set(Exchange):
 
 @spec
 class RigL(Exchange):
-    """Rigging the lottery: grow where the gradient is largest.
-
-    Attributes:
-      share: α, of each kernel's weights; .3 in the paper.
-      every: Steps between two exchanges; 100 in the paper.
-      until: None after it; three quarters of the training in the paper.
-      decay: `cosine` or `constant`.
-      grown: Whether grown weights start at `zero` or as a `random` new draw of the model's initialisation.
-    """
-
-    share: float = 0.3
-    every: Any = common(default="100it")
-    until: Any = common(default="75%")
-    decay: str = static(default="cosine")
-    grown: str = static(default="zero")
+    """Rigging the lottery: grow where the gradient is largest."""
 
     def growth(self, now: Now) -> dict[str, Array]:
         """|∂L/∂w|."""

@@ -18,7 +18,7 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.masks.select import best
 from weightspace.models.layout import Layout
 from weightspace.probes.base import Training
-from weightspace.recipes.length import Length
+from weightspace.recipes.length import LengthLike
 from weightspace.spec import common, spec, static
 from weightspace.streams import named
 from weightspace.tree import map_named
@@ -29,6 +29,9 @@ SCOPES = ("layer", "global")
 @spec
 class Gradual(MaskEdit):
     """Prune the kernels to a final sparsity along the cubic ramp. What is pruned stays pruned, at zero.
+
+    Each kernel (or all together) of n weights keeps (1 - s) n of them, rounded; of more than 2²⁴ weights that
+    number is exact to the rounding of a float32.
 
     Attributes:
       sparsity: s_f, the share of zeros in the end.
@@ -42,15 +45,10 @@ class Gradual(MaskEdit):
 
     sparsity: float
     initial: float = 0.0
-    every: Any = common(default="100it")
-    begin: Any = common(default="0it")
-    until: Any = common(default="75%")
+    every: LengthLike = common(default="100it")
+    begin: LengthLike = common(default="0it")
+    until: LengthLike = common(default="75%")
     scope: str = static(default="layer")
-
-    def __post_init__(self) -> None:
-        for name in ("every", "begin", "until"):
-            object.__setattr__(self, name, Length.parse(getattr(self, name)))
-        super().__post_init__()
 
     def validate(self) -> None:
         """Sparsities in [0, 1), rising."""

@@ -7,7 +7,7 @@ from weightspace.errors import InputError
 from weightspace.measure.network import Network
 from weightspace.models.layout import Layout
 from weightspace.probes.base import At, Probe, Scalar, Training, at_the_end
-from weightspace.recipes.length import Length
+from weightspace.recipes.length import Length, LengthLike
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import common, spec, static
 from weightspace.tree import where
@@ -29,13 +29,9 @@ class ChosenMoment(Probe, abc.ABC):
       last: Splits on which the weights kept are measured, once, at the end.
     """
 
-    every: Any = common(default=Length(1, "ep"))
+    every: LengthLike = common(default=Length(1, "ep"))
     name: str = static(default=DEFAULT_POINT)
     last: tuple[str, ...] = static(default=("train", "test"))
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "every", Length.parse(self.every))
-        super().__post_init__()
 
     @property
     @abc.abstractmethod

@@ -7,7 +7,7 @@ import jax
 from weightspace.errors import InputError
 from weightspace.models.layout import Layout
 from weightspace.probes.base import At, Carry, Probe, Scalar, Training
-from weightspace.recipes.length import Length
+from weightspace.recipes.length import LengthLike
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import common, spec, static
 
@@ -31,13 +31,9 @@ class Snapshot(Probe):
 
     writes_columns = False
 
-    when: Any = common()
+    when: LengthLike = common()
     name: str = static(default=DEFAULT_POINT)
     coordinates: bool = static(default=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "when", Length.parse(self.when))
-        super().__post_init__()
 
     @property
     def key(self) -> str:

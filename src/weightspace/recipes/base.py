@@ -4,7 +4,7 @@ from typing import Any
 
 from weightspace.errors import InputError, check_choice, check_kind, check_number
 from weightspace.models.layout import Layout
-from weightspace.recipes.length import Length
+from weightspace.recipes.length import LengthLike
 from weightspace.recipes.optimisers import Optimiser
 from weightspace.recipes.schedules import Constant, Schedule
 from weightspace.spec import Spec, common, spec, static
@@ -73,17 +73,13 @@ class Recipe(Spec):
 
     # Kinds are checked below, in words.
     optimiser: Any
-    length: Any = common()
+    length: LengthLike = common()
     batch: int = static(default=128)
     schedule: Any = Constant()
     decay: Any = None
     clip: float | None = None
     remainder: str = static(default="short")
     samples: int = static(default=1)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "length", Length.parse(self.length))
-        super().__post_init__()
 
     def validate(self) -> None:
         """Parts of their kinds, positive batch, known remainder rule, samples that divide the batch."""

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weightspace.errors import InputError, check_number
 
@@ -83,3 +83,10 @@ class Length:
 
     def __str__(self) -> str:
         return "end" if self.unit == "end" else f"{self.count:g}{self.unit}"
+
+
+if TYPE_CHECKING:
+    LengthLike = Any
+else:
+    LengthLike = Length | str | int | float
+    """What a field takes that becomes a length."""

@@ -7,6 +7,7 @@ ticket inside it, a smaller subspace of a larger one. Fixed arrays, points and p
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from weightspace.errors import InputError
 from weightspace.models.layout import Layout
 from weightspace.spaces.base import DEFAULT_POINT, Coordinates, Fixed, Point, Sample, Space
 from weightspace.spec import spec
@@ -92,7 +93,15 @@ class Compose(Space):
         """The outer space's mask is another; where the inner space puts its coordinates stays the same.
 
         Weights that come are where those coordinates are, which nothing has pulled back to zero.
+
+        Raises:
+          InputError: If weights that come are to start elsewhere.
         """
+        if grown is not None:
+            raise InputError(
+                f"in the space '{self.name}' weights that come are where its coordinates put them; leave "
+                "`grown` out"
+            )
         point = self.inner.point(fixed[1], theta, DEFAULT_POINT)
         coordinates = self.inner.weights(fixed[1], theta, point)
         outer, _, _ = self.outer.remasked(fixed[0], coordinates, mask)
