@@ -195,6 +195,10 @@ def test_sparsities_and_shares_are_swept_by_one_program_and_recorded_at_each_eve
     ("run", "message"),
     [
         (lambda: sparse_run(RigL(), space=Full()), "changes a mask, but the run trains in 'full'"),
+        (
+            lambda: sparse_run(Gradual(0.9, every="5it"), space=Masked(SPARSE, frozen=SPARSE)),
+            "takes no other one; train in Masked.mask., whose pruned weights are zero",
+        ),
         (lambda: sparse_run(RigL(every="50it")), "never acts in a run of 40 steps"),
         (lambda: sparse_run(Gradual(0.5, until="50it")), "ends after a run of 40 steps"),
         (lambda: sparse_run(Set(0.3, every="0it")), "every"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from weightspace.models.reach import reached
 from weightspace.models.rows import apart, path_between
 
 ROWS = 5
@@ -116,3 +117,35 @@ def test_what_is_too_large_to_be_followed_gives_no_verdict():
     y = jax.ShapeDtypeStruct((ROWS,), jnp.float32)
     assert path_between(lambda o, y: merged(o).sum(1) + y, large, y) is None
     assert path_between(lambda o, y: merged(o)[:, 0] + y - y.sum(), large, y) is None
+
+
+def placed(x, row):
+    held = jax.new_ref(jnp.zeros(x.shape[1]))
+    held[...] = x[1] if row is None else x.mean(0)
+    return x - held[...][None]
+
+
+@pytest.mark.parametrize("row", [None, 0])
+def test_what_is_kept_in_a_place_is_not_followed(row):
+    """A value that is written and read again is another than the one it began as."""
+    traced = jax.make_jaxpr(lambda x: placed(x, row))(X)
+    assert not apart(traced, [True])
+    assert path_between(lambda o, y: placed(o, row).sum(1) + y, X, X[:, 0]) is None
+    assert reached(traced, [True]) == [True]
+
+
+def test_a_loop_of_each_row_by_itself_is_apart_and_one_of_all_is_not():
+    def each(row):
+        return jax.lax.while_loop(lambda r: r.sum() < 30, lambda r: r + 1, row)
+
+    assert apart(jax.make_jaxpr(jax.vmap(each))(X), [True])
+    assert path_between(lambda o, y: jax.vmap(each)(o).sum(1) + y, X, X[:, 0]) is None
+    assert not apart(jax.make_jaxpr(each)(X), [True])
+
+
+def test_a_number_of_fewer_digits_is_another_number():
+    def rounded(x):
+        less = jax.lax.reduce_precision(jnp.float32(1e-9) + 1.0000001, 8, 2)
+        return jax.lax.cond(less == 1.0, lambda x: x - x.mean(0, keepdims=True), lambda x: x, x)
+
+    assert not apart(jax.make_jaxpr(rounded)(X), [True])

@@ -41,3 +41,12 @@ def test_a_batch_larger_than_the_data_is_refused():
 def test_a_length_beyond_numbers_is_refused():
     with pytest.raises(InputError, match="more than any training"):
         Length.parse("1e999ep")
+
+
+@pytest.mark.parametrize(("one", "other"), [("1234567it", "1234568it"), ("33.33334%", "33.33326%")])
+def test_lengths_that_differ_beyond_six_digits_are_two(one, other):
+    first, second = Length.parse(one), Length.parse(other)
+    assert first.__canonical__() != second.__canonical__()
+    assert str(first) != str(second)
+    assert Length.parse(first.__canonical__()) == first
+    assert Length.parse(str(Length.parse("5000000it"))) == Length.parse("5000000it")

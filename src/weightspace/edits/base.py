@@ -60,7 +60,7 @@ class Changed:
 
     Attributes:
       mask: The new mask, in the structure of the weights; None leaves it.
-      grown: Weights from which those start that the new mask adds; None for what they were frozen at.
+      grown: Weights from which those start that the new mask adds; None for zero.
       theta: New coordinates; None leaves them to the space.
       fresh: Coordinates whose moments are cleared, beside those that the new mask changes: booleans in the
         structure of the coordinates.
@@ -108,8 +108,8 @@ class MaskEdit(Edit):
         if not run.space.remasks:
             raise InputError(
                 f"the edit {type(self).__name__} changes a mask, but the run trains in '{run.space.name}', "
-                "whose weights have none that could be changed; train in Masked(mask), by itself or as the "
-                "outer space of Compose"
+                "which takes no other one; train in Masked(mask), whose pruned weights are zero, by itself "
+                "or as the outer space of Compose"
             )
         if not layout.paths("kernel"):
             raise InputError(f"the edit {type(self).__name__} changes masks of kernels; the model has none")

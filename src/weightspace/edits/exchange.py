@@ -47,7 +47,8 @@ class Exchange(MaskEdit):
       every: Steps between two exchanges; 100 in the paper of RigL, an epoch in that of SET.
       until: None after it; three quarters of the training in the paper of RigL.
       decay: `cosine` or `constant`.
-      grown: Whether grown weights start at `zero` or as a `random` new draw of the model's initialisation.
+      grown: Whether grown weights start at `zero` (within `Compose` where the coordinates put them) or as a
+        `random` new draw of the model's initialisation.
 
     Records `explored`, the share of all kernels' weights that were on at any time (Liu et al., "Do we
     actually need dense over-parameterization?", 2021); masks that were on are its state.

@@ -30,8 +30,8 @@ SCOPES = ("layer", "global")
 class Gradual(MaskEdit):
     """Prune the kernels to a final sparsity along the cubic ramp. What is pruned stays pruned, at zero.
 
-    Each kernel (or all together) of n weights keeps (1 - s) n of them, rounded; of more than 2²⁴ weights that
-    number is exact to the rounding of a float32.
+    Each kernel (or all together) of n weights keeps (1 - s) n of them, rounded in float32: where that is a
+    half within its digits, either neighbour.
 
     Attributes:
       sparsity: s_f, the share of zeros in the end.

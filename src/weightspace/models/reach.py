@@ -13,13 +13,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from weightspace.models.trace import Walker
+from weightspace.models.trace import Walker, keeps_places
 
 _UNIFORM = 4096
 """Constants of more entries are not looked into."""
 _MOVED = {
     *("broadcast_in_dim", "reshape", "transpose", "squeeze", "slice", "dynamic_slice", "rev", "copy"),
-    *("reduce_max", "reduce_min", "reduce_and", "reduce_or", "stop_gradient", "reduce_precision"),
+    *("reduce_max", "reduce_min", "reduce_and", "reduce_or", "stop_gradient"),
 }  # fmt: skip
 _COMPUTED: dict[str, Any] = {
     **{name: getattr(np, name) for name in ("add", "sign", "abs", "sqrt", "square", "exp", "log")},
@@ -45,6 +45,8 @@ def reached(closed: Any, marked: Sequence[bool], *, constants: bool = True) -> l
       constants: Whether branches and factors that are constants are followed, so that what a constant
         `False` or 0 switches off is not reached.
     """
+    if keeps_places(closed.jaxpr):
+        return [True] * len(closed.jaxpr.outvars)
     values = [_Reached(hit) for hit in marked]
     return [value.hit for value in _Reach(constants).walk(closed.jaxpr, values, closed.consts)]
 

@@ -21,7 +21,7 @@ from weightspace.models.cells import Cells, TooMany, joined
 from weightspace.models.reach import computed, fill_of
 from weightspace.models.row_places import Number, Operation
 from weightspace.models.row_rules import RULES, anything, stacked
-from weightspace.models.trace import Walker, scan_sizes
+from weightspace.models.trace import Walker, keeps_places, scan_sizes
 
 _LONGEST = 64
 """Turns of a loop that are followed one by one."""
@@ -37,6 +37,8 @@ def apart(closed: Any, marked: Sequence[bool]) -> bool:
         result.
       marked: One entry for each array of the arguments.
     """
+    if keeps_places(closed.jaxpr):
+        return False
     given = [var.aval for var in closed.jaxpr.invars]
     count = next(each.shape[0] for each, mark in zip(given, marked, strict=True) if mark)
     walk = _Examples(count, constants=True)
@@ -61,6 +63,8 @@ def path_between(function: Callable[..., Any], outputs: Any, targets: Any) -> st
       targets: Likewise of targets.
     """
     closed = jax.make_jaxpr(function)(outputs, targets)
+    if keeps_places(closed.jaxpr):
+        return None
     walk = _Examples(outputs.shape[0], constants=False)
     (found,) = walk.walk(closed.jaxpr, [walk.input(outputs), walk.input(targets)], closed.consts)
     return found.by if found.cells is not None and found.cells.sure and _others(found.cells) else None
@@ -75,6 +79,17 @@ def _others(cells: Cells) -> bool:
 
 
 _UNKNOWN = Number(lambda: None)
+
+
+def _beneath(goes_on: "_Seen", value: "_Seen") -> "_Seen":
+    """What says whether a loop goes on, at the rank of its carry: under `vmap` for each row of it."""
+    cells = goes_on.cells
+    if cells is None or not cells.shape:
+        return goes_on
+    axes = range(len(cells.shape))
+    if value.cells is not None and value.cells.shape[: len(axes)] == cells.shape:
+        return dataclasses.replace(goes_on, cells=cells.placed(value.cells.shape, axes))
+    return dataclasses.replace(goes_on, cells=cells.spread(list(axes), sure=False).without(list(axes)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -149,7 +164,7 @@ class _Examples(Walker[_Seen]):
 
     def driven(self, value: _Seen, goes_on: _Seen) -> _Seen:
         """How many turns another value's examples take, is no path for sure."""
-        found = self.join(value, goes_on)
+        found = self.join(value, _beneath(goes_on, value))
         if not goes_on.of_examples or found.cells is None:
             return found
         return dataclasses.replace(found, cells=dataclasses.replace(found.cells, sure=False))

@@ -135,6 +135,25 @@ class Walker(abc.ABC, Generic[V]):
         return carry
 
 
+def keeps_places(jaxpr: Any) -> bool:
+    """Whether a computation, at any depth, writes to places and reads them (`jax.new_ref`).
+
+    A walk knows each value once, not what a place holds when.
+    """
+
+    def inner(value: Any) -> list[Any]:
+        if isinstance(value, list | tuple):
+            return [each for item in value for each in inner(item)]
+        found = getattr(value, "jaxpr", value)
+        return [found] if hasattr(found, "eqns") else []
+
+    return any(
+        any(hasattr(atom.aval, "inner_aval") for atom in (*equation.invars, *equation.outvars))
+        or any(keeps_places(each) for value in equation.params.values() for each in inner(value))
+        for equation in jaxpr.eqns
+    )
+
+
 def scan_sizes(params: Any) -> tuple[int, int]:
     """How many inputs of a scan are constants, and how many its carry; newer versions of JAX keep trees."""
     if "num_consts" in params:

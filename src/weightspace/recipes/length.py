@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weightspace.errors import InputError, check_number
 
-_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e\d+)?)\s*(ep|epochs?|it|its|steps?|%)?\s*$", re.IGNORECASE)
+_PATTERN = re.compile(r"^\s*(\d+(?:\.\d+)?(?:e[+-]?\d+)?)\s*(ep|epochs?|it|its|steps?|%)?\s*$", re.IGNORECASE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,10 @@ class Length:
         return str(self)
 
     def __str__(self) -> str:
-        return "end" if self.unit == "end" else f"{self.count:g}{self.unit}"
+        if self.unit == "end":
+            return "end"
+        short = f"{self.count:g}"
+        return f"{short if float(short) == self.count else repr(self.count)}{self.unit}"
 
 
 if TYPE_CHECKING:

@@ -113,7 +113,7 @@ class Space(Spec, abc.ABC):
           fixed: Its fixed arrays.
           theta: The coordinates.
           mask: Booleans in the structure of the weights.
-          grown: Weights from which those start that the mask adds; None for what they were frozen at.
+          grown: Weights from which those start that the mask adds; None for zero.
 
         Returns:
           Fixed arrays and coordinates of the same shapes, and which coordinates begin anew, so that moments

@@ -90,10 +90,15 @@ class Masked(Space):
         """The mask, at every point."""
         return fixed[0]
 
+    @property
+    def remasks(self) -> bool:
+        """Where pruned weights are zero: what a rule drops and grows is then zero too, as it says."""
+        return self.frozen is None
+
     def remasked(
         self, fixed: Fixed, theta: Coordinates, mask: Tree, grown: Tree | None = None
     ) -> tuple[Fixed, Coordinates, Tree]:
-        """Weights that go are frozen at zero; those that come start from `grown`, or where they were frozen.
+        """Weights that go are zero; those that come start from `grown`, or from zero.
 
         The coordinates of both begin anew.
         """
@@ -103,7 +108,7 @@ class Masked(Space):
         changed = jax.tree.map(jnp.not_equal, mask, before)
         zeros = jax.tree.map(jnp.zeros_like, theta)
         moved = _chosen(added, start, _chosen(mask, theta, zeros))
-        return (mask, _chosen(changed, zeros, frozen)), moved, changed
+        return (mask, frozen), moved, changed
 
 
 def _chosen(mask: Tree, kept: Tree, pruned: Tree) -> Tree:
