@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from weightspace.recipes.schedules import Cosine as Cosine
     from weightspace.recipes.schedules import Exponential as Exponential
     from weightspace.recipes.schedules import Linear as Linear
+    from weightspace.recipes.schedules import Piecewise as Piecewise
     from weightspace.recipes.schedules import Steps as Steps
     from weightspace.run import Row as Row
     from weightspace.run import Run as Run
@@ -122,7 +123,7 @@ _HOMES = {
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
     "weightspace.recipes.metrics": ("Brier", "ByClass", "CalibrationError", "Confusion"),
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),
-    "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Steps"),
+    "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Piecewise", "Steps"),
     "weightspace.spaces.affine": ("Affine",),
     "weightspace.spaces.bases.base": ("Basis",),
     "weightspace.spaces.bases.gaussian": ("Gaussian",),

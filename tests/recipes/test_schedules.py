@@ -4,7 +4,8 @@ import numpy as np
 import optax
 import pytest
 
-from weightspace.recipes.schedules import Constant, Cosine, Exponential, Linear, Steps
+from weightspace.errors import InputError
+from weightspace.recipes.schedules import Constant, Cosine, Exponential, Linear, Piecewise, Steps
 
 TOTAL = 40
 PER_EPOCH = 10
@@ -22,6 +23,10 @@ REFERENCES = {
     "exponential": (
         Exponential(2.0),
         optax.exponential_decay(1.0, 2 * PER_EPOCH, 0.1, staircase=False),
+    ),
+    "piecewise": (
+        Piecewise((5.0, 12.0, 20.0), (0.3, 0.1, 0.03)),
+        optax.piecewise_constant_schedule(1.0, {5: 0.3, 12: 1 / 3, 20: 0.3}),
     ),
     "steps": (
         Steps((1.0, 3.0), factor=0.5),
@@ -58,3 +63,16 @@ def test_lengths_and_numbers_may_be_traced():
         expected = Cosine(floor=floor, warmup=2.0).multiplier(jnp.int32(9), jnp.int32(total), PER_EPOCH)
         np.testing.assert_allclose(got, expected, rtol=1e-6)
     assert at._cache_size() == 1
+
+
+@pytest.mark.parametrize(
+    ("boundaries", "shares", "message"),
+    [
+        ((), (), "rising"),
+        ((3.0, 1.0), (0.1, 0.2), "rising"),
+        ((1.0, 3.0), (0.1,), "1 shares .* 2 boundaries"),
+    ],
+)
+def test_boundaries_rise_and_have_a_share_each(boundaries, shares, message):
+    with pytest.raises(InputError, match=message):
+        Piecewise(boundaries, shares)

@@ -91,6 +91,7 @@ def prune(
     scope: str = "layer",
     rule: str = "round",
     select: str = "kernel",
+    empty: bool = False,
 ) -> Tree:
     """The mask after one more round of pruning.
 
@@ -108,14 +109,15 @@ def prune(
       scope: `layer` ranks each kernel apart, `global` all together.
       rule: How shares become counts, see `drop_count`.
       select: Which leaves are pruned; the original's `_single` masks are those of `kernel|bias`.
+      empty: Whether a layer may lose all its weights.
 
     Returns:
       Booleans as numpy arrays, with the structure of the weights.
 
     Raises:
       InputError: If a tree belongs to another architecture, a gradient is missing, weights are not numbers,
-        an option is none of those allowed, or a layer would lose all its weights
-        (a bias may: the layer is still there).
+        an option is none of those allowed, or a layer would lose all its weights and may
+        not (a bias may: the layer is still there).
     """
     by = criterion if isinstance(criterion, Criterion) else Criterion.parse(criterion)
     check_choice("pruning scope", scope, SCOPES)
@@ -134,7 +136,7 @@ def prune(
             chosen = keep(scores, there, left - drop_count(left, rate, rule, power), salt)
         found |= _parted(chosen, group)
         for leaf in group:
-            if leaf.kind == "kernel" and not found[leaf.path].any():
+            if leaf.kind == "kernel" and not empty and not found[leaf.path].any():
                 raise _nothing_left(leaf, flat["mask"][leaf.path], by, scope, rates)
     return map_named(lambda path, flags: found.get(path, np.asarray(flags)), mask)
 

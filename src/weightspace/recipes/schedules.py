@@ -120,6 +120,36 @@ class Exponential(Schedule):
 
 
 @spec
+class Piecewise(Schedule):
+    """The rate itself, and from each boundary on another share of it.
+
+    Attributes:
+      boundaries: Times of the changes, in units of `per`, counted after the warm-up.
+      shares: The multiplier from each boundary on.
+    """
+
+    boundaries: tuple[float, ...]
+    shares: tuple[float, ...]
+    warmup: float | None = None
+    per: str = static(default="step")
+
+    def validate(self) -> None:
+        """Boundaries must rise, with a share each."""
+        Schedule.validate(self)
+        _check_rising(self.boundaries)
+        if len(self.shares) != len(self.boundaries):
+            given = f"{len(self.shares)} shares are given for {len(self.boundaries)} boundaries"
+            raise InputError(f"{given}; give one for each")
+
+    def shape(self, now: Scalar, end: Scalar) -> Scalar:
+        """The share of the last boundary passed."""
+        value: Any = jnp.ones_like(now)
+        for boundary, share in zip(self.boundaries, self.shares, strict=True):
+            value = jnp.where(now >= _number(boundary), _number(share), value)
+        return value
+
+
+@spec
 class Steps(Schedule):
     """A factor `factor` at each boundary.
 
@@ -136,8 +166,7 @@ class Steps(Schedule):
     def validate(self) -> None:
         """Boundaries must rise."""
         Schedule.validate(self)
-        if not self.boundaries or list(self.boundaries) != sorted(self.boundaries):
-            raise InputError(f"boundaries are {self.boundaries}, but must be a rising list of times")
+        _check_rising(self.boundaries)
 
     def shape(self, now: Scalar, end: Scalar) -> Scalar:
         """One factor for each boundary passed."""
@@ -145,3 +174,8 @@ class Steps(Schedule):
         for boundary in self.boundaries:
             value = jnp.where(now >= _number(boundary), value * _number(self.factor), value)
         return value
+
+
+def _check_rising(boundaries: tuple[float, ...]) -> None:
+    if not boundaries or list(boundaries) != sorted(boundaries):
+        raise InputError(f"boundaries are {boundaries}, but must be a rising list of times")

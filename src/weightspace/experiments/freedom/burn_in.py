@@ -49,7 +49,7 @@ class FreedomBurnIn(
         """All dimensions, burn-ins, arms and seeds; the burn-in runs come along as parents."""
         yield from self.slices.references()
         for labels, recipe, task in self.slices.arms():
-            for seeds in self.slices.slice_seeds():
+            for seeds in self.slices.each_seed():
                 for t in self.burn_in:
                     steps = t + 1 if self.legacy_steps and t else t
                     offset = self.slices.full(task, seeds, f"{steps}it").final() if t else None

@@ -38,7 +38,7 @@ class FreedomRandom(
         yield from self.slices.references()
         for labels, recipe, task in self.slices.arms():
             for dim in self.slices.dims:
-                for seeds in self.slices.slice_seeds():
+                for seeds in self.slices.each_seed():
                     run = self.slices.inside(dim, recipe, task, seeds)
                     yield self.slices.row("random", dim, run, labels)
 

@@ -15,12 +15,14 @@ from weightspace.experiments.training import Repeats
 from weightspace.figures.chart import AT_THE_END, BEST
 from weightspace.figures.charts import Curve, Heat, Threshold, threshold_words
 from weightspace.models.base import Model
-from weightspace.probes import Evaluation
+from weightspace.models.layout import Layout
+from weightspace.probes import Evaluation, Probe
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
 from weightspace.run import Row, Run
 from weightspace.spaces.affine import Affine
+from weightspace.spaces.base import Space
 from weightspace.spaces.bases import make_basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
@@ -56,31 +58,19 @@ METRICS = (*ACCURACIES, *LOSSES)
 
 
 @dataclasses.dataclass(frozen=True)
-class Slices(Repeats):
-    """Networks that are trained in slices w = offset + B θ, and in the full space."""
+class Networks(Repeats):
+    """Networks whose degrees of freedom are counted, and their training in the full space."""
 
     model: str = "conv2"
     """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""
     data: str = "digits"
     """Data set: a name of `list data`, a folder, or package.module:factory."""
-    dims: tuple[int, ...] = swept(4, 8, 16, 32, 64, 128, 256, words="dimension d", least=1)
-    """Training dimensions d to sweep."""
     epochs: float = number(5, above=0)
     """Passes over the training data."""
-    optimiser: tuple[str, ...] = swept("adam")
-    """How the coordinates are trained: sgd, momentum, adam, adamw, rmsprop, adam-legacy (the original's)."""
-    lr: tuple[float, ...] = swept(0.05)
-    """Learning rates."""
     batch_size: int = 128
     """Examples of a step."""
-    basis: str = "gaussian"
-    """Columns of B: gaussian (unit norm), orthonormal, sparse (few entries, as in sparse:density=0.01), or
-    regenerated (gaussian, drawn anew in each step: almost no memory). Above d = D/2 all but orthonormal are
-    ill-conditioned. Adam is not invariant to rotations of the basis: they are different optimisers."""
     noise: tuple[float, ...] = swept(0.0)
     """Shares of training labels replaced by uniform ones."""
-    weight_decay: float = 0.0
-    """Decoupled for adamw, which needs one, else added to the gradient; acts on the coordinates."""
     validation: int = 0
     """Training examples set aside by seed for validation."""
     reference: bool = passing(True)
@@ -89,12 +79,6 @@ class Slices(Repeats):
     """Learning rate of full-space training."""
     statistics: str = "running"
     """Normalisation at evaluation: running, batch (the original's) or recalibrated on training data."""
-    basis_seed: int | None = None
-    """One basis for all runs."""
-
-    def check(self) -> None:
-        """The basis is known."""
-        make_basis(self.basis, dim=1)
 
     @functools.cached_property
     def network(self) -> Model:
@@ -109,58 +93,94 @@ class Slices(Repeats):
         share = noise if any(self.noise) else None
         return Task(make_data(self.data, validation=self.validation, noise=share), CrossEntropy())
 
-    def arms(self) -> Iterator[tuple[dict[str, Any], Recipe, Task]]:
-        """Recipes and tasks to sweep, with their labels."""
-        for name in self.optimiser:
-            for lr in self.lr:
-                recipe = self._recipe(make_optimiser(name, lr), decay=make_decay(name, self.weight_decay))
-                for noise in self.noise:
-                    yield {"optimiser": name, "lr": lr} | self._noisy(noise), recipe, self.task(noise)
-
-    def slice_seeds(self) -> Iterator[Seeds]:
-        """The seeds of each run, with one basis for all where it is asked for."""
-        return self.each_seed(basis=self.basis_seed)
-
-    def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
-        """A run in w = offset + B θ."""
-        space = Affine(make_basis(self.basis, dim), offset=offset)
+    def run(self, space: Space, task: Task, recipe: Recipe, seeds: Seeds) -> Run:
+        """A training in a space."""
         return Run(self.network, task, space, recipe, seeds, precision=self.precision)
 
     def full(self, task: Task, seeds: Seeds, length: str | None = None) -> Run:
         """Full-space momentum training, as for burn-in and reference."""
-        recipe = self._recipe(make_optimiser("momentum", self.reference_lr), length)
-        return Run(self.network, task, Full(), recipe, seeds, precision=self.precision)
+        return self.run(
+            Full(), task, self.recipe(make_optimiser("momentum", self.reference_lr), length), seeds
+        )
 
-    def row(self, method: str, dim: int, run: Run, labels: dict[str, Any]) -> Row:
+    def recipe(self, optimiser: Any, length: str | None = None, **more: Any) -> Recipe:
+        """How a run is trained, for `epochs` unless a length is given."""
+        return Recipe(optimiser, length or f"{self.epochs:g}ep", batch=self.batch_size, **more)
+
+    def row(self, method: str, dim: int, run: Run, labels: dict[str, Any], *more: Probe) -> Row:
         """A line of the table, with the axis all methods share: degrees of freedom and compression D/d."""
         own = {
             "method": method,
             "dim": dim,
-            "compression": self._size / dim,
+            "compression": self.size / dim,
             **labels,
             "seed": run.seeds.base,
         }
         splits = ("train", "validation", "test") if self.validation else ("train", "test")
         watch = self.watching(Evaluation(splits, statistics=self.statistics))
+        watch = dataclasses.replace(watch, probes=(*watch.probes, *more)) if more else watch
         return Row(own | {"model": self.model, "data": self.data}, run, watch)
 
     def references(self) -> Iterator[Row]:
         """Full-space runs: one a seed and noise."""
         for noise in self.noise if self.reference else ():
-            labels = {"optimiser": "momentum", "lr": self.reference_lr} | self._noisy(noise)
-            for seeds in self.slice_seeds():
-                yield self.row(FULL, self._size, self.full(self.task(noise), seeds), labels)
+            labels = {"optimiser": "momentum", "lr": self.reference_lr} | self.noisy(noise)
+            for seeds in self.each_seed():
+                yield self.row(FULL, self.size, self.full(self.task(noise), seeds), labels)
 
-    def _recipe(self, optimiser: Any, length: str | None = None, **more: Any) -> Recipe:
-        return Recipe(optimiser, length or f"{self.epochs:g}ep", batch=self.batch_size, **more)
-
-    def _noisy(self, noise: float) -> dict[str, float]:
+    def noisy(self, noise: float) -> dict[str, float]:
+        """The label of a share of noise, where any is asked for."""
         return {"noise": noise} if any(self.noise) else {}
 
     @functools.cached_property
-    def _size(self) -> int:
+    def layout(self) -> Layout:
+        """What each leaf of the weights is."""
+        return layout_of_run(self.full(self.task(0.0), Seeds(0), "1ep"))
+
+    @property
+    def size(self) -> int:
         """D, the number of weights."""
-        return layout_of_run(self.full(self.task(0.0), Seeds(0), "1ep")).size
+        return self.layout.size
+
+
+@dataclasses.dataclass(frozen=True)
+class Slices(Networks):
+    """Networks that are trained in slices w = offset + B θ, and in the full space."""
+
+    dims: tuple[int, ...] = swept(4, 8, 16, 32, 64, 128, 256, words="dimension d", least=1)
+    """Training dimensions d to sweep."""
+    optimiser: tuple[str, ...] = swept("adam")
+    """How the coordinates are trained: sgd, momentum, adam, adamw, rmsprop, adam-legacy (the original's)."""
+    lr: tuple[float, ...] = swept(0.05)
+    """Learning rates."""
+    basis: str = "gaussian"
+    """Columns of B: gaussian (unit norm), orthonormal, sparse (few entries, as in sparse:density=0.01), or
+    regenerated (gaussian, drawn anew in each step: almost no memory). Above d = D/2 all but orthonormal are
+    ill-conditioned. Adam is not invariant to rotations of the basis: they are different optimisers."""
+    weight_decay: float = 0.0
+    """Decoupled for adamw, which needs one, else added to the gradient; acts on the coordinates."""
+    basis_seed: int | None = None
+    """One basis for all runs."""
+
+    def check(self) -> None:
+        """The basis is known."""
+        make_basis(self.basis, dim=1)
+
+    def arms(self) -> Iterator[tuple[dict[str, Any], Recipe, Task]]:
+        """Recipes and tasks to sweep, with their labels."""
+        for name in self.optimiser:
+            for lr in self.lr:
+                recipe = self.recipe(make_optimiser(name, lr), decay=make_decay(name, self.weight_decay))
+                for noise in self.noise:
+                    yield {"optimiser": name, "lr": lr} | self.noisy(noise), recipe, self.task(noise)
+
+    def each_seed(self, **streams: int | None) -> Iterator[Seeds]:
+        """The seeds of each run, with one basis for all where it is asked for."""
+        return super().each_seed(**{"basis": self.basis_seed} | streams)
+
+    def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
+        """A run in w = offset + B θ."""
+        return self.run(Affine(make_basis(self.basis, dim), offset=offset), task, recipe, seeds)
 
 
 @dataclasses.dataclass(frozen=True)
