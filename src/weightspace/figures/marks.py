@@ -81,3 +81,32 @@ class Maps(Chart):
     name: str = "maps"
     title: str = ""
     caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Relation(Chart):
+    """One number against another on logarithmic axes, a dot a line with its intervals, beside a power law.
+
+    Ends of intervals are the columns `<column>_low` and `<column>_high`, where the table has them. Lines
+    without both numbers are left out, and the caption says how many.
+
+    Attributes:
+      x: The column along the horizontal axis.
+      y: Along the vertical one.
+      arms: Labels that tell colours apart.
+      law: Factor, power and name of y = factor · x^power; a factor of 0 draws none.
+      metrics: Those whose lines are drawn; none draws all.
+      name: Of its files.
+      title: Above it.
+      caption: What is seen, with `{n}`.
+    """
+
+    draws: ClassVar[str] = "relation"
+    x: str
+    y: str
+    arms: tuple[str, ...] = ()
+    law: tuple[float, float, str] = (0.0, 1.0, "")
+    metrics: tuple[str, ...] = ()
+    name: str = "relation"
+    title: str = ""
+    caption: str = ""

@@ -14,6 +14,7 @@ from weightspace.experiments.settings import number, passing, swept
 from weightspace.experiments.training import Repeats
 from weightspace.figures.chart import AT_THE_END, BEST
 from weightspace.figures.charts import Curve, Heat, Threshold, threshold_words
+from weightspace.figures.marks import Relation
 from weightspace.models.base import Model
 from weightspace.models.layout import Layout
 from weightspace.probes import Evaluation, Probe
@@ -29,6 +30,7 @@ from weightspace.streams import Seeds
 from weightspace.tables.base import On, Rows, Table
 from weightspace.tables.curves import Best, Curves
 from weightspace.tables.thresholds import Success, Thresholds
+from weightspace.tables.transition import WIDEST, Transitions
 from weightspace.tables.vocabulary import ARMS, FULL
 from weightspace.training.step import layout_of_run
 
@@ -238,9 +240,20 @@ class Levels:
                 threshold("burn_in", "burn-in", ACCURACIES, "burn-in"), shown={"metric": "test_accuracy"},
                 note="Estimates with 90 % bootstrap intervals over n seeds.",
             ),
+            answer(
+                "transition", Transitions(METRICS, ARMS, wanted, self.failure), Relation(
+                    "d_half", "width", ARMS, (WIDEST, 0.5, "3.6 √d½: the widest in conic geometry"),
+                    name="transition", title="Width of the transition", caption=_WIDTH, metrics=ACCURACIES,
+                ), shown={"metric": "test_accuracy"}, note="Fits to n seeds, 90 % bootstrap intervals.",
+            ),
         )  # fmt: skip
 
 
+_WIDTH = (
+    "Dimensions between success in one run of ten and in nine of ten, on a logistic curve in ln d fitted to "
+    "all runs ({n}), against the dimension of even odds, a dot an accuracy to reach; bars: 90 % bootstrap "
+    "over seeds. Above the dashed line the transition is wider than geometry alone makes it: seeds differ."
+)
 _MAP = (
     "Share of runs whose {{metric}} reaches a level (vertical) in d dimensions, from black (none) to white "
     "(all), {{n}} at each d. Line: {}."
