@@ -50,6 +50,15 @@ def test_what_is_fitted_is_what_was_drawn():
     assert found.width[0] == pytest.approx(66 * 2 * np.sinh(np.log(9) / 8), rel=1e-4)
 
 
+@pytest.mark.parametrize("won", [(0, 1), (0, 3), (1, 3), (2, 3)])
+def test_two_dimensions_have_their_shares_with_half_a_run_more(won):
+    """With as many points as numbers the estimate is known: (successes + 1/2) / (runs + 1)."""
+    dims, trials = np.array([10.0, 40.0]), np.array([3.0, 3.0])
+    found = fit(dims, np.array([won], float), trials[None])
+    share = 1 / (1 + np.exp(-found.slope[0] * (np.log(dims) - found.middle[0])))
+    np.testing.assert_allclose(share, (np.array(won) + 0.5) / 4, rtol=1e-6)
+
+
 def test_sharp_transitions_are_finite_and_undetermined_ones_unknown():
     one = np.ones((1, len(DIMS)))
     sharp = fit(DIMS, (DIMS > 65)[None] * 1.0, one)

@@ -52,7 +52,11 @@ class Repeats:
           streams: Seeds of further streams that all runs share.
         """
         for base in parse_seeds(self.seeds):
-            yield Seeds(base, init=self.init_seed, order=self.data_seed, **streams)
+            yield self.seeded(base, **streams)
+
+    def seeded(self, base: int, **streams: int | None) -> Seeds:
+        """The seeds of one run."""
+        return Seeds(base, init=self.init_seed, order=self.data_seed, **streams)
 
     @property
     def precision(self) -> Precision:

@@ -1,10 +1,13 @@
 """`freedom.random`: how probably does a random d-dimensional slice through the start hold a solution?"""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Generator, Iterator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
+from weightspace.experiments.freedom.spending import Spending
+from weightspace.frames import Frame
 from weightspace.run import Row
 
 PRESETS = {
@@ -32,15 +35,32 @@ class FreedomRandom(
 
     slices: Slices = Slices()
     reach: Levels = Levels()
+    spending: Spending = Spending()
 
-    def ask(self) -> Iterator[Row]:
-        """All dimensions, arms and seeds, and the full space."""
-        yield from self.slices.references()
+    def ask(self) -> Generator[list[Row], Frame, None]:
+        """All dimensions, arms and seeds, and the full space; then what is spent, as many runs a round."""
+        rows = [*self.slices.references()]
         for labels, recipe, task in self.slices.arms():
-            for dim in self.slices.dims:
-                for seeds in self.slices.each_seed():
-                    run = self.slices.inside(dim, recipe, task, seeds)
-                    yield self.slices.row("random", dim, run, labels)
+            for dim, seeds in itertools.product(self.slices.dims, self.slices.each_seed()):
+                run = self.slices.inside(dim, recipe, task, seeds)
+                rows.append(self.slices.row("random", dim, run, labels))
+        table = yield rows
+        left = self.spending.spend
+        round_of = max(len([*self.slices.each_seed()]), 6)
+        while left > 0:
+            table = yield [*self._spent(table, min(round_of, left))]
+            left -= round_of
+
+    def _spent(self, table: Frame, count: int) -> Iterator[Row]:
+        """The next runs of every arm."""
+        for labels, recipe, task in self.slices.arms():
+            mine = table["method"] == "random"
+            for label, value in labels.items():
+                mine &= table[label] == value
+            chosen = self.spending.choices(table[mine], self.slices.seeds, self.slices.size)
+            for dim, seed in itertools.islice(chosen, count):
+                run = self.slices.inside(dim, recipe, task, self.slices.seeded(seed))
+                yield self.slices.row("random", dim, run, labels)
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds."""

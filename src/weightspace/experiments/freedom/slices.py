@@ -176,9 +176,9 @@ class Slices(Networks):
                 for noise in self.noise:
                     yield {"optimiser": name, "lr": lr} | self.noisy(noise), recipe, self.task(noise)
 
-    def each_seed(self, **streams: int | None) -> Iterator[Seeds]:
-        """The seeds of each run, with one basis for all where it is asked for."""
-        return super().each_seed(**{"basis": self.basis_seed} | streams)
+    def seeded(self, base: int, **streams: int | None) -> Seeds:
+        """The seeds of one run, with one basis for all where it is asked for."""
+        return super().seeded(base, **{"basis": self.basis_seed} | streams)
 
     def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""

@@ -1,0 +1,83 @@
+"""Spending runs where success sets in: which dimensions and seeds tell most of d*, given what is known."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from weightspace.experiments.seeds import parse_seeds
+from weightspace.experiments.settings import extent, number
+from weightspace.frames import Frame
+from weightspace.tables.logistic import fit
+from weightspace.tables.threshold import matrix
+
+SHARES = (0.2, 0.5, 0.9)
+"""The success probabilities at whose dimensions runs are spent: two for the slope, one for d* itself."""
+PER_OCTAVE = 8
+"""Dimensions told apart between d and 2 d: each is a program of its own, so that there must not be many."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Spending:
+    """How many runs are spent beyond those of the dimensions swept, and on which transition."""
+
+    spend: int = extent(0, least=0)
+    """Runs to spend where success sets in, for each arm; 0 asks for the dimensions swept alone."""
+    target: float = number(0.9, above=0, most=1)
+    """The test accuracy that counts as success there."""
+
+    def choices(self, rows: Frame, seeds: Sequence[str | int], size: int) -> Iterator[tuple[int, int]]:
+        """Dimension and seed of the next runs of an arm, the most telling first; without end.
+
+        A dimension is asked of the experiment's seeds in turn, then of new ones.
+
+        Args:
+          rows: What is known of the arm: `dim`, `seed`, `test_accuracy`; NaN counts as failure.
+          seeds: Of the experiment.
+          size: D.
+        """
+        first = parse_seeds(seeds)
+        known = {(int(d), int(s)) for d, s in zip(rows["dim"], rows["seed"], strict=True)}
+        wanted = telling(rows, self.target, size)
+        turn = 0
+        while True:
+            seed = first[turn] if turn < len(first) else max(first) + 1 + turn - len(first)
+            for dim in wanted:
+                if (dim, seed) not in known:
+                    yield dim, seed
+            turn += 1
+
+
+def telling(rows: Frame, target: float, size: int) -> list[int]:
+    """The dimensions where another run tells most of where success sets in.
+
+    Those at which the fitted curve has the `SHARES`; twice the largest asked where no run succeeds, half the
+    smallest where all do, and the middle of what was asked where success does not rise with d.
+
+    Args:
+      rows: What is known: `dim`, `seed`, `test_accuracy`.
+      target: The accuracy that is success.
+      size: D.
+    """
+    reached = (rows["test_accuracy"].astype(float) >= target).astype(float)
+    dims, won = matrix(rows.assign(reached=reached), "reached")
+    trials = np.isfinite(won).sum(axis=0).astype(float)
+    curve = fit(dims, np.nansum(won, axis=0)[None], trials[None])
+    if np.isfinite(curve.slope[0]):
+        # A first curve may be far off: no further than twice beyond what was asked.
+        places = [float(np.clip(curve.at(share)[0], dims[0] / 2, dims[-1] * 2)) for share in SHARES]
+    elif not np.nansum(won):
+        places = [dims[-1] * 2]
+    elif np.nansum(won) == trials.sum():
+        places = [dims[0] / 2]
+    else:
+        places = [math.sqrt(dims[0] * dims[-1])]
+    return list(dict.fromkeys(_rounded(place, size) for place in places))
+
+
+def _rounded(place: Any, size: int) -> int:
+    """The nearest of few dimensions, evenly apart in their logarithm."""
+    step = round(math.log2(max(float(place), 1.0)) * PER_OCTAVE)
+    return min(max(round(2 ** (step / PER_OCTAVE)), 1), size)
