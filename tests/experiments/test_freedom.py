@@ -146,3 +146,29 @@ def test_accuracy_rises_with_the_dimension_on_real_mnist(tmp_path):
     table = sweep(experiment, tmp_path).sort_values("dim")
     assert table["test_accuracy"].is_monotonic_increasing
     assert table["test_accuracy"].iloc[-1] > 0.6
+
+
+def test_rates_are_chosen_by_examples_set_aside_for_each_dimension(tmp_path):
+    given = SMALL | {"lr": (0.0, 0.1, 0.3), "validation": 200, "tune": ("lr",), "dims": (4, 64)}
+    experiment = FreedomRandom(**given)
+    table = sweep(experiment, tmp_path)
+    found = experiment.analyse(table, table.iloc[:0])
+    rates = found["rates"].set_index("dim")["lr"]
+    means = table.groupby(["dim", "lr"])["validation_accuracy"].mean()
+    assert {dim: rates[dim] for dim in (4, 64)} == {dim: means[dim].idxmax() for dim in (4, 64)}
+    assert found["thresholds"]["n"].eq(2).all()
+    assert "lr" not in found["thresholds"]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"lr": (0.1,), "validation": 100}, "one alone; give several lr"),
+        ({"lr": (0.1, 0.2)}, "no examples are set aside; give validation"),
+        ({"tune": ("batch",)}, "tune"),
+    ],
+)
+def test_nothing_is_tuned_by_test_examples_or_among_one(more, message):
+    for cls in (FreedomRandom, FreedomBurnIn):
+        with pytest.raises(InputError, match=message):
+            cls(**SMALL | {"tune": ("lr",)} | more)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
+from weightspace.experiments.freedom.levels import Levels
+from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.settings import swept
 from weightspace.run import Row
 
@@ -44,6 +45,10 @@ class FreedomBurnIn(
     """Steps t of full-space training before the slice is laid."""
     legacy_steps: bool = False
     """Train t + 1 steps for t > 0, as the original code does."""
+
+    def check(self) -> None:
+        """There is something to tune by."""
+        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
 
     def ask(self) -> Iterator[Row]:
         """All dimensions, burn-ins, arms and seeds; the burn-in runs come along as parents."""

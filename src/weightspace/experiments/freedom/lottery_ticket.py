@@ -5,7 +5,8 @@ from typing import Any
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, Levels, Networks
+from weightspace.experiments.freedom.levels import Levels
+from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, Networks
 from weightspace.experiments.freedom.tickets import FRACTIONS, Tickets
 from weightspace.run import Row
 
@@ -48,6 +49,10 @@ class FreedomLotteryTicket(
     networks: Networks = Networks()
     ticket: Tickets = Tickets()
     reach: Levels = Levels()
+
+    def check(self) -> None:
+        """Tickets have one rate, so that there is nothing to tune."""
+        self.reach.check_tuned(1, self.networks.validation)
 
     def ask(self) -> Iterator[Row]:
         """All tickets, and the full space."""

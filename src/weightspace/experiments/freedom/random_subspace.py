@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Levels, Slices
+from weightspace.experiments.freedom.levels import Levels
+from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.freedom.spending import Spending
 from weightspace.frames import Frame
 from weightspace.run import Row
@@ -36,6 +37,10 @@ class FreedomRandom(
     slices: Slices = Slices()
     reach: Levels = Levels()
     spending: Spending = Spending()
+
+    def check(self) -> None:
+        """There is something to tune by."""
+        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, arms and seeds, and the full space; then what is spent, as many runs a round."""

@@ -7,14 +7,9 @@ from typing import Any
 
 from weightspace.data import make_data
 from weightspace.data.task import Task
-from weightspace.errors import check_choice
-from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Paper
 from weightspace.experiments.settings import number, passing, swept
 from weightspace.experiments.training import Repeats
-from weightspace.figures.chart import AT_THE_END, BEST
-from weightspace.figures.charts import Curve, Heat, Threshold, threshold_words
-from weightspace.figures.marks import Relation
 from weightspace.models.base import Model
 from weightspace.models.layout import Layout
 from weightspace.probes import Evaluation, Probe
@@ -27,10 +22,6 @@ from weightspace.spaces.base import Space
 from weightspace.spaces.bases import make_basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
-from weightspace.tables.base import On, Rows, Table
-from weightspace.tables.curves import Best, Curves
-from weightspace.tables.thresholds import Success, Thresholds
-from weightspace.tables.transition import WIDEST, Transitions
 from weightspace.tables.vocabulary import ARMS, FULL
 from weightspace.training.step import layout_of_run
 
@@ -183,78 +174,3 @@ class Slices(Networks):
     def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
         return self.run(Affine(make_basis(self.basis, dim), offset=offset), task, recipe, seeds)
-
-
-@dataclasses.dataclass(frozen=True)
-class Levels:
-    """What training has to reach, and how the question is answered."""
-
-    levels: tuple[float, ...] = swept(
-        0.5, 0.7, 0.8, 0.9, 0.95, words="accuracy level", empty=True, above=0, most=1
-    )
-    """Accuracies to reach; d* is given for each."""
-    loss_levels: tuple[float, ...] = swept(1.0, 0.5, 0.3, 0.1, words="loss level", empty=True)
-    """Losses to reach; d* is given for each."""
-    failure: float = number(0.1, above=0, below=1)
-    """The probability of failure that d* allows."""
-    success: str = "final"
-    """A run's value in thresholds and figures: `final`, or `best` over all readings (flatters)."""
-
-    def check(self) -> None:
-        """The value of a run is one of two."""
-        check_choice("success", self.success, ("final", "best"))
-
-    def answers(self) -> tuple[Answer, ...]:
-        """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
-        values = BEST if self.success == "best" else AT_THE_END
-        rows = Best(METRICS) if self.success == "best" else Rows()
-        wanted = tuple((name, self.levels if name in ACCURACIES else self.loss_levels) for name in METRICS)
-        shared: dict[str, Any] = {"metrics": METRICS, "arms": ARMS, "failure": self.failure}
-        look: dict[str, Any] = {"arms": ARMS, "values": values}
-
-        def threshold(x: str, name: str, metrics: tuple[str, ...], what: str) -> Threshold:
-            title = f"Threshold dimension against {what}"
-            return Threshold(
-                x, name=f"threshold-{name}", title=title, metrics=metrics, failure=self.failure, **look
-            )
-
-        def answer(name: str, table: Table, *charts: Any, **more: Any) -> Answer:
-            return Answer(name, On(rows, table), *charts, **more)
-
-        return (
-            answer("curves", Curves(METRICS, "dim", ARMS, beside=("compression",)), Curve(
-                "dim", name="accuracy", title="Accuracy against dimension", metrics=ACCURACIES,
-                top="compression", baseline=("method", FULL),
-                baseline_words=("full space", "training in the full space"), **look,
-            ), shown=0),
-            answer("success", Success(**shared), Heat(
-                "dim", "level", "probability", "d_star", columns="burn_in", name="success",
-                title="Success probability", caption=_MAP.format(threshold_words(self.failure)), **look,
-            ), shown=0),
-            answer(
-                "lines", Thresholds(**shared), threshold("level", "accuracy", ACCURACIES, "accuracy"),
-                threshold("level", "loss", LOSSES, "loss"), shown=0,
-            ),
-            answer(
-                "thresholds", Thresholds(**shared, levels=wanted),
-                threshold("burn_in", "burn-in", ACCURACIES, "burn-in"), shown={"metric": "test_accuracy"},
-                note="Estimates with 90 % bootstrap intervals over n seeds.",
-            ),
-            answer(
-                "transition", Transitions(METRICS, ARMS, wanted, self.failure), Relation(
-                    "d_half", "width", ARMS, (WIDEST, 0.5, "3.6 √d½: the widest in conic geometry"),
-                    name="transition", title="Width of the transition", caption=_WIDTH, metrics=ACCURACIES,
-                ), shown={"metric": "test_accuracy"}, note="Fits to n seeds, 90 % bootstrap intervals.",
-            ),
-        )  # fmt: skip
-
-
-_WIDTH = (
-    "Dimensions between success in one run of ten and in nine of ten, on a logistic curve in ln d fitted to "
-    "all runs ({n}), against the dimension of even odds, a dot an accuracy to reach; bars: 90 % bootstrap "
-    "over seeds. Above the dashed line the transition is wider than geometry alone makes it: seeds differ."
-)
-_MAP = (
-    "Share of runs whose {{metric}} reaches a level (vertical) in d dimensions, from black (none) to white "
-    "(all), {{n}} at each d. Line: {}."
-)

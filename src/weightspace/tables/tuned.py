@@ -1,0 +1,52 @@
+"""Tuned: the rows at the value of a label, as a learning rate, that did best on examples set aside."""
+
+import dataclasses
+
+from weightspace.frames import Frame
+from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.curves import labels_in
+from weightspace.tables.vocabulary import rising
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuned(Table):
+    """Of each arm the rows at one value of a label: that of the best mean over its finished runs.
+
+    All values were trained as one cohort, on the same seeds. A run that diverged counts as the worst of its
+    arm, so that a value is not chosen for the few runs that it did not lose. Of equal means the smaller value
+    is taken; an arm of which no run has the metric keeps all its rows.
+
+    Attributes:
+      label: What is chosen, as `lr`.
+      by: The metric that it is chosen by, on examples that no result is given of.
+      within: Labels of which each set has a choice of its own.
+    """
+
+    label: str
+    by: str
+    within: tuple[str, ...]
+
+    def of(self, given: Given) -> Frame:
+        """Those rows, in their order, with all their columns."""
+        rows = given.rows
+        if self.label not in rows or self.by not in rows:
+            return rows
+        labels = labels_in(rows, self.within)
+        done = finished(rows)
+        arms = done.groupby(labels, dropna=False)[self.by] if labels else done[self.by]
+        extreme = "min" if rising(self.by) else "max"
+        worst = arms.transform(extreme) if labels else getattr(arms, extreme)()
+        done = done.assign(**{self.by: done[self.by].where(done["status"] == "ok", worst)})
+        means = done.groupby([*labels, self.label], dropna=False, sort=True)[self.by].mean().reset_index()
+        means = means.dropna(subset=[self.by]).sort_values(
+            [self.by, self.label], ascending=[not rising(self.by), True], kind="stable"
+        )
+        best = means.drop_duplicates(labels or None) if labels else means.head(1)
+        best = best[[*labels, self.label]].rename(columns={self.label: "_chosen"})
+        chosen = (
+            rows.merge(best, on=labels, how="left")
+            if labels
+            else rows.assign(_chosen=best["_chosen"].iloc[0] if len(best) else None)
+        )
+        kept = chosen["_chosen"].isna() | (chosen["_chosen"] == chosen[self.label])
+        return rows[kept.to_numpy()]
