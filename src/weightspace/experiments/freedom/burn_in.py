@@ -1,13 +1,18 @@
 """`freedom.burn-in`: how does the threshold fall when the slice passes through partly trained weights?"""
 
+import dataclasses
+import functools
 from collections.abc import Iterator
 
+from weightspace.data.task import Task
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.levels import Levels
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.settings import swept
+from weightspace.node import Output
 from weightspace.run import Row
+from weightspace.streams import Seeds
 
 PRESETS = {
     "smoke": {"dims": (4, 32), "burn_in": (0, 8), "seeds": ("2",), "epochs": 2.0},
@@ -19,6 +24,25 @@ PRESETS = {
         "seeds": ("10",), "epochs": 3.0, "optimiser": ("adam-legacy", "adam"),
     },
 }  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class BurnIn:
+    """How long the whole network is trained before a slice is laid through it."""
+
+    burn_in: tuple[int, ...] = swept(0, 4, 16, 64, words="burn-in t", least=0)
+    """Steps t of full-space training before the slice is laid."""
+    legacy_steps: bool = False
+    """Train t + 1 steps for t > 0, as the original code does."""
+
+    def rows(self, slices: Slices) -> Iterator[Row]:
+        """A run for each burn-in, arm, dimension and seed; the burn-in runs come along as parents."""
+        for t in self.burn_in:
+            yield from slices.rows("burn-in", functools.partial(self._trained, slices, t), burn_in=t)
+
+    def _trained(self, slices: Slices, t: int, task: Task, seeds: Seeds) -> Output | None:
+        """The weights after t steps, those of a run of its own."""
+        return slices.full(task, seeds, f"{t + 1 if self.legacy_steps else t}it").final() if t else None
 
 
 class FreedomBurnIn(
@@ -41,26 +65,16 @@ class FreedomBurnIn(
 
     slices: Slices = Slices()
     reach: Levels = Levels()
-    burn_in: tuple[int, ...] = swept(0, 4, 16, 64, words="burn-in t", least=0)
-    """Steps t of full-space training before the slice is laid."""
-    legacy_steps: bool = False
-    """Train t + 1 steps for t > 0, as the original code does."""
+    before: BurnIn = BurnIn()
 
     def check(self) -> None:
         """There is something to tune by."""
         self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
 
     def ask(self) -> Iterator[Row]:
-        """All dimensions, burn-ins, arms and seeds; the burn-in runs come along as parents."""
+        """All burn-ins, arms, dimensions and seeds, and the full space."""
         yield from self.slices.references()
-        for labels, recipe, task in self.slices.arms():
-            for seeds in self.slices.each_seed():
-                for t in self.burn_in:
-                    steps = t + 1 if self.legacy_steps and t else t
-                    offset = self.slices.full(task, seeds, f"{steps}it").final() if t else None
-                    for dim in self.slices.dims:
-                        run = self.slices.inside(dim, recipe, task, seeds, offset)
-                        yield self.slices.row("burn-in", dim, run, {"burn_in": t, **labels})
+        yield from self.before.rows(self.slices)
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds, and these against the burn-in."""

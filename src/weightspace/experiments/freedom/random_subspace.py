@@ -44,12 +44,7 @@ class FreedomRandom(
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, arms and seeds, and the full space; then what is spent, as many runs a round."""
-        rows = [*self.slices.references()]
-        for labels, recipe, task in self.slices.arms():
-            for dim, seeds in itertools.product(self.slices.dims, self.slices.each_seed()):
-                run = self.slices.inside(dim, recipe, task, seeds)
-                rows.append(self.slices.row("random", dim, run, labels))
-        table = yield rows
+        table = yield [*self.slices.references(), *self.slices.rows()]
         left = self.spending.spend
         round_of = max(len([*self.slices.each_seed()]), 6)
         while left > 0:

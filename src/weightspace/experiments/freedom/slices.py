@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from weightspace.data import make_data
@@ -136,6 +137,10 @@ class Networks(Repeats):
         return self.layout.size
 
 
+def _initial(task: Task, seeds: Seeds) -> None:
+    """The initialisation itself."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Slices(Networks):
     """Networks that are trained in slices w = offset + B θ, and in the full space."""
@@ -170,6 +175,21 @@ class Slices(Networks):
     def seeded(self, base: int, **streams: int | None) -> Seeds:
         """The seeds of one run, with one basis for all where it is asked for."""
         return super().seeded(base, **{"basis": self.basis_seed} | streams)
+
+    def rows(
+        self, method: str = "random", offset: Callable[[Task, Seeds], Any] = _initial, **labels: Any
+    ) -> Iterator[Row]:
+        """A run for each arm, dimension and seed.
+
+        Args:
+          method: What it is called.
+          offset: What slices pass through, by task and seeds; the initialisation where it is None.
+          labels: Of all these rows, before the arms'.
+        """
+        for arm, recipe, task in self.arms():
+            for dim, seeds in itertools.product(self.dims, self.each_seed()):
+                run = self.inside(dim, recipe, task, seeds, offset(task, seeds))
+                yield self.row(method, dim, run, labels | arm)
 
     def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
