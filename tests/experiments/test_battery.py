@@ -28,6 +28,7 @@ SMALL = {
         "arms": ("static-erk", "rigl-erk", "gradual-global"),
     },
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
+    "freedom.methods": {"model": "fc:widths=8", "beside": ("fc:widths=4/digits",), "epochs": 1.0},
     "freedom.lottery-ticket": {"epochs": 1.0, "fractions": (1.0, 0.05), "rounds": (1, 2)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
     "tickets.at-init": MASKS | {"criteria": ("large_final", "snip"), "powers": 3},

@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from weightspace.errors import InputError
+from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.freedom.lottery_ticket import FreedomLotteryTicket
+from weightspace.experiments.freedom.methods import FreedomMethods
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.freedom.tickets import FRACTIONS, kept_count
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
@@ -97,3 +100,45 @@ def test_rates_fall_as_the_originals_did():
 def test_what_cannot_be_a_ticket_is_refused(given, message):
     with pytest.raises(InputError, match=message):
         FreedomLotteryTicket(**SMALL | given)
+
+
+def test_methods_are_the_runs_of_each_method_alone():
+    """Nothing is trained twice, and each panel has networks of its own."""
+    same = {"dims": (4, 16), "seeds": ("1",), "epochs": 1.0}
+    asked = FreedomMethods(
+        model="fc:widths=16",
+        fractions=(0.2,),
+        burn_in=(3,),
+        dense_epochs=1.0,
+        beside=("fc:widths=8/digits",),
+        **same,
+    )
+    rows = list(next(asked.ask()))
+    alone = {"model": "fc:widths=16", **same}
+    single = [
+        FreedomRandom(**alone), FreedomBurnIn(burn_in=(3,), **alone),
+        FreedomLotteryTicket(model="fc:widths=16", seeds=("1",), epochs=1.0, dense_epochs=1.0, fractions=(0.2,)),
+    ]  # fmt: skip
+    expected = {row.node.digest for experiment in single for row in next(experiment.ask())}
+    panels = {
+        name: {r.node.digest for r in rows if r.labels["panel"] == name}
+        for name in ("fc:widths=16 on digits", "fc:widths=8 on digits")
+    }
+    assert panels["fc:widths=16 on digits"] == expected
+    assert len(panels["fc:widths=8 on digits"]) == len(expected)
+    assert not panels["fc:widths=8 on digits"] & expected
+    sizes = {row.labels["panel"]: row.labels["dim"] * row.labels["compression"] for row in rows}
+    assert sizes == {"fc:widths=16 on digits": SIZE, "fc:widths=8 on digits": 64 * 8 + 8 + 80 + 10}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"methods": ("randon",)}, "random"),
+        ({"beside": ("resnet20",)}, "write a network and its data as resnet20/cifar10"),
+        ({"beside": ("/mnist",)}, "write a network"),
+    ],
+)
+def test_panels_and_methods_that_there_are_not_are_refused(given, message):
+    with pytest.raises(InputError, match=message):
+        FreedomMethods(**given)

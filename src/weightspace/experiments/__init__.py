@@ -44,6 +44,7 @@ _BY_NAME = {
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
     "freedom.lottery-ticket": "weightspace.experiments.freedom.lottery_ticket:FreedomLotteryTicket",
+    "freedom.methods": "weightspace.experiments.freedom.methods:FreedomMethods",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
 }
 

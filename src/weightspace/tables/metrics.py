@@ -204,6 +204,8 @@ METRICS = (
            "weights of the model over degrees of freedom"),
     Metric("d_star", "threshold dimension d*", "d*", "dimensions", "lower",
            "min {d : success probability ≥ 1 - δ}"),
+    Metric("d_star_share", "share of weights needed d*/D", "d*/D", "fraction", "lower",
+           "threshold dimension over the number of weights", scale="log"),
     Metric("d_half", "dimension of even odds d½", "d½", "dimensions", "lower",
            "where the logistic curve of success in ln d is one half"),
     Metric("d_star_fit", "threshold dimension d*, fitted", "d*", "dimensions", "lower",

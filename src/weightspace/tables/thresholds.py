@@ -156,9 +156,9 @@ def thresholds(
     """
     from pandas import DataFrame
 
-    size = weights_of(table)
     lines = []
     for arm, rows in swept.groups(table):
+        size = weights_of(rows)
         for metric, grid in levels.items():
             runs = _counted(rows, metric)
             if runs.empty:

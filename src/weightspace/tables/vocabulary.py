@@ -18,6 +18,7 @@ LABELS = (
     Label("data", "data"),
     Label("seed", "seed", "seed {:g}"),
     Label("method", "method", names=(("random", "random subspace"), (FULL, "full space"))),
+    Label("panel", "network and data"),
     Label("dim", "dimension d", "d = {:g}", scale="log2", symbol="d"),
     Label("compression", "compression D/d", "{:g}×", scale="log2", symbol="D/d"),
     Label("burn_in", "burn-in t (steps)", "t = {:g}", order="always", scale="symlog", symbol="t"),

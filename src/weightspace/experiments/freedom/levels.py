@@ -56,13 +56,16 @@ class Levels:
                 "give validation=<examples>"
             )
 
-    def answers(self) -> tuple[Answer, ...]:
-        """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
+    def answers(self, all_arms: tuple[str, ...] = ARMS) -> tuple[Answer, ...]:
+        """Accuracy against d; success over (d, level); d* against the level and against the burn-in.
+
+        Args:
+          all_arms: Labels that tell the arms apart.
+        """
         values = BEST if self.success == "best" else AT_THE_END
         rows: Table = Best(METRICS) if self.success == "best" else Rows()
-        arms = ARMS
+        arms = tuple(label for label in all_arms if label not in self.tune)
         if self.tune:
-            arms = tuple(label for label in ARMS if label not in self.tune)
             rows = On(rows, Tuned("lr", "validation_accuracy", (*arms, "dim")))
         wanted = tuple((name, self.levels if name in ACCURACIES else self.loss_levels) for name in METRICS)
         shared: dict[str, Any] = {"metrics": METRICS, "arms": arms, "failure": self.failure}
