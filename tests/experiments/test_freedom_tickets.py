@@ -115,9 +115,10 @@ def test_methods_are_the_runs_of_each_method_alone():
     )
     rows = list(next(asked.ask()))
     alone = {"model": "fc:widths=16", **same}
+    few = {name: alone[name] for name in ("model", "seeds", "epochs")}
     single = [
         FreedomRandom(**alone), FreedomBurnIn(burn_in=(3,), **alone),
-        FreedomLotteryTicket(model="fc:widths=16", seeds=("1",), epochs=1.0, dense_epochs=1.0, fractions=(0.2,)),
+        FreedomLotteryTicket(fractions=(0.2,), dense_epochs=1.0, **few),
     ]  # fmt: skip
     expected = {row.node.digest for experiment in single for row in next(experiment.ask())}
     panels = {
