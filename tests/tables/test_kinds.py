@@ -110,7 +110,9 @@ def test_success_has_the_thresholds_of_the_same_levels_beside_it():
     given = Given(ROWS, HISTORY)
     success, stars = given.of(Success(**kind)), given.of(Thresholds(**kind))
     merged = success.merge(stars, on=["arm", "metric", "level"], suffixes=("", "_own"))
-    assert (merged["d_star"] == merged["d_star_own"]).all()
+    assert len(merged) == len(success)
+    assert merged["d_star"].tolist() == merged["d_star_own"].tolist()
+    assert set(merged.loc[merged["level"] == 0.95, "d_star"]) == {np.inf}
     four = success[success["dim"] == 4].set_index(["arm", "level"])["probability"]
     assert four.to_dict() == {("x", 0.3): 0.5, ("x", 0.95): 0.0, ("y", 0.3): 1.0, ("y", 0.95): 0.0}
 

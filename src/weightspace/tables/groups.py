@@ -27,7 +27,7 @@ def missing(value: Any) -> bool:
     """Whether a label has no value: None, NaN or NA."""
     import pandas as pd
 
-    return value is None or value is pd.NA or value != value
+    return value is None or value is pd.NA or bool(value != value)
 
 
 def grouped(rows: Frame, by: Sequence[str], *, sort: bool = True) -> Any:

@@ -72,7 +72,8 @@ def _with(found: Frame, more: Frame, number: int, measured: Frame, taken: Set[st
         else:
             apart = measured[name] & more[name].notna()
             if apart.any():
-                found = found.assign(**{_free(name, number, {*found, *taken}): more[name].where(apart)})
+                free = _free(name, number, {*map(str, found), *taken})
+                found = found.assign(**{free: more[name].where(apart)})
             if not apart.all():
                 found = found.assign(**{name: found[name].where(measured[name], more[name])})
     return found
