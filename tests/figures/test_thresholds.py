@@ -30,8 +30,8 @@ def marks(panel) -> dict[str, list[float]]:
 @pytest.mark.parametrize(("metric", "hardest"), [("score", 3.0), ("cost", 1.0), ("my_accuracy", 3.0)])
 def test_the_mark_below_is_at_the_hardest_level_that_the_smallest_dimension_reaches(metric, hardest):
     frame = pd.DataFrame({
-        "metric": metric, "level": [1.0, 2.0, 3.0], "d_star": [2.0] * 3, "d_star_low": 2.0, "d_star_high": 2.0,
-        "censored": "below", "n": 2,
+        "metric": metric, "level": [1.0, 2.0, 3.0], "d_star": [2.0] * 3, "d_star_low": 2.0,
+        "d_star_high": 2.0, "censored": "below", "n": 2,
     })  # fmt: skip
     rows = pd.DataFrame({"status": "ok", "dim": [2.0, 8.0], "compression": [8.0, 2.0], metric: np.ones(2)})
     chart = Threshold("level", (), name="t", title="T")
