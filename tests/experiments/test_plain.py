@@ -59,3 +59,13 @@ def test_labels_of_several_types_and_without_values_are_drawn():
     panels = drawn(given(mixed=pd.Series([1, "a", None, 2.5], dtype=object)), ["mixed"])
     assert all(panel.svg.startswith(b"<?xml") for panel in panels.values())
     assert panels["time-accuracy"].data["mixed"].notna().any()
+
+
+@pytest.mark.parametrize("values", [[4.0, np.nan, 4.0, np.nan], ["a", None, "a", None]])
+def test_a_label_that_some_lack_tells_them_apart(values):
+    made = given(width=[1, 1, 2, 2], burn_in=values)
+    panels = drawn(made, ["width", "burn_in"])
+    assert set(panels) == {"time-accuracy", "time-loss", "time-my_norm", "against-width"}
+    means = panels["against-width"].data.query("statistic == 'mean'")
+    assert means["n"].tolist() == [1, 1, 1, 1]
+    assert sorted(means["value"]) == pytest.approx(np.linspace(0.1, 0.9, 4).tolist())

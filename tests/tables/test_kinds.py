@@ -38,7 +38,7 @@ def test_means_have_student_s_interval():
 
 
 def test_curves_have_means_runs_and_what_goes_with_a_point():
-    frame = Curves(("test_accuracy", "absent"), "dim", ("arm", "none"), averaged=("test_loss",)).of(GIVEN)
+    frame = Curves(("test_accuracy", "sharpness"), "dim", ("arm", "none"), averaged=("test_loss",)).of(GIVEN)
     mean = frame.query("statistic == 'mean' and arm == 'y'").iloc[0]
     assert mean[["value", "min", "max", "n", "test_loss"]].tolist() == pytest.approx([0.7, 0.5, 0.9, 2, 2.0])
     assert mean["sd"] == pytest.approx(0.4 / math.sqrt(2))
@@ -85,7 +85,7 @@ def test_windows_moments_and_last_readings():
     ]
     assert Moment("common", column="test_loss").of(GIVEN)["steps"].tolist() == [5, 5]
     assert Moment(column="test_loss").of(GIVEN)["test_loss"].tolist() == [4.0, 2.5]
-    last = LastReadings(("test_loss", "none"), ("arm",), 1).of(GIVEN)
+    last = LastReadings(("test_loss", "sharpness"), ("arm",), 1).of(GIVEN)
     assert last[["metric", "run", "value"]].values.tolist() == [
         ["test_loss", "a", 4.0],
         ["test_loss", "b", 2.5],
@@ -110,7 +110,9 @@ def test_success_has_the_thresholds_of_the_same_levels_beside_it():
     given = Given(ROWS, HISTORY)
     success, stars = given.of(Success(**kind)), given.of(Thresholds(**kind))
     merged = success.merge(stars, on=["arm", "metric", "level"], suffixes=("", "_own"))
-    assert (merged["d_star"] == merged["d_star_own"]).all()
+    assert len(merged) == len(success)
+    assert merged["d_star"].tolist() == merged["d_star_own"].tolist()
+    assert set(merged.loc[merged["level"] == 0.95, "d_star"]) == {np.inf}
     four = success[success["dim"] == 4].set_index(["arm", "level"])["probability"]
     assert four.to_dict() == {("x", 0.3): 0.5, ("x", 0.95): 0.0, ("y", 0.3): 1.0, ("y", 0.95): 0.0}
 

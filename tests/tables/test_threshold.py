@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weightspace.tables.threshold import crossings, success, threshold, wilson
+from weightspace.tables.threshold import crossings, success, threshold
 
 DIMS = np.asarray([2.0, 8.0, 32.0, 128.0])
 
@@ -47,8 +47,3 @@ def test_success_is_the_share_of_seeds():
     values = np.asarray([[0.1, 0.6], [0.5, np.nan], [0.9, 0.9]])
     np.testing.assert_allclose(success(values, 0.5, rising=True), [2 / 3, 2 / 3])
     np.testing.assert_allclose(success(values, 0.5, rising=False), [2 / 3, 0])
-
-
-def test_wilson_interval_holds_known_values():
-    assert wilson(0, 10, z=1.96) == pytest.approx((0.0, 0.2775), abs=1e-3)
-    assert wilson(5, 10, z=1.96) == pytest.approx((0.2366, 0.7634), abs=1e-3)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from weightspace.errors import InputError
 from weightspace.experiments import experiment_class, names
-from weightspace.tables.vocabulary import VOCABULARY, Label, Metric, rising
+from weightspace.tables.vocabulary import VOCABULARY, Label, Metric
 
 
 @pytest.mark.parametrize("name", names())
@@ -23,6 +24,10 @@ def test_every_name_that_an_experiment_declares_is_in_it(name):
         ("phi_q99", "quantile of φ", ""),
         ("train_loss_last10", "training loss", "lower"),
         ("density_conv1", "density of conv1", ""),
+        ("density_sd", "spread of share of weights left", ""),
+        ("density_n", "runs with share of weights left", ""),
+        ("density_conv1_low", "lower end of density of conv1", ""),
+        ("iou_conv_sd", "spread of overlap of masks of conv", ""),
         ("layer1_bias_variance", "bias variance, second layer", ""),
     ],
 )
@@ -37,7 +42,9 @@ def test_what_is_not_known_is_called_by_its_name():
     assert not VOCABULARY.knows("my_own_number")
     assert VOCABULARY.metric("my_own_number").words == "my own number"
     assert VOCABULARY.label("my_label").text(0.5) == "0.5"
-    assert (rising("my_accuracy"), rising("my_number")) == (True, False)
+    assert [VOCABULARY.rising(f"my_{end}") for end in ("accuracy", "loss", "error")] == [True, False, False]
+    with pytest.raises(InputError, match=r"which 'my_number' is best is not known.*better="):
+        VOCABULARY.rising("my_number")
     mine = VOCABULARY.with_words(
         [Metric("my_number", "mine", better="higher"), Label("my_label", "L", "l {:g}")]
     )

@@ -38,7 +38,7 @@ from weightspace.experiments.answer import Answer, answers_of, panels_of, tables
 from weightspace.experiments.asking import in_batches
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.tables.base import Given, Table
+from weightspace.tables.base import Given, Table, no_outputs
 from weightspace.tables.means import over_seeds
 from weightspace.tables.vocabulary import VOCABULARY
 from weightspace.tables.words import Label, Metric
@@ -145,13 +145,13 @@ class Experiment(abc.ABC):
     def summary(self, table: Frame) -> Frame:
         """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
         if self.overview is not None:
-            return self.overview.of(Given(table, table.iloc[:0]))
+            return self.overview.of(self._given(table, table.iloc[:0]))
         return over_seeds(table, list(self.by), list(self.metrics))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
         columns = self.columns_by()
-        return table if columns is None else columns.of(Given(table, history))
+        return table if columns is None else columns.of(self._given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
         """Answers by name, those that are for figures alone left out.
@@ -160,7 +160,7 @@ class Experiment(abc.ABC):
           table: The final table: labels, status and last values.
           history: Columns `run`, `step` and one for each metric; a row for each run and reading.
         """
-        return tables_of(answers_of(self), Given(table, history))
+        return tables_of(answers_of(self), self._given(table, history))
 
     def shown(self, name: str, frame: Frame) -> Frame:
         """The part of an answer that is worth a terminal; by default all of it."""
@@ -175,8 +175,11 @@ class Experiment(abc.ABC):
           history: Likewise.
           outputs: `(run, name) -> array`, what the nodes have left behind.
         """
-        words = VOCABULARY.with_words(self.words)
-        return panels_of(answers_of(self), Given(table, history, outputs), words)
+        given = self._given(table, history, outputs)
+        return panels_of(answers_of(self), given, given.words)
+
+    def _given(self, table: Frame, history: Frame, outputs: Outputs = no_outputs) -> Given:
+        return Given(table, history, outputs, VOCABULARY.with_words(self.words))
 
     def fields(self) -> dict[str, Any]:
         """The settings as JSON values, by short name, for the record."""

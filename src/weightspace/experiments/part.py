@@ -95,7 +95,8 @@ class Answered:
     @functools.cached_property
     def given(self) -> Given:
         """What tables are made of; each is made once, for whatever shows it."""
-        return Given(self.measured, self.history, self.store.output)
+        words = VOCABULARY.with_words(self.experiment.words)
+        return Given(self.measured, self.history, self.store.output, words)
 
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:
@@ -131,8 +132,7 @@ class Answered:
             outputs = self.store.output
             old = self.experiment.figures
             return self._made("figures", lambda: old(self.measured, self.history, outputs), [])
-        words = VOCABULARY.with_words(self.experiment.words)
-        return self._made("figures", lambda: panels_of(self.answers, self.given, words), [])
+        return self._made("figures", lambda: panels_of(self.answers, self.given, self.given.words), [])
 
     def _overridden(self, method: str) -> bool:
         """Whether a class makes its answers or figures by a method of its own."""

@@ -15,6 +15,7 @@ from weightspace.frames import Frame
 from weightspace.run import Row
 from weightspace.tables.base import Given, On, Table
 from weightspace.tables.curves import Curves, Traces
+from weightspace.tables.groups import grouped
 
 MOST_ARMS = 12
 """Settings that are drawn beside each other in time."""
@@ -53,7 +54,7 @@ class FewArms(Table):
 
         if not self.arms or given.rows.empty:
             return given.rows
-        number = given.rows.groupby(list(self.arms), dropna=False, sort=False).ngroup()
+        number = grouped(given.rows, self.arms, sort=False).ngroup()
         count = int(number.max()) + 1
         kept = np.unique(np.linspace(0, count - 1, min(count, self.most)).round().astype(int))
         return given.rows[number.isin(kept)]
@@ -67,7 +68,7 @@ def plain_answers(given: Given, labels: Sequence[str]) -> tuple[Answer, ...]:
       labels: What tells them apart, but for the seed.
     """
     rows = given.rows
-    several = [name for name in labels if name in rows and rows[name].nunique() > 1]
+    several = [name for name in labels if name in rows and rows[name].nunique(dropna=False) > 1]
     several = _without_followers(rows, several)
     if rows.empty or _TAKEN & set(several):
         return ()
@@ -75,7 +76,8 @@ def plain_answers(given: Given, labels: Sequence[str]) -> tuple[Answer, ...]:
     found = [_in_time(given, arms)] if not given.history.empty else []
     metrics = _measured(rows, labels)
     for label in several:
-        if _is_number(rows[label]):
+        # Against one value and none there is nothing to see.
+        if _is_number(rows[label]) and rows[label].nunique() > 1:
             others = tuple(name for name in several if name != label)
             chart = Curve(label, others, name=f"against-{label}", metrics=metrics)
             found.append(Answer(f"against {label}", Curves(metrics, label, others), chart, shown=0))

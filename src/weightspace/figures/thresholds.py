@@ -42,7 +42,7 @@ def _against_level(chart: Threshold, lines: pd.DataFrame, dims: list[float], not
         metric = notes.words.metric(name)
         for arm in arms_of(lines, chart.arms, notes.words):
             rows = arm.of(lines[lines["metric"] == name]).sort_values("level")
-            _line(axes, rows, "level", arm, dims)
+            _line(axes, rows, "level", arm, dims, rising=notes.words.rising(name))
             _band(axes, rows, "level", arm.colour, dims)
         if metric.scale == "log":
             loss_axis(axes, "x")
@@ -69,7 +69,7 @@ def _against_label(chart: Threshold, levels: pd.DataFrame, dims: list[float], no
                 mine = (levels["metric"] == metric) & (levels["level"] == wanted[i])
                 rows = other.of(levels[mine]).sort_values(chart.x)
                 look = Arm({}, f"{wanted[i]:g}", colour, style.MARKERS[i % len(style.MARKERS)], "-")
-                _line(axes, rows, chart.x, look, dims, marked=True)
+                _line(axes, rows, chart.x, look, dims)
                 _bars(axes, rows, chart.x, colour, dims)
             steps_axis(axes, sorted(float(t) for t in levels[chart.x].dropna().unique()))
             words = notes.words.words(metric)
@@ -78,14 +78,22 @@ def _against_label(chart: Threshold, levels: pd.DataFrame, dims: list[float], no
         angular_axis(row[-1], ticks[-1], notes.size)
     for axes in panes[-1]:
         axes.set_xlabel(notes.words.label(chart.x).words)
-    kind = "loss" if notes.words.metric(metrics[0]).scale == "log" else "accuracy"
+    kind = _kind(metrics, notes)
     legend_below(drawn, panes[0][0], title=f"{kind} to reach")
     caption = f"A line for each {kind} to reach. {_caption(chart, levels, notes, 'bars')}"
     return Panel(chart.name, chart.title, caption, drawn, levels)
 
 
+def _kind(metrics: list[str], notes: Notes) -> str:
+    """What is to be reached: an accuracy, a loss, or the metric in words."""
+    for end in ("loss", "accuracy"):
+        if all(name.endswith(end) for name in metrics):
+            return end
+    return " or ".join(notes.words.words(name) for name in metrics)
+
+
 def _line(
-    axes: Axes, rows: pd.DataFrame, x: str, arm: Arm, dims: list[float], *, marked: bool = False
+    axes: Axes, rows: pd.DataFrame, x: str, arm: Arm, dims: list[float], *, rising: bool | None = None
 ) -> None:
     """d* where it lies within the dimensions swept, and triangles where it leaves them.
 
@@ -95,17 +103,18 @@ def _line(
       x: The column on the horizontal axis.
       arm: How it looks.
       dims: Dimensions swept.
-      marked: Whether every point is marked, rather than only where the line leaves the dimensions swept.
+      rising: Of a line over levels, whether higher ones are harder, so that only the ends within the
+        dimensions swept are marked; None marks every point.
     """
     below, above = rows[rows["censored"] == "below"], rows[rows["censored"] == "above"]
-    if marked:
+    if rising is None:
         # A gap where d* is not reached, so that no line leads through it.
         line = rows.assign(d_star=rows["d_star"].where(rows["censored"] != "above"))
     else:
-        below, above = _hardest(below), _hardest(above, easiest=True)
+        below, above = _extreme(below, highest=rising), _extreme(above, highest=not rising)
         line = pd.concat([rows[rows["censored"] == ""], below]).sort_values(x)
     inside = (line["censored"] == "").to_numpy()
-    dots = inside.tolist() if marked or inside.sum() == 1 else []
+    dots = inside.tolist() if rising is None or inside.sum() == 1 else []
     axes.plot(
         line[x], line["d_star"], color=arm.colour, linestyle=arm.dash, label=arm.name,
         marker=arm.marker if dots else None, markevery=dots or None,
@@ -117,11 +126,10 @@ def _line(
         )  # fmt: skip
 
 
-def _hardest(rows: pd.DataFrame, *, easiest: bool = False) -> pd.DataFrame:
-    """The line of the level that is hardest to reach, or easiest."""
+def _extreme(rows: pd.DataFrame, *, highest: bool) -> pd.DataFrame:
+    """The line of the highest level, or of the lowest."""
     if rows.empty:
         return rows
-    highest = rows["metric"].iloc[0].endswith("accuracy") != easiest
     return rows.loc[[rows["level"].idxmax() if highest else rows["level"].idxmin()]]
 
 

@@ -8,10 +8,13 @@ made of one another: `On(Best(), Curves(…))` is the curves of each run's best 
 
 import abc
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from weightspace.frames import Frame
+from weightspace.tables.groups import metrics_in
+from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.words import Vocabulary
 
 Outputs = Callable[[str, str], Any]
 """A node's digest and the key of an output -> arrays."""
@@ -34,11 +37,14 @@ class Given:
       rows: A row a run: labels, `status`, last values, the question's own columns.
       history: Columns `run`, `step` and one for each metric; a row for each run and reading.
       outputs: `(run, name) -> array`, what the nodes have left behind.
+      words: Labels and metrics, the question's own among them: which of a metric is better, and what its
+        levels may be, is said there.
     """
 
     rows: Frame
     history: Frame
     outputs: Outputs = no_outputs
+    words: Vocabulary = VOCABULARY
     _made: dict["Table", Frame] = dataclasses.field(default_factory=dict, repr=False)
     _inner: dict["Table", "Given"] = dataclasses.field(default_factory=dict, repr=False)
 
@@ -51,15 +57,24 @@ class Given:
     def on(self, rows: "Table") -> "Given":
         """The same with the rows that a table makes; made once."""
         if rows not in self._inner:
-            self._inner[rows] = Given(self.of(rows), self.history, self.outputs)
+            self._inner[rows] = Given(self.of(rows), self.history, self.outputs, self.words)
         return self._inner[rows]
+
+    def metrics(self, names: Iterable[str]) -> list[str]:
+        """Those metrics that the rows have; warns of a name that is most likely misspelt."""
+        return metrics_in(names, finished(self.rows), self.words)
 
 
 def finished(rows: Frame) -> Frame:
     """The rows that are results: what diverged is one, what failed, waits or is blocked is none."""
     from weightspace.store.schema import FINISHED
 
-    return rows[rows["status"].isin(FINISHED)]
+    return rows[rows["status"].isin(FINISHED)] if "status" in rows else rows
+
+
+def without_end(rows: Frame) -> Any:
+    """Which rows have no value at the end: what diverged is a result, but what it was before is none."""
+    return rows["status"] != "ok" if "status" in rows else rows.index != rows.index
 
 
 class Table(abc.ABC):

@@ -7,6 +7,7 @@ import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.groups import beside, grouped, once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,17 +57,20 @@ class MeansBeside(Table):
 
     def of(self, given: Given) -> Frame:
         """The rows of the first kind, without columns that none of them has."""
-        rows, keys = given.rows, list(self.keys)
+        rows = given.rows
         found = rows[rows[self.label] == self.of_kind] if self.label in rows else rows.iloc[:0]
         if found.empty:
             return found
-        found = found.dropna(axis=1, how="all").drop(columns=self.label)
-        others = rows[rows[self.label] == self.beside].groupby(keys)
+        keys = [name for name in self.keys if name in rows]
+        found = found.drop(columns=[self.label, *(name for name in found if found[name].isna().all()
+                                                  and name not in keys)])  # fmt: skip
+        others = rows[rows[self.label] == self.beside]
         for column, name in self.means:
-            if column in rows:
-                means = others[column].mean().rename(name)
-                found = found.drop(columns=name, errors="ignore").join(means, on=keys)
-        return found.reset_index(drop=True)
+            if column in rows and keys:
+                means = grouped(once(others, [*keys, column]), keys)[column].mean().rename(name).reset_index()
+                found = beside(found.drop(columns=name, errors="ignore"), means, keys, f"the means '{name}'")
+        empty = [name for name in keys if found[name].isna().all()]
+        return found.drop(columns=empty).reset_index(drop=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Entries(Table):
         rows = finished(given.rows)
         rows = rows.dropna(subset=[self.needed]) if self.needed in rows else rows.iloc[:0]
         names, parts = [name for name, _ in self.outputs], []
-        for run in rows["run"]:
+        for run in dict.fromkeys(rows["run"]):
             arrays = {name: np.asarray(given.outputs(run, key)) for name, key in self.outputs}
             parts.append(DataFrame(arrays | {"run": run}))
         whole = concat(parts) if parts else DataFrame(columns=["run", *names])

@@ -6,12 +6,14 @@ setting), whole groups are redrawn, because runs of a group are alike.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
+from weightspace.tables.groups import once
 
 DRAWS = 500
 INTERVAL = (5.0, 95.0)
@@ -62,7 +64,7 @@ class AgainstTestLoss(Table):
             .assign(matched=name)
             for name, at in self.moments
         ]  # fmt: skip
-        return concat(found, ignore_index=True).assign(n_asked=len(given.rows))
+        return concat(found, ignore_index=True).assign(n_asked=given.rows["run"].nunique())
 
 
 def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
@@ -110,7 +112,8 @@ def ordering(table: Frame, by: Sequence[str], target: str = "test_loss") -> Fram
         for against in (*swept, target):
             if against not in rows:
                 continue
-            pair = (rows[name].to_numpy(np.float64) for name in (measure, against))
+            runs = once(rows, [measure, against])
+            pair = (runs[name].to_numpy(np.float64) for name in (measure, against))
             lines.append((measure, against, *correlation(*pair)))
     return DataFrame(lines, columns=["measure", "against", "spearman", "spearman_low", "spearman_high", "n"])
 
@@ -122,6 +125,17 @@ READINGS = (
     "sharpness", "weight_norm", "flip_rate", "alive",
 )  # fmt: skip
 """Columns of the history that are compared, where it has them."""
+
+
+def _alike(table: Frame, labels: list[str]) -> Any:
+    """For each run the setting that it is of; settings that share a run are one."""
+    pairs = table[["run"]].assign(setting=table[labels].astype(str).agg("|".join, axis=1))
+    found = pairs["setting"]
+    while True:
+        least = found.groupby(pairs["run"]).transform("min").groupby(pairs["setting"]).transform("min")
+        if (least == found).all():
+            return found.groupby(pairs["run"]).min()
+        found = least
 
 
 def against_test_loss(table: Frame, readings: Frame, by: Sequence[str]) -> Frame:
@@ -138,8 +152,8 @@ def against_test_loss(table: Frame, readings: Frame, by: Sequence[str]) -> Frame
     from pandas import DataFrame
 
     labels = [name for name in by if name in table]
-    rows = readings.merge(table[["run", *labels]].drop_duplicates("run"), on="run")
-    groups = rows[labels].astype(str).agg("|".join, axis=1).to_numpy() if labels and len(rows) else None
+    rows = readings[readings["run"].isin(set(table["run"]))].drop_duplicates("run").reset_index(drop=True)
+    groups = rows["run"].map(_alike(table, labels)).to_numpy() if labels and len(rows) else None
     lines = [
         (name, *correlation(rows[name].to_numpy(np.float64), rows["test_loss"].to_numpy(np.float64), groups))
         for name in READINGS

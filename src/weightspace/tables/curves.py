@@ -12,14 +12,9 @@ from typing import Any
 import numpy as np
 
 from weightspace.frames import Frame
-from weightspace.tables.base import Given, Table, finished
-from weightspace.tables.history import timed
-from weightspace.tables.vocabulary import rising
-
-
-def labels_in(table: Frame, labels: Sequence[str]) -> list[str]:
-    """Those of the labels that a table has a value of."""
-    return [name for name in labels if name in table and table[name].notna().any()]
+from weightspace.tables.base import Given, Table, finished, without_end
+from weightspace.tables.groups import grouped, groups, labels_in, metrics_in, once
+from weightspace.tables.history import labelled, timed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,9 +44,9 @@ class Curves(Table):
         done = finished(table)
         there = set(labels) <= set(done.columns)
         lines = []
-        for metric in (metric for metric in self.metrics if metric in table and there):
-            for key, rows in done.groupby(labels, dropna=False):
-                common = {"metric": metric} | dict(zip(labels, key, strict=True))  # pyright: ignore[reportArgumentType]
+        for metric in given.metrics(self.metrics) if there else ():
+            for key, rows in groups(once(done, [*labels, metric]), labels):
+                common = {"metric": metric} | dict(zip(labels, key, strict=True))
                 common |= {name: rows[name].mean() for name in self.averaged if name in rows}
                 lines += _point(common, rows, metric, runs=self.runs)
         return _frame(lines, [*labels, *(name for name in self.averaged if name in table)])
@@ -86,9 +81,8 @@ class Traces(Table):
         if history.empty or rows.empty:
             return _frame([], labels)
         wanted = [str(name) for name in history if name not in ("run", "step", "epoch")]
-        metrics = wanted if self.metrics is None else [name for name in self.metrics if name in wanted]
-        own = rows[["run", *labels[:-1], *(["seed"] if "seed" in rows else [])]].drop_duplicates("run")
-        each = own.merge(history[["run", x, *metrics]], on="run")
+        metrics = metrics_in(wanted if self.metrics is None else self.metrics, history, given.words)
+        each = labelled(rows, labels[:-1], history[["run", x, *metrics]])
         lines = [part for metric in metrics for part in _readings(each, labels, metric, runs=self.runs)]
         return _frame(concat(lines, ignore_index=True) if lines else [], labels)
 
@@ -100,13 +94,13 @@ def _readings(each: Frame, labels: list[str], metric: str, *, runs: bool) -> lis
     values = each[np.isfinite(each[metric].astype(float))]
     if values.empty:
         return []
-    groups = values.groupby(labels, dropna=False)
-    means = groups[metric].agg(value="mean", sd="std", min="min", max="max", n="count").reset_index()
+    points = grouped(values, labels)
+    means = points[metric].agg(value="mean", sd="std", min="min", max="max", n="count").reset_index()
     means = means.assign(statistic="mean", metric=metric)
     if not runs:
         return [means]
     own = values.drop(columns="metric", errors="ignore").rename(columns={metric: "value"})
-    own = own.assign(statistic="run", metric=metric, place=groups.ngroup())
+    own = own.assign(statistic="run", metric=metric, place=points.ngroup())
     both = concat([means.assign(place=range(len(means))), own], ignore_index=True)
     return [both.sort_values("place", kind="stable")]
 
@@ -128,8 +122,8 @@ class Stops(Table):
         means, rows = given.of(Traces(self.metrics)), finished(given.rows)
         if self.at not in rows or means.empty:
             return means
-        own = rows[["run", "seed", self.at]].rename(columns={self.at: "step"})
-        there = own.merge(given.history, on=["run", "step"])
+        own = once(rows[["run", "seed", self.at]], ()).rename(columns={self.at: "step"})
+        there = own.merge(given.history, on=["run", "step"], validate="one_to_one")
         lines = []
         for metric in dict.fromkeys(means["metric"]):
             each = zip(there["step"], there["seed"], there[metric], strict=True)
@@ -172,14 +166,17 @@ class Best(Table):
     metrics: tuple[str, ...]
 
     def of(self, given: Given) -> Frame:
-        """The rows; the best loss is the least, the best accuracy the greatest."""
+        """The rows; the best loss is the least, the best accuracy the greatest, as the vocabulary says.
+
+        Runs that diverged have no best value.
+        """
         table, history = given.rows, given.history
         if history.empty:
             return table
         found = table.copy()
-        for metric in self.metrics:
-            if metric in table and metric in history:
+        for metric in given.metrics(self.metrics):
+            if metric in history:
                 each = history.groupby("run")[metric]
-                best = table["run"].map(each.max() if rising(metric) else each.min())
-                found[metric] = best.astype(float).fillna(table[metric])
+                best = table["run"].map(each.max() if given.words.rising(metric) else each.min())
+                found[metric] = best.astype(float).fillna(table[metric]).mask(without_end(table))
         return found

@@ -5,9 +5,11 @@ at one moment is read where a loss first falls to a level, or at the end.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 from weightspace.frames import Frame
-from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.base import Given, Table, finished, without_end
+from weightspace.tables.groups import metrics_in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,19 +27,15 @@ class Windows(Table):
     last: int = 10
 
     def of(self, given: Given) -> Frame:
-        """The rows, with a column for each of the above that the history has."""
+        """The rows, with a column for each of the above that the history has; NaN for runs that diverged."""
         table, history = given.rows, given.history
         if history.empty:
             return table
-        trained = history[history["step"] > 0]
-        window = trained.sort_values("step").groupby("run").tail(self.last).groupby("run")
-        found = table.copy()
-        for column, name in self.means:
-            if column in history:
-                found[name] = table["run"].map(window[column].mean())
-        for column, name in self.greatest:
-            if column in history:
-                found[name] = table["run"].map(window[column].max())
+        last, found = window(history, self.last).groupby("run"), table.copy()
+        for pairs, kind in ((self.means, "mean"), (self.greatest, "max")):
+            for column, name in pairs:
+                if metrics_in([column], history, given.words):
+                    found[name] = table["run"].map(last[column].agg(kind)).mask(without_end(table))
         return found
 
 
@@ -48,7 +46,7 @@ class LastReadings(Table):
     Attributes:
       metrics: Columns of the history; those that it lacks are passed over.
       arms: Labels that tell the arms apart.
-      last: How many of the last readings.
+      last: How many of the last readings; the start belongs to no window.
       epochs: Of each run: time is then counted in these, as `epoch`; None counts in steps.
     """
 
@@ -58,17 +56,18 @@ class LastReadings(Table):
     epochs: float | None = None
 
     def of(self, given: Given) -> Frame:
-        """Columns `metric`, the arms, `run`, `step` or `epoch`, `value`."""
+        """Columns `metric`, the arms, `run`, `step` or `epoch`, `value`; no lines of runs that diverged."""
         from pandas import DataFrame, concat
 
         rows, (history, time) = finished(given.rows), timed(given.history, self.epochs)
         labels = [name for name in self.arms if name in rows]
         columns = ["metric", *labels, "run", time, "value"]
-        there = [name for name in self.metrics if name in history and history[name].notna().any()]
+        rows = rows[~without_end(rows)]
+        known = metrics_in(self.metrics, history, given.words)
+        there = [name for name in known if history[name].notna().any()]
         if not there or rows.empty:
             return DataFrame(columns=columns)
-        window = history.sort_values("step").groupby("run").tail(self.last)
-        each = rows[["run", *labels]].drop_duplicates("run").merge(window, on="run")
+        each = labelled(rows, labels, window(history, self.last))
         parts = [
             each.assign(metric=name, value=each[name])[columns].dropna(subset=["value"]) for name in there
         ]
@@ -115,15 +114,36 @@ class Moment(Table):
     column: str = "train_loss"
 
     def of(self, given: Given) -> Frame:
-        """Rows of the runs that have the moment: labels and status, `steps`, and the metrics there."""
-        table, history = given.rows, given.history
+        """Rows of the runs that have the moment: labels and status, `steps`, and the metrics there.
+
+        What diverged has no end, and reaches no level that all reach: its row is there, without numbers.
+        """
+        table, history = finished(given.rows), given.history
         if history.empty or self.column not in history:
             return table.iloc[:0]
-        level = common_level(history, self.column) if self.at == "common" else self.level
-        found = final(history) if self.at == "end" else reached(history, level, self.column)
+        if self.at == "reached":
+            found, lost = reached(history, self.level, self.column), table.iloc[:0]
+        else:
+            lost = table[without_end(table) & table["run"].isin(set(history["run"]))]
+            history = history[history["run"].isin(set(table["run"]) - set(lost["run"]))]
+            level = common_level(history, self.column)
+            found = final(history) if self.at == "end" else reached(history, level, self.column)
         found = found.rename(columns={"step": "steps"})
         own = [name for name in table if name == "run" or name not in found]
-        return table[own].drop_duplicates("run").merge(found, on="run")
+        there = table["run"].isin({*found["run"], *lost["run"]})
+        whole = table.loc[there, own].merge(found, on="run", how="left", validate="many_to_one")
+        return whole if whole["steps"].notna().all() else whole.astype({"steps": "Int64"})
+
+
+def window(history: Frame, last: int) -> Frame:
+    """The last readings of each run; the start, where nothing is trained, belongs to no window."""
+    return history[history["step"] > 0].sort_values("step").groupby("run").tail(last)
+
+
+def labelled(rows: Frame, labels: Sequence[str], readings: Frame) -> Frame:
+    """Readings with the labels (and seed) of their runs: of each set of labels that a run was asked under."""
+    own = [*labels, *(name for name in ("seed",) if name in rows and name not in labels)]
+    return rows[["run", *own]].drop_duplicates(["run", *labels]).merge(readings, on="run")
 
 
 def timed(history: Frame, epochs: float | None) -> tuple[Frame, str]:

@@ -1,8 +1,9 @@
 """Rows of one label set as one: several nodes may answer one row, each with columns of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from weightspace.frames import Frame
+from weightspace.tables.groups import grouped
 
 _RUN = "run"
 _KIND = "kind"
@@ -12,8 +13,9 @@ def joined(rows: Frame, labels: Sequence[str]) -> Frame:
     """The rows, those that agree in all labels as one.
 
     The first of them gives `run`; the digests of the others are `run_1`, `run_2`, … in the order asked. A
-    column that several have keeps its first value; those of the others are called `<name>_1`, … A row has
-    finished where all of its nodes have: its status is the first that is none, its error the first there is.
+    column that several kinds of node have keeps its first value, even where it is NaN; those of the others
+    are called `<name>_1`, …, or `<name>_node1`, … where there is such a column. A row has finished where all
+    of its nodes have: its status is the first that is none, its error the first there is.
 
     Args:
       rows: Rows of the table of results.
@@ -22,21 +24,36 @@ def joined(rows: Frame, labels: Sequence[str]) -> Frame:
     labels = [name for name in labels if name in rows]
     if rows.empty or not labels or not rows.duplicated(labels).any():
         return rows
-    place = rows.groupby(labels, dropna=False, sort=False).cumcount()
-    found = rows[place == 0]
+    sets = grouped(rows, labels, sort=False)
+    place = sets.cumcount()
     columns = [name for name in rows if name not in labels and name != _KIND]
-    kept = [name for name in rows if name in labels or name in columns]
-    found = found[kept].reset_index(drop=True)
+    # What a kind of node measures at all: where it has no value, none of another kind may stand for it.
+    kinds = [rows[_KIND]] if _KIND in rows else [place, place.groupby(sets.ngroup()).transform("max")]
+    measures = rows[columns].notna().groupby(kinds, dropna=False).transform("any")
+    shown = rows[[name for name in rows if name in labels or name in columns]]
+
+    def nodes(frame: Frame, number: int) -> Frame:
+        return frame[place == number].set_axis(sets.ngroup()[place == number])
+
+    found, measured = nodes(shown, 0), nodes(measures, 0)
     for number in range(1, int(place.max()) + 1):
-        more = rows[place == number]
-        more = more[[*labels, *(name for name in columns if more[name].notna().any())]]
-        beside = found[labels].merge(more, on=labels, how="left")
-        found = _with(found, beside.drop(columns=labels), number)
-    return found
+        more = nodes(rows, number)
+        more = more[[name for name in columns if more[name].notna().any()]].reindex(found.index)
+        found = _with(found, more, number, measured, taken={*map(str, rows)})
+        measured = measured | nodes(measures, number).reindex(found.index, fill_value=False)
+    return found.reset_index(drop=True)
 
 
-def _with(found: Frame, more: Frame, number: int) -> Frame:
-    """Columns of another node beside those that are there."""
+def _with(found: Frame, more: Frame, number: int, measured: Frame, taken: Set[str]) -> Frame:
+    """Columns of another node beside those that are there.
+
+    Args:
+      found: The rows.
+      more: The other node's columns, of the same rows.
+      number: Of the node.
+      measured: Which columns the rows' own nodes measure.
+      taken: Names that columns have.
+    """
     from weightspace.store.schema import FINISHED
 
     done = more["status"].isin(FINISHED) | more["status"].isna() if "status" in more else None
@@ -50,12 +67,21 @@ def _with(found: Frame, more: Frame, number: int) -> Frame:
     for name in (str(name) for name in more if name != "status"):
         if name == "seconds":
             found = found.assign(seconds=found[name].add(more[name], fill_value=0.0))
-        elif name == _RUN:
-            found = found.assign(**{f"{_RUN}_{number}": more[name]})
-        elif name in found and (found[name].notna() & more[name].notna()).any() and name != "error":
-            found = found.assign(**{f"{name}_{number}": more[name]})
-        elif name in found:
-            found = found.assign(**{name: found[name].where(found[name].notna(), more[name])})
+        elif name == "error":
+            found = found.assign(error=found[name].where(found[name].notna(), more[name]))
         else:
-            found = found.assign(**{name: more[name]})
+            apart = measured[name] & more[name].notna()
+            if apart.any():
+                free = _free(name, number, {*map(str, found), *taken})
+                found = found.assign(**{free: more[name].where(apart)})
+            if not apart.all():
+                found = found.assign(**{name: found[name].where(measured[name], more[name])})
     return found
+
+
+def _free(name: str, number: int, taken: Set[str]) -> str:
+    """The name of another node's column: no column's own."""
+    free = f"{name}_{number}"
+    while free in taken:
+        free = f"{name}_node{number}" if free == f"{name}_{number}" else f"{free}_"
+    return free

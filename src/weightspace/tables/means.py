@@ -5,6 +5,7 @@ from typing import Any
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.groups import groups, labels_in, once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Means(Table):
 
     def of(self, given: Given) -> Frame:
         """Columns: labels, `n`, `<metric>`, `<metric>_sd`, as `over_seeds`; the ends of intervals last."""
+        given.metrics(self.metrics)
         found = over_seeds(given.rows, list(self.by), list(self.metrics))
         return found if self.interval is None else _with_intervals(found, self.metrics, self.interval)
 
@@ -42,6 +44,7 @@ def _with_intervals(found: Frame, metrics: tuple[str, ...], share: float) -> Fra
 def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
     """Mean, standard deviation (n - 1) and number of runs of each metric, for each set of labels.
 
+    A run that was asked for under several label sets counts once where they are one line.
     Runs that diverged are counted, but have no values; failed, blocked and waiting ones are not.
 
     Args:
@@ -55,11 +58,10 @@ def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
     """
     from pandas import DataFrame
 
-    by = [name for name in by if name in table and table[name].notna().any()]
+    by = labels_in(table, by)
     metrics = [name for name in metrics if name in table]
-    done = finished(table) if "status" in table else table
     lines = []
-    for labels, rows in _groups(done, by):
+    for labels, rows in groups(once(finished(table), [*by, *metrics]), by):
         line: dict[str, Any] = {**dict(zip(by, labels, strict=True)), "n": len(rows)}
         for metric in metrics:
             values = rows[metric].dropna()
@@ -69,11 +71,3 @@ def over_seeds(table: Frame, by: list[str], metrics: list[str]) -> Frame:
         lines.append(line)
     frame = DataFrame(lines).astype({name: table[name].dtype for name in by} if lines else {})
     return frame.drop(columns=[f"{m}_n" for m in metrics if lines and (frame[f"{m}_n"] == frame["n"]).all()])
-
-
-def _groups(table: Frame, by: list[str]) -> list[tuple[tuple[Any, ...], Frame]]:
-    if not by:
-        return [((), table)] if len(table) else []
-    return [
-        (tuple(labels), rows) for labels, rows in table.groupby(by, dropna=False, sort=True, observed=True)
-    ]  # pyright: ignore[reportArgumentType]

@@ -7,13 +7,14 @@ values, as in the means: their pairs are left out, and `n` says so.
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.groups import groups, missing, once, single
 
 METRIC = "best_test_accuracy"
 DENSE = "dense"
@@ -39,16 +40,16 @@ class Pairs(Table):
 
     def of(self, given: Given) -> Frame:
         """As `between`; the correction counts the comparisons of one metric that are made."""
-        if not self.within:
-            return between(given.rows, self.arm, self.metrics, self.against)
         from pandas import concat
 
-        parts = []
-        for key, rows in given.rows.groupby(list(self.within), dropna=False):
-            labels: dict[str, Any] = dict(zip(self.within, key, strict=True))  # pyright: ignore[reportArgumentType]
-            parts.append(between(rows, self.arm, self.metrics, self.against).assign(**labels))
-        if not parts:
-            return between(given.rows, self.arm, self.metrics, self.against)
+        metrics = given.metrics(self.metrics)
+        within = [name for name in self.within if name in given.rows]
+        if not within or given.rows.empty:
+            return between(given.rows, self.arm, metrics, self.against)
+        parts = [
+            between(rows, self.arm, metrics, self.against).assign(**dict(zip(within, key, strict=True)))
+            for key, rows in groups(given.rows, within)
+        ]
         found = concat(parts, ignore_index=True)
         made = found.groupby("metric")["p"].transform("size")
         return found.assign(p_corrected=np.minimum(found["p"] * made, 1.0))
@@ -93,7 +94,7 @@ class Starred(Table):
         keys = [*(name for name in self.arms if name in pairs and name in lines), "round"]
         own = pairs.loc[pairs["against"] != DENSE, [*keys, "p", "p_corrected", "against"]]
         own = own.assign(metric=self.metric, statistic="mean", compared=len(pairs))
-        return lines.merge(own, on=["metric", "statistic", *keys], how="left")
+        return lines.merge(own, on=["metric", "statistic", *keys], how="left", validate="many_to_one")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ class NearestRounds(Table):
         if frame.empty or not arms:
             return frame
         kept = []
-        for _, arm in frame.groupby(arms, sort=False):
+        for _, arm in groups(frame, arms, sort=False):
             nearest = {(arm["density"] - level).abs().idxmin() for level in self.levels}
             kept += list(arm.index[arm["round"].isin(arm.loc[list(nearest), "round"])])
         return frame.loc[kept]
@@ -139,28 +140,45 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     from pandas import DataFrame
 
     labels = [name for name in arms if name in table]
-    done = finished(table)
-    if metric not in done:  # before the first run has finished
-        done = done.iloc[:0].assign(**{metric: 0.0})
-    rows = done.dropna(subset=[metric])
-    dense = rows[rows["criterion"] == DENSE].set_index("seed")[metric]
-    groups: dict[Any, Frame] = {
-        key: part.set_index("seed")
-        # In the order of the question, so that the first arm is the one that was named first.
-        for key, part in rows[rows["criterion"] != DENSE].groupby([*labels, "round"], sort=False)
-    }
-    asked = table.loc[table["criterion"] != DENSE, labels]
-    first = tuple(asked.iloc[0]) if len(asked) else ()
+    rows = finished(table)
+    if not {metric, "criterion", "round", "density"} <= {*rows}:  # before the first run has finished
+        rows = rows.iloc[:0].assign(**{metric: 0.0, "criterion": DENSE, "round": 0, "density": 0.0})
+    dense = by_seed(rows[rows["criterion"] == DENSE], metric, "the dense networks")
+    # In the order of the question, so that the first arm is the one that was named first.
+    there = rows[(rows["criterion"] != DENSE) & rows[metric].notna()]
+    parts = {_plain(key): (key, part) for key, part in groups(there, [*labels, "round"], sort=False)}
+    each = {key: by_seed(part, metric, _said(key)) for key, (_, part) in parts.items()}
+    asked = table.loc[table["criterion"] != DENSE, labels] if "criterion" in table else table.iloc[:0]
+    first = _plain(asked.iloc[0]) if len(asked) else ()
     lines = []
-    for key, part in groups.items():
-        lines.append((*key, part["density"].mean(), DENSE, *difference(part[metric], dense)))
-        reference = groups.get((*first, key[-1]))
+    for key, (own, part) in parts.items():
+        start = (*own, part["density"].mean())
+        lines.append((*start, DENSE, *difference(each[key], dense)))
+        reference = each.get((*first, key[-1]))
         if reference is not None and key[:-1] != first:
-            name = ", ".join(map(str, first))
-            lines.append((*key, part["density"].mean(), name, *difference(part[metric], reference[metric])))
+            lines.append((*start, _said(first), *difference(each[key], reference)))
     columns = ["difference", "difference_low", "difference_high", "p", "n"]
     found = DataFrame(lines, columns=[*labels, "round", "density", "against", *columns])
     return found.assign(p_corrected=np.minimum(found["p"] * max(len(found), 1), 1.0))
+
+
+def _plain(key: Iterable[Any]) -> tuple[Any, ...]:
+    """Labels that are equal where they are missing in both."""
+    return tuple(None if missing(value) else value for value in key)
+
+
+def _said(key: Iterable[Any]) -> str:
+    return ", ".join(map(str, key))
+
+
+def by_seed(rows: Frame, metric: str, what: str) -> Any:
+    """The values of a metric by seed, of rows that have both.
+
+    Raises:
+      InputError: If several runs have one seed: which of them is the pair of another arm's is not known.
+    """
+    there = rows.dropna(subset=["seed", metric])
+    return single(once(there, ["seed", metric]), ["seed"], f"{metric} of {what}").set_index("seed")[metric]
 
 
 def difference(ours: Any, theirs: Any) -> tuple[float, float, float, float, int]:
@@ -187,6 +205,9 @@ def between(table: Frame, arm: str, metrics: Sequence[str], against: Any = None)
       metrics: The columns compared.
       against: The arm that all others are compared with; None compares every two.
 
+    Raises:
+      InputError: If an arm has several runs of one seed.
+
     Returns:
       Columns `metric`, the arm, `against`, `difference` with its interval, `p`, `n` and `p_corrected`, which
       counts the comparisons of one metric.
@@ -196,13 +217,12 @@ def between(table: Frame, arm: str, metrics: Sequence[str], against: Any = None)
     rows = finished(table)
     lines = []
     for metric in metrics:
-        there = rows.dropna(subset=[metric]) if metric in rows else rows.iloc[:0]
-        arms = there.groupby(arm, observed=True) if arm in there else ()
-        groups = [(name, part.set_index("seed")[metric]) for name, part in arms]
-        pairs = list(itertools.combinations(groups, 2))
+        there = rows.dropna(subset=[metric]) if {metric, arm, "seed"} <= {*rows} else rows.iloc[:0]
+        arms = [(name, by_seed(part, metric, f"{arm} {name}")) for (name,), part in groups(there, [arm])]
+        pairs = list(itertools.combinations(arms, 2))
         if against is not None:
-            ours = [group for group in groups if group[0] == against]
-            pairs = [(one, other) for one in ours for other in groups if other[0] != against]
+            ours = [each for each in arms if not missing(each[0]) and each[0] == against]
+            pairs = [(one, other) for one in ours for other in arms if other is not one]
         for (first, theirs), (second, ours) in pairs:
             apart = difference(ours, theirs)
             lines.append((metric, second, first, *apart, min(apart[3] * len(pairs), 1.0)))

@@ -4,6 +4,7 @@ import dataclasses
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
+from weightspace.tables.groups import beside, once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,11 @@ class Parts(Table):
     same: tuple[str, ...]
 
     def of(self, given: Given) -> Frame:
-        """One row a training; where rows have no parts, they are as they were."""
+        """One row a training; where rows have no parts, they are as they were.
+
+        Raises:
+          InputError: If a part has two rows of the same labels.
+        """
         rows = given.rows
         if "part" not in rows:
             return rows
@@ -31,8 +36,8 @@ class Parts(Table):
             if len(mine):
                 keys = [name for name in self.same if name in mine and name in found]
                 new = [name for name in mine if name not in found]
-                named = mine[[*keys, "run", *new]].rename(columns={"run": f"run_{part}"})
-                found = found.merge(named, on=keys, how="left")
+                named = once(mine[[*keys, "run", *new]], keys).rename(columns={"run": f"run_{part}"})
+                found = beside(found, named, keys, f"the columns of the part '{part}'")
         return found
 
 

@@ -4,6 +4,7 @@ import dataclasses
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.groups import grouped, groups, once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +29,10 @@ class Ranges(Table):
         columns = ["mean", "sd", "least", "greatest", "n"]
         if not {self.metric, *by} <= {*rows}:
             return DataFrame(columns=[*by, *columns, *self.averaged])
-        groups = rows.groupby(by, observed=True)
-        each = groups[self.metric].agg(mean="mean", sd="std", least="min", greatest="max", n="count")
-        return each.assign(**{name: groups[name].mean() for name in self.averaged}).reset_index()
+        given.metrics([self.metric])
+        lines = grouped(once(rows, [*by, self.metric]), by)
+        each = lines[self.metric].agg(mean="mean", sd="std", least="min", greatest="max", n="count")
+        return each.assign(**{name: lines[name].mean() for name in self.averaged}).reset_index()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,15 +51,15 @@ class Averages(Table):
 
     def of(self, given: Given) -> Frame:
         """Columns: the labels, the averaged, the metrics, `<first>_sd _least _greatest`, `n`."""
-        rows = given.rows
+        rows, found = finished(given.rows), given.metrics(self.metrics)
         if rows.empty or not {*self.by, self.metrics[0]} <= {*rows}:
             return rows.iloc[:0]
-        groups = rows.groupby(list(self.by), sort=False, observed=True)
-        names = [name for name in (*self.averaged, *self.metrics) if name in rows]
-        first = groups[self.metrics[0]]
+        names = [*(name for name in self.averaged if name in rows), *found]
+        lines = grouped(once(rows, [*self.by, *found]), self.by, sort=False)
+        first = lines[self.metrics[0]]
         more = {"sd": first.std(), "least": first.min(), "greatest": first.max()}
         ends = {f"{self.metrics[0]}_{name}": values for name, values in more.items()}
-        return groups[names].mean().assign(**ends, n=groups.size()).reset_index()
+        return lines[names].mean().assign(**ends, n=lines.size()).reset_index()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +82,7 @@ class Peaks(Table):
         at = self.columns[0][0]
         if lines.empty or at not in lines:
             return lines.iloc[:0]
-        found = lines.loc[lines.groupby(list(self.by), observed=True)[at].idxmax()]
+        found = lines.loc[grouped(lines.dropna(subset=[at]), self.by)[at].idxmax()]
         names = dict(self.columns)
         return found[[*self.by, *names]].rename(columns=names).reset_index(drop=True)
 
@@ -102,11 +104,12 @@ class Layers(Table):
         from pandas import DataFrame
 
         lines = []
-        for arm, rows in finished(given.rows).groupby(self.by, observed=True):
+        done = finished(given.rows)
+        for (arm,), rows in groups(done, [self.by]) if self.by in done else ():
             for kind, column in self.kinds:
-                for name in (name for name in rows if name == column or str(name).startswith(f"{column}_")):
-                    values = rows[name].dropna()
-                    layer = str(name).removeprefix(column).removeprefix("_") or "all"
+                layers = {str(name): given.words.layer(column, str(name)) for name in rows}
+                for name, layer in ((name, layer) for name, layer in layers.items() if layer):
+                    values = once(rows, [name])[name].dropna()
                     if len(values):
                         spread = (values.mean(), values.min(), values.max(), len(values))
                         lines.append((arm, layer, kind, *spread))

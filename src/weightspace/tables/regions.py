@@ -11,7 +11,7 @@ import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Outputs, Table
-from weightspace.tables.curves import labels_in
+from weightspace.tables.groups import grouped, labels_in
 
 _BOUNDED = ("bound", "lipschitz", "atoms")
 
@@ -44,7 +44,7 @@ class RegionMaps(Table):
 
         rows = _mapped(given.rows).sort_values("seed")
         labels = labels_in(rows, self.by)
-        first = rows.groupby(labels, dropna=False).head(1) if labels else rows.head(1)
+        first = grouped(rows, labels).head(1) if labels else rows.head(1)
         found = [
             _map(row, given.outputs).assign(**{name: row[name] for name in (*labels, "seed")})
             for row in first.to_dict("records")

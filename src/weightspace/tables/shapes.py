@@ -6,10 +6,11 @@ All of these take and give rows, so that `On(shape, table)` is a table of the ro
 import dataclasses
 from typing import Any
 
+from weightspace.errors import InputError
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
-from weightspace.tables.curves import labels_in
-from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.groups import beside, grouped, labels_in, missing
+from weightspace.tables.words import Vocabulary
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,9 @@ class Ordered(Table):
 class Named(Table):
     """The rows with `setting`, an ordered name of each that says only in what the settings differ.
 
+    A label that a setting lacks is not said, unless two settings would have one name: then all say what they
+    lack.
+
     Attributes:
       labels: The first is always said, another where its values differ.
       orders: Pairs of a label and its values in their order; those of other labels rise.
@@ -80,7 +84,11 @@ class Named(Table):
     names: tuple[tuple[Any, str], ...] = ()
 
     def of(self, given: Given) -> Frame:
-        """The rows."""
+        """The rows.
+
+        Raises:
+          InputError: If two settings have one name.
+        """
         from pandas import Categorical
 
         table, first = given.rows, self.labels[0]
@@ -90,24 +98,40 @@ class Named(Table):
         known = table[labels].drop_duplicates()
         places = known.apply(lambda column: column.map(self._places(str(column.name), column)))
         known = known.loc[places.sort_values(labels).index]
-        said = [label for label in labels if label == first or known[label].nunique() > 1]
+        for said in (False, True):
+            names = self._names(known, labels, given.words, lacking=said)
+            if len({*names}) == len(names):
+                break
+        else:
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InputError(
+                f"two settings of {', '.join(labels)} are called '{twice}'; give their values names that "
+                "differ, in names= or in the label's words"
+            )
+        numbers = grouped(table, labels, sort=False).ngroup()
+        called = dict(zip(numbers.loc[known.index], names, strict=True))
+        own = [called[number] for number in numbers]
+        return table.assign(setting=Categorical(own, names, ordered=True))
 
-        def name(row: Any) -> str:
-            return ", ".join(filter(None, (self._text(label, row[label]) for label in said)))
-
-        names = dict.fromkeys(name(row) for _, row in known.iterrows())
-        own = [name(row) for _, row in table.iterrows()]
-        return table.assign(setting=Categorical(own, list(names), ordered=True))
+    def _names(self, known: Frame, labels: list[str], words: Vocabulary, *, lacking: bool) -> list[str]:
+        first, *rest = labels
+        said = [first, *(label for label in rest if known[label].nunique(dropna=not lacking) > 1)]
+        texts = ([self._text(label, value, words, lacking) for value in known[label]] for label in said)
+        return [", ".join(filter(None, parts)) for parts in zip(*texts, strict=True)]
 
     def _places(self, label: str, column: Any) -> dict[Any, int]:
-        values = [value for value in column if value == value and value is not None]
-        order = dict(self.orders).get(label) or sorted(set(values))
+        values = [value for value in column if not missing(value)]
+        try:
+            rising = sorted(set(values))
+        except TypeError:  # Values of several types have no order but that of their text.
+            rising = sorted(set(values), key=str)
+        order = dict(self.orders).get(label) or rising
         return {value: place for place, value in enumerate(dict.fromkeys((*order, *values)))}
 
-    def _text(self, label: str, value: Any) -> str:
-        if value is None or value != value:
-            return ""
-        return dict(self.names).get(value) or VOCABULARY.label(label).text(value).replace("_", " ")
+    def _text(self, label: str, value: Any, words: Vocabulary, lacking: bool) -> str:
+        if missing(value):
+            return dict(self.names).get(None, f"no {words.label(label).words}") if lacking else ""
+        return dict(self.names).get(value) or words.label(label).text(value).replace("_", " ")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +197,8 @@ class Stacked(Table):
 class Beside(Table):
     """The lines of a table with further columns, those of another where both agree in some labels.
 
+    A column that both have is called `<name>_beside` of the second.
+
     Attributes:
       first: Gives the lines.
       second: Gives the columns; at most a line for each set of labels.
@@ -184,7 +210,11 @@ class Beside(Table):
     on: tuple[str, ...]
 
     def of(self, given: Given) -> Frame:
-        """The first table as it is where one of them lacks a label or has no lines."""
+        """The first table as it is where one of them lacks a label or has no lines.
+
+        Raises:
+          InputError: If the second has two lines of the same labels.
+        """
         found, more = given.of(self.first), given.of(self.second)
         there = set(self.on) <= {*found} and set(self.on) <= {*more} and len(more)
-        return found.merge(more, on=list(self.on), how="left") if there else found
+        return beside(found, more, self.on, "a table beside another") if there else found

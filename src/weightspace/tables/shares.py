@@ -7,7 +7,7 @@ import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
-from weightspace.tables.curves import labels_in
+from weightspace.tables.groups import labels_in
 from weightspace.tables.thresholds import Thresholds
 
 METRIC = "d_star_share"

@@ -105,22 +105,7 @@ def success(values: Float[np.ndarray, "seed d"], level: float, *, rising: bool) 
     return reached.mean(0)
 
 
-def matrix(table: Frame, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Dimensions and the metric by seed and dimension, from rows labelled `dim` and `seed`."""
-    wide = table.pivot_table(index="seed", columns="dim", values=metric, aggfunc="first", dropna=False)
-    wide = wide.reindex(sorted(wide.columns), axis=1)
+def matrix(table: Frame, metric: str, over: str = "dim") -> tuple[np.ndarray, np.ndarray]:
+    """Dimensions and the metric by seed and dimension, from rows labelled `over` and `seed`, one for both."""
+    wide = table.pivot(index="seed", columns=over, values=metric).sort_index(axis=0).sort_index(axis=1)
     return wide.columns.to_numpy(float), wide.to_numpy(float)
-
-
-def wilson(successes: int, n: int, z: float = 1.645) -> tuple[float, float]:
-    """Wilson's interval for a probability, 90 % by default.
-
-    >>> low, high = wilson(3, 3)
-    >>> round(low, 2), round(high, 2)
-    (0.53, 1.0)
-    """
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    spread = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    return float((centre - spread) / scale), float((centre + spread) / scale)

@@ -14,9 +14,10 @@ from jaxtyping import Float
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
-from weightspace.tables.curves import labels_in
+from weightspace.tables.groups import groups, labels_in, once, single
 from weightspace.tables.threshold import matrix, success, threshold
-from weightspace.tables.vocabulary import rising
+from weightspace.tables.vocabulary import VOCABULARY
+from weightspace.tables.words import Vocabulary
 
 Levels = tuple[tuple[str, tuple[float, ...]], ...]
 """Metrics, each with the levels to reach."""
@@ -30,20 +31,22 @@ class Swept:
     Attributes:
       arms: Labels that tell the arms apart.
       reference: A label and the value of rows that are no part of it.
+      over: The label whose threshold it is, a positive number.
+      words: Says which of a metric is better.
     """
 
     arms: tuple[str, ...]
     reference: tuple[str, Any]
+    over: str = "dim"
+    words: Vocabulary = VOCABULARY
 
     def groups(self, table: Frame) -> Iterator[tuple[tuple[Any, ...], Frame]]:
         """The arms with their finished rows, but for the reference."""
         label, value = self.reference
         rows = finished(table)
         rows = rows[rows[label] != value] if label in rows else rows
-        labels = labels_in(table, self.arms)
-        if len(rows) and labels:
-            for arm, part in rows.groupby(labels, dropna=False):
-                yield tuple(arm), part  # pyright: ignore[reportArgumentType]
+        if {self.over, "seed"} <= {*rows}:
+            yield from groups(rows.dropna(subset=[self.over]), labels_in(table, self.arms))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Thresholds(Table):
       levels: What to reach, by metric; None takes fifty levels for each metric.
       failure: δ, the probability of failure that d* allows.
       reference: A label and the value of rows that are no part of it.
+      over: The label whose threshold it is; D is known of the dimension alone.
     """
 
     metrics: tuple[str, ...]
@@ -63,11 +67,12 @@ class Thresholds(Table):
     levels: Levels | None = None
     failure: float = 0.1
     reference: tuple[str, Any] = ("method", "full")
+    over: str = "dim"
 
     def of(self, given: Given) -> Frame:
         """As `thresholds` makes them, of the metrics that the rows have."""
-        swept = Swept(self.arms, self.reference)
-        return thresholds(given.rows, _levels(self, given.rows), self.failure, swept)
+        swept = Swept(self.arms, self.reference, self.over, given.words)
+        return thresholds(given.rows, _levels(self, given), self.failure, swept)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,20 +84,21 @@ class Success(Table):
     levels: Levels | None = None
     failure: float = 0.1
     reference: tuple[str, Any] = ("method", "full")
+    over: str = "dim"
 
     def of(self, given: Given) -> Frame:
-        """Columns `metric`, the arms' labels, `dim`, `level`, `probability`, `n` and `d_star`."""
-        swept = Swept(self.arms, self.reference)
-        found = probabilities(given.rows, _levels(self, given.rows), swept)
+        """Columns `metric`, the arms' labels, `over`, `level`, `probability`, `n` and `d_star`."""
+        swept = Swept(self.arms, self.reference, self.over, given.words)
+        found = probabilities(given.rows, _levels(self, given), swept)
         stars = given.of(Thresholds(**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}))
         keys = ["metric", *labels_in(given.rows, self.arms), "level"]
-        return found.merge(stars[[*keys, "d_star"]], on=keys, how="left")
+        return found.merge(stars[[*keys, "d_star"]], on=keys, how="left", validate="many_to_one")
 
 
-def _levels(table: Thresholds | Success, rows: Frame) -> Mapping[str, Sequence[float] | np.ndarray]:
+def _levels(table: Thresholds | Success, given: Given) -> Mapping[str, Sequence[float] | np.ndarray]:
     if table.levels is None:
-        return levels_for(rows, table.metrics)
-    return {metric: levels for metric, levels in table.levels if metric in rows}
+        return levels_for(given.rows, given.metrics(table.metrics), given.words)
+    return {name: levels for name, levels in table.levels if given.metrics([name])}
 
 
 def weights_of(table: Frame) -> float:
@@ -103,18 +109,27 @@ def weights_of(table: Frame) -> float:
     return float(round(product.iloc[0])) if len(product) else float("nan")
 
 
-def levels_for(table: Frame, metrics: Sequence[str]) -> dict[str, Float[np.ndarray, " level"]]:
+def levels_for(
+    table: Frame, metrics: Sequence[str], words: Vocabulary = VOCABULARY
+) -> dict[str, Float[np.ndarray, " level"]]:
     """Fifty levels for each metric: accuracies from 0.1 to 1, losses evenly in their logarithm.
 
-    Losses range over those of runs that did not diverge, four decades at most.
+    Losses range over those of runs that did not diverge, four decades at most; so does any other metric,
+    evenly where more of it is better or where it is not always positive.
     """
     grids = {}
     for metric in (metric for metric in metrics if metric in table):
-        if rising(metric):
+        rising, known = words.rising(metric), words.metric(metric)
+        if rising and (known.unit == "fraction" or metric.endswith("accuracy")):
             grids[metric] = np.linspace(0.1, 1.0, _GRID)
             continue
         values = table.loc[table["status"] == "ok", metric].astype(float)
-        values = values[np.isfinite(values) & (values > 0)]
+        values = values[np.isfinite(values)]
+        if rising or (known.scale != "log" and (values <= 0).any()):
+            if len(values):
+                grids[metric] = np.linspace(values.min(), values.max(), _GRID)
+            continue
+        values = values[values > 0]
         if len(values):
             high = values.max() * (1 + 1e-9)
             low = max(values.min(), high * 1e-4)
@@ -130,12 +145,13 @@ def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarra
     lines = []
     for arm, rows in swept.groups(table):
         for metric, grid in levels.items():
-            for dim, runs in _counted(rows, metric).groupby("dim"):
+            rising = swept.words.rising(metric)
+            for (dim,), runs in groups(_counted(rows, metric, swept), [swept.over]):
                 values = runs[metric].to_numpy(float)[:, None]
                 for level in grid:
-                    share = success(values, float(level), rising=rising(metric))[0]
+                    share = success(values, float(level), rising=rising)[0]
                     lines.append((metric, *arm, dim, level, share, len(values)))
-    return DataFrame(lines, columns=["metric", *labels, "dim", "level", "probability", "n"])
+    return DataFrame(lines, columns=["metric", *labels, swept.over, "level", "probability", "n"])
 
 
 def thresholds(
@@ -158,14 +174,14 @@ def thresholds(
 
     lines = []
     for arm, rows in swept.groups(table):
-        size = weights_of(rows)
+        size = weights_of(rows) if swept.over == "dim" else np.nan
         for metric, grid in levels.items():
-            runs = _counted(rows, metric)
+            runs, rising = _counted(rows, metric, swept), swept.words.rising(metric)
             if runs.empty:
                 continue
-            dims, values = _filled(runs, metric)
+            dims, values = _filled(runs, metric, swept.over, rising=rising)
             for level in grid:
-                found = threshold(dims, values, float(level), rising=rising(metric), failure=failure)
+                found = threshold(dims, values, float(level), rising=rising, failure=failure)
                 reached = np.isfinite(found.d_star)
                 angular, ratio = (size - found.d_star, size / found.d_star) if reached else (np.nan, np.nan)
                 interval = (found.d_star, found.low, found.high)
@@ -175,23 +191,25 @@ def thresholds(
     return DataFrame(lines, columns=[*labels_in(table, swept.arms), "metric", "level", *star, *rest])
 
 
-def _counted(rows: Frame, metric: str) -> Frame:
+def _counted(rows: Frame, metric: str, swept: Swept) -> Frame:
     """The rows that tell whether a level is reached; a diverged run tells so even without a value."""
     if metric not in rows:
         return rows.iloc[:0]
-    return rows[rows[metric].notna() | (rows["status"] == "diverged")]
+    told = rows[rows[metric].notna() | (rows["status"] == "diverged")]
+    return once(told, ["seed", swept.over, metric])
 
 
-def _filled(rows: Frame, metric: str) -> tuple[np.ndarray, np.ndarray]:
+def _filled(rows: Frame, metric: str, over: str, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
     """Dimensions and values by seed, with what was not measured taken from the seed's neighbours in log d.
 
     A seed may lack a dimension because it was not asked, is waiting or has failed, which says nothing about
     the level. Beyond its largest dimension a seed keeps its last value; below its smallest nothing is known.
     A run that diverged to no value has the worst of its arm.
     """
-    worst = rows[metric].min() if rising(metric) else rows[metric].max()
-    dims, values = matrix(rows.assign(**{metric: rows[metric].fillna(worst)}), metric)
-    _, known = matrix(rows.assign(known=1.0), "known")
+    rows = single(rows, ["seed", over], f"the threshold of {over}")
+    worst = rows[metric].min() if rising else rows[metric].max()
+    dims, values = matrix(rows.assign(**{metric: rows[metric].fillna(worst)}), metric, over)
+    _, known = matrix(rows.assign(known=1.0), "known", over)
     values = values.copy()
     for row, there in zip(values, np.isfinite(known), strict=True):
         first = int(np.flatnonzero(there)[0])

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
-from weightspace.tables.curves import labels_in
+from weightspace.tables.groups import labels_in, once, single
 from weightspace.tables.logistic import Logistic, fit
 from weightspace.tables.threshold import matrix
 from weightspace.tables.thresholds import Swept, levels_for
-from weightspace.tables.vocabulary import rising
+from weightspace.tables.words import Vocabulary
 
 WIDEST = 2 * 1.2815515655446004 * 2**0.5
 """How many √d* the transition takes at most, in the limit of many dimensions."""
@@ -54,22 +54,24 @@ class Transitions(Table):
         from pandas import DataFrame
 
         rows, lines = given.rows, []
-        levels = dict(self.levels) if self.levels is not None else levels_for(rows, self.metrics)
-        for arm, part in Swept(self.arms, self.reference).groups(rows):
-            for metric in (name for name in levels if name in part):
+        there = given.metrics(self.metrics)
+        levels = dict(self.levels) if self.levels is not None else levels_for(rows, there, given.words)
+        for arm, part in Swept(self.arms, self.reference, words=given.words).groups(rows):
+            for metric in (name for name in levels if name in there):
                 counted = part[part[metric].notna() | (part["status"] == "diverged")]
+                counted = single(once(counted, ["seed", "dim", metric]), ["seed", "dim"], "a transition")
                 if counted.empty:
                     continue
                 for level in levels[metric]:
-                    found = _transition(counted, metric, float(level), self.failure)
+                    found = _transition(counted, metric, float(level), self.failure, given.words)
                     labels = dict(zip(labels_in(rows, self.arms), arm, strict=True))
                     lines.append(labels | {"metric": metric, "level": float(level)} | found)
         return DataFrame(lines)
 
 
-def _transition(rows: Frame, metric: str, level: float, failure: float) -> dict[str, Any]:
+def _transition(rows: Frame, metric: str, level: float, failure: float, words: Vocabulary) -> dict[str, Any]:
     values = rows[metric].astype(float)
-    reached = values >= level if rising(metric) else values <= level
+    reached = values >= level if words.rising(metric) else values <= level
     dims, won = matrix(rows.assign(reached=reached.fillna(False).astype(float)), "reached")
     seeds, runs = len(won), int(np.isfinite(won).sum())
     drawn = np.random.default_rng(0).integers(seeds, size=(_RESAMPLES, seeds))

@@ -4,8 +4,7 @@ import dataclasses
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
-from weightspace.tables.curves import labels_in
-from weightspace.tables.vocabulary import rising
+from weightspace.tables.groups import grouped, labels_in
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,14 +31,14 @@ class Tuned(Table):
         if self.label not in rows or self.by not in rows:
             return rows
         labels = labels_in(rows, self.within)
-        done = finished(rows)
-        arms = done.groupby(labels, dropna=False)[self.by] if labels else done[self.by]
-        extreme = "min" if rising(self.by) else "max"
+        done, rising = finished(rows), given.words.rising(self.by)
+        arms = grouped(done, labels)[self.by] if labels else done[self.by]
+        extreme = "min" if rising else "max"
         worst = arms.transform(extreme) if labels else getattr(arms, extreme)()
         done = done.assign(**{self.by: done[self.by].where(done["status"] == "ok", worst)})
-        means = done.groupby([*labels, self.label], dropna=False, sort=True)[self.by].mean().reset_index()
+        means = grouped(done, [*labels, self.label])[self.by].mean().reset_index()
         means = means.dropna(subset=[self.by]).sort_values(
-            [self.by, self.label], ascending=[not rising(self.by), True], kind="stable"
+            [self.by, self.label], ascending=[not rising, True], kind="stable"
         )
         best = means.drop_duplicates(labels or None) if labels else means.head(1)
         best = best[[*labels, self.label]].rename(columns={self.label: "_chosen"})

@@ -7,7 +7,7 @@ metrics` prints the metrics. An experiment adds words of its own in `words`.
 from weightspace.tables.metrics import METRICS
 from weightspace.tables.words import Label, Metric, Part, Vocabulary
 
-__all__ = ["ARMS", "FULL", "VOCABULARY", "Label", "Metric", "Vocabulary", "rising"]
+__all__ = ["ARMS", "FULL", "VOCABULARY", "Label", "Metric", "Vocabulary"]
 
 ARMS = ("method", "burn_in", "optimiser", "lr", "noise")
 """Labels that tell the arms of a comparison of subspaces apart."""
@@ -78,8 +78,3 @@ AFTER = (
 VOCABULARY = Vocabulary(
     {label.name: label for label in LABELS}, {metric.name: metric for metric in METRICS}, BEFORE, AFTER
 )
-
-
-def rising(metric: str) -> bool:
-    """Whether more of a metric is better."""
-    return VOCABULARY.rising(metric)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from weightspace.errors import InputError
+
 _PLACES = {
     "<split>": "train|validation|test",
     "<layer>": r"\w+",
@@ -18,6 +20,10 @@ _PLACES = {
     "<number>": r"\d+",
 }
 """What stands in patterns of names, as regular expressions."""
+_BETTER = {"accuracy": "higher", "loss": "lower", "error": "lower"}
+"""Which is better of metrics that no vocabulary has, by the end of their names."""
+_ANY = ("<layer>", "<part>")
+"""Those of them that any name fits."""
 _SPLITS = {"train": "training", "validation": "validation", "test": "test"}
 
 
@@ -139,8 +145,12 @@ class Vocabulary:
         return self.labels.get(name) or Label(name, name.replace("_", " "))
 
     def metric(self, name: str) -> Metric:
-        """A metric; an unknown one is called by its name, and an accuracy is better where it is higher."""
-        plain = Metric(name, name.replace("_", " "), better="higher" if name.endswith("accuracy") else "")
+        """A metric; an unknown one is called by its name.
+
+        Of an unknown one an accuracy is better where it is higher, a loss or an error where it is lower.
+        """
+        better = next((better for end, better in _BETTER.items() if name.endswith(end)), "")
+        plain = Metric(name, name.replace("_", " "), better=better)
         return self._metric(name) or plain
 
     def words(self, name: str) -> str:
@@ -148,8 +158,18 @@ class Vocabulary:
         return self.labels[name].words if name in self.labels else self.metric(name).words
 
     def rising(self, name: str) -> bool:
-        """Whether more of a metric is better."""
-        return self.metric(name).better == "higher"
+        """Whether more of a metric is better.
+
+        Raises:
+          InputError: If it is not said whether more or less is.
+        """
+        better = self.metric(name).better
+        if not better:
+            raise InputError(
+                f"which '{name}' is best is not known: say whether more or less of it is better, in the "
+                f'experiment\'s words=(Metric("{name}", "…", better="higher"),), or "lower"'
+            )
+        return better == "higher"
 
     def in_order(self, names: Iterable[str]) -> list[str]:
         """Metrics in the order of panes, then those that are not known, as they come."""
@@ -163,7 +183,11 @@ class Vocabulary:
     def _metric(self, name: str) -> Metric | None:
         if name in self.metrics:
             return self.metrics[name]
+        whole = self._ends(name)
         for pattern, metric in self.metrics.items():
+            # What follows a metric is no layer: `density_sd` is the spread of the density.
+            if whole and any(place in pattern for place in _ANY):
+                continue
             if "<" in pattern and (match := _matching(pattern).fullmatch(name)):
                 return _filled(metric, name, match.groupdict())
         for part in (*self.before, *self.after):
@@ -176,6 +200,22 @@ class Vocabulary:
                 ))  # fmt: skip
                 return dataclasses.replace(found, name=name, words=words, formula=formula)
         return None
+
+    def _ends(self, name: str) -> bool:
+        """Whether a name is that of a metric, followed by what may stand after one."""
+        ends = [name.removesuffix(part.text) for part in self.after if name.endswith(part.text)]
+        return any(self._metric(inner) is not None for inner in ends if inner)
+
+    def layer(self, column: str, name: str) -> str:
+        """The layer that a column `<column>_<layer>` is of, "all" for the column itself, else nothing.
+
+        A column that is a metric of its own, or the spread or number of another, is of no layer.
+        """
+        layer = name.removeprefix(f"{column}_")
+        if name == column or layer == name or name in self.metrics:
+            return "all" if name == column else ""
+        after = any(name in (f"{column}{part.text}", f"{column}_{part.text}") for part in self.after)
+        return "" if after or self._ends(name) else layer
 
 
 def _matching(pattern: str) -> re.Pattern[str]:
