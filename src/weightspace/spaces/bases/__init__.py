@@ -45,7 +45,7 @@ _TABLE = {
         {},
         ("density", "nnz", "disjoint"),
         "±1/√k, k = density · D",
-        "k entries a column: √D unless given, nnz=k does too; disjoint=true: no weight twice while any is left",
+        "k entries a column: √D unless given, also by nnz=k; disjoint=true shares none while any is left",
     ),
     "regenerated": _Entry(
         Regenerated, {}, (), "those of gaussian", "drawn anew in each step: 12 d bytes a run, more time"

@@ -90,18 +90,20 @@ class Basis(Spec, abc.ABC):
         """The root of the mean of ⟨b_i, b_j⟩² over pairs of columns: 1/√D of independent random ones."""
         return 1 / math.sqrt(size)
 
-    def warn_of_dependence(self, size: int) -> None:
-        """Warn where columns of unit norm are far from orthogonal: independent ones above d = D/2.
-
-        The singular values lie in about 1 ± √d · cosine(D).
-        """
+    def edges(self, size: int) -> tuple[float, float]:
+        """About the least and the largest singular value of B: 1 ± √d · cosine(D)."""
         spread = math.sqrt(self.dim) * self.cosine(size)
-        if self.dim == 1 or 2 * spread**2 <= 1 + 1e-9:
+        return max(0.0, 1 - spread), 1 + spread
+
+    def warn_of_dependence(self, size: int) -> None:
+        """Warn where columns of unit norm are far from orthogonal: independent ones above d = D/2."""
+        least, most = self.edges(size)
+        if self.dim == 1 or least >= 1 - math.sqrt(0.5) - 1e-9:
             return
         warnings.warn(
             BasisWarning(
                 f"a {self.name} basis of d = {self.dim} columns in D = {size} weights is ill-conditioned "
-                f"(singular values from about {max(0, 1 - spread):.2g} to {1 + spread:.2g}); for so many "
+                f"(singular values from about {least:.2g} to {most:.2g}); for so many "
                 f"columns use an orthonormal one: Gaussian({self.dim}, orthonormal=True), or --basis "
                 "orthonormal"
             ),

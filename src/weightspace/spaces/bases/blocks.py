@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import heapq
 import warnings
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -91,8 +91,13 @@ class Blocks(Basis):
             if one not in dependent:
                 warnings.warn(one.message, stacklevel=3)
         if dependent:
+            kind = self.name.partition("(")[0]
             warnings.warn(
-                BasisWarning(f"in {len(dependent)} of {len(parts)} blocks {dependent[0].message}"),
+                BasisWarning(
+                    f"a {self.name} basis of d = {self.dim} columns is ill-conditioned in {len(dependent)} "
+                    f"of {len(parts)} blocks, which have more columns than are nearly orthogonal; choose a "
+                    f"smaller d, or --basis {kind}:orthonormal"
+                ),
                 stacklevel=3,
             )
 
@@ -166,7 +171,7 @@ def shares(sizes: tuple[int, ...], dim: int) -> tuple[tuple[int, ...], ...]:
 
 
 def _of_dim(inner: Basis, dim: int) -> Basis:
-    return dataclasses.replace(inner, dim=dim)
+    return dataclasses.replace(cast(Any, inner), dim=dim)
 
 
 def _parts(layout: Layout, by: str) -> tuple[Layout, ...]:

@@ -56,6 +56,15 @@ class Srht(Basis):
         n = padded(size)
         return math.sqrt((n - size) / (n - 1) / size) if n > size else 0.0
 
+    def edges(self, size: int) -> tuple[float, float]:
+        """Of a D × d part of an orthonormal matrix of n rows: 1 ± √(d/D) for n ≫ d, 1 for D = n."""
+        n = padded(size)
+        if n == size:
+            return 1.0, 1.0
+        middle, spread = math.sqrt(1 - self.dim / n), math.sqrt(self.dim / n * (n - size) / size)
+        most = middle + spread if self.dim + size <= n else math.sqrt(n / size)
+        return max(0.0, middle - spread), most
+
     def check(self, size: int) -> None:
         """Also places must be 32-bit integers; and warn where the columns are far from orthogonal."""
         super().check(size)
