@@ -1,10 +1,10 @@
 """`resnet20`, `wide_resnet` and `resnet18_64`: residual networks for small images.
 
-The first two are those of Larsen et al. (2022), the third that of Wortsman et al., "Learning neural network
-subspaces" (2021), for images of 64 × 64. `resnet20` and `resnet18_64` are He et al. (2016), 1 × 1 convolutions
-with normalisation where a shortcut changes shape; `wide_resnet` is Zagoruyko & Komodakis (2016), normalisation
-and activation before each convolution, 3 × 3 convolutions with bias on such shortcuts. All average over the
-whole last map.
+The first two are those of Larsen et al. (2022), the third that of Wortsman et al., "Learning neural
+network subspaces" (2021), for images of 64 × 64. `resnet20` and `resnet18_64` are He et al. (2016), 1 × 1
+convolutions with normalisation where a shortcut changes shape; `wide_resnet` is Zagoruyko & Komodakis (2016),
+normalisation and activation before each convolution, 3 × 3 convolutions with bias on such shortcuts. All
+average over the whole last map.
 """
 
 from collections.abc import Iterator
