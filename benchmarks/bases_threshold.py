@@ -31,17 +31,17 @@ class Options:
 
     out: Path
     """Folder of results."""
-    bases: tuple[str, ...] = (*GLOBAL, "blocks", "layers")
+    bases: tuple[str, ...] = GLOBAL
     """Names of bases; gaussian must be one."""
     model: str = "fc"
     """Network, on digits."""
-    dims: tuple[int, ...] = (8, 12, 16, 20, 24, 28, 32, 40, 48, 64)
+    dims: tuple[int, ...] = (32, 48, 64, 96, 128, 192)
     """Training dimensions."""
     seeds: int = 24
     """Bases of each dimension."""
     epochs: float = 12
     """Passes over the data."""
-    levels: tuple[float, ...] = (0.7, 0.8, 0.9)
+    levels: tuple[float, ...] = (0.5, 0.6, 0.7)
     """Accuracies to reach."""
     write: bool = False
     """Whether to write the stored summary."""
