@@ -123,7 +123,7 @@ def test_what_does_not_fit_is_refused():
         Blocks(3, by="layers")
     with pytest.raises(InputError, match="d = 27 exceeds the model's D = 26"):
         Affine(Blocks(27)).check(LAYOUT)
-    with pytest.raises(InputError, match="nnz = 3 exceeds the model's D = 2"):
+    with pytest.raises(InputError, match="nnz = 3 exceeds the D = 2 weights"):
         Affine(Blocks(8, Sparse(1, nnz=3))).check(LAYOUT)
     with pytest.raises(InputError, match="given D = 20 weights, but their layout has 26"):
         Blocks(3).make(Keys(Seeds(0)), 20, LAYOUT, jnp.float32)

@@ -138,7 +138,7 @@ def test_all_places_are_dealt_alike():
 def test_weights_of_a_column_are_said_once():
     with pytest.raises(InputError, match=r"density = 0.5 and nnz = 3 both say"):
         Sparse(4, density=0.5, nnz=3)
-    with pytest.raises(InputError, match="nnz = 9 exceeds the model's D = 8"):
+    with pytest.raises(InputError, match="nnz = 9 exceeds the D = 8 weights"):
         Sparse(2, nnz=9).check(8)
     with pytest.raises(InputError, match="nnz is 0"):
         make_basis("sparse:nnz=0", 2)

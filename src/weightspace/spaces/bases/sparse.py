@@ -94,8 +94,8 @@ class Sparse(Basis):
         check_places(self, size)
         if self.entries(size) > size:
             raise InputError(
-                f"nnz = {self.nnz} exceeds the model's D = {size} weights; choose nnz ≤ {size}, or leave it "
-                "out for √D"
+                f"nnz = {self.nnz} exceeds the D = {size} weights that a column may move; choose nnz ≤ {size}, "
+                "or give a density"
             )
         self.warn_of_dependence(size)
 
