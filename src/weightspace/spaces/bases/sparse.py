@@ -94,8 +94,8 @@ class Sparse(Basis):
         check_places(self, size)
         if self.entries(size) > size:
             raise InputError(
-                f"nnz = {self.nnz} exceeds the D = {size} weights that a column may move; choose nnz ≤ {size}, "
-                "or give a density"
+                f"nnz = {self.nnz} exceeds the D = {size} weights that a column may move; choose nnz ≤ "
+                f"{size}, or give a density"
             )
         self.warn_of_dependence(size)
 
