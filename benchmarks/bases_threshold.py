@@ -21,7 +21,7 @@ from weightspace.sweeps import sweep
 from weightspace.tables.thresholds import Swept, thresholds
 
 GLOBAL = ("gaussian", "srht", "fastfood", "sparse", "sparse:disjoint=true")
-"""Random bases of the whole vector of weights; `regenerated` has the columns of `gaussian`, `orthonormal` their spans."""
+"""Random bases of the whole vector of weights; `regenerated` and `orthonormal` span what `gaussian` spans."""
 FAILURES = (0.5, 0.1)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.spaces.test_bases import layout_for, made
-from tests.spaces.test_battery import LAYOUT
+from tests.spaces.test_battery import LAYOUT, begin
+from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases import make_basis
@@ -18,6 +19,7 @@ from weightspace.spaces.bases.fastfood import Fastfood
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.bases.sparse import Sparse
 from weightspace.spaces.bases.srht import Srht
+from weightspace.spaces.compose import Compose
 from weightspace.streams import Keys, Seeds
 
 SIZES = (432, 16, 2304, 16, 9216, 32, 4608, 64, 640, 10)
@@ -88,6 +90,17 @@ def test_a_layer_is_a_kernel_with_its_bias():
     moved = np.asarray(basis.combine(arrays, jnp.zeros(6).at[0].set(1), 26))
     assert np.all(moved[:16] != 0)
     assert np.all(moved[16:] == 0)
+
+
+@pytest.mark.parametrize("by", ["leaf", "layer"])
+def test_coordinates_of_another_space_are_one_block(by):
+    space = Compose(Affine(Gaussian(12)), Affine(Blocks(4, Srht(1), by=by)))
+    space.check(LAYOUT)
+    fixed, theta = begin(space)
+    inner = fixed[1][1]
+    assert inner.places == (((0, 12),),)
+    moved = space.weights(fixed, theta + 1, ((), ()))
+    assert tree.size(moved) == 26
 
 
 def test_blocks_of_equal_size_have_their_own_columns():
