@@ -2,7 +2,7 @@
 
     H_n = H_a ⊗ H_b ⊗ …,   n = a · b · …,   H_2 = (1 1; 1 -1)
 
-The transform multiplies by factors of at most 64 rows, each one small matrix product over the whole vector:
+The transform multiplies by factors of at most 32 rows, each one small matrix product over the whole vector:
 a few passes through memory in place of log₂ n, which matrix units of a GPU take too. It is linear and its
 own transpose, so that automatic differentiation gives itself and stores nothing.
 """
@@ -16,8 +16,8 @@ from jaxtyping import Array, Float, Int, UInt32
 
 from weightspace.streams import KeyArray
 
-FACTOR = 6
-"""Bits of the largest factor: products with 64 rows."""
+FACTOR = 5
+"""Bits of the largest factor: products with 32 rows."""
 ROUNDS = 4
 """Rounds of a permutation."""
 
