@@ -70,9 +70,12 @@ if TYPE_CHECKING:
     from weightspace.run import Watch as Watch
     from weightspace.spaces.affine import Affine as Affine
     from weightspace.spaces.bases.base import Basis as Basis
+    from weightspace.spaces.bases.blocks import Blocks as Blocks
+    from weightspace.spaces.bases.fastfood import Fastfood as Fastfood
     from weightspace.spaces.bases.gaussian import Gaussian as Gaussian
     from weightspace.spaces.bases.regenerated import Regenerated as Regenerated
     from weightspace.spaces.bases.sparse import Sparse as Sparse
+    from weightspace.spaces.bases.srht import Srht as Srht
     from weightspace.spaces.compose import Compose as Compose
     from weightspace.spaces.edge_popup import EdgePopup as EdgePopup
     from weightspace.spaces.full import Full as Full
@@ -126,9 +129,12 @@ _HOMES = {
     "weightspace.recipes.schedules": ("Constant", "Cosine", "Exponential", "Linear", "Piecewise", "Steps"),
     "weightspace.spaces.affine": ("Affine",),
     "weightspace.spaces.bases.base": ("Basis",),
+    "weightspace.spaces.bases.blocks": ("Blocks",),
+    "weightspace.spaces.bases.fastfood": ("Fastfood",),
     "weightspace.spaces.bases.gaussian": ("Gaussian",),
     "weightspace.spaces.bases.regenerated": ("Regenerated",),
     "weightspace.spaces.bases.sparse": ("Sparse",),
+    "weightspace.spaces.bases.srht": ("Srht",),
     "weightspace.spaces.compose": ("Compose",),
     "weightspace.spaces.edge_popup": ("EdgePopup",),
     "weightspace.spaces.full": ("Full",),

@@ -32,6 +32,7 @@ SIZES = {
     ("resnet20", CIFAR, 10): 272_474,
     ("resnet20", CIFAR, 100): 278_324,
     ("wide_resnet", CIFAR, 100): 3_110_148,
+    ("resnet18_64", (64, 64, 3), 200): 11_271_232,
     ("mlp", (10,), 1): 2_507,
     ("fc", MNIST, 10): 266_610,
     ("fc", DIGITS, 10): 65 * 300 + 301 * 100 + 101 * 10,
@@ -54,6 +55,7 @@ SMALL = {
     "conv3": "conv3:channels=2,3,4",
     "conv4": "conv4:channels=2,3",
     "resnet20": "resnet20:widths=3,4,blocks=1",
+    "resnet18_64": "resnet18_64:widths=3,4,blocks=1",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
@@ -109,10 +111,12 @@ def test_layouts(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
-    assert kinds == {"kernel", "bias"} | ({"scale", "shift"} if "resnet" in name else set())
-    assert [leaf.path for leaf in layout if leaf.output] == ["output/kernel", "output/bias"]
+    others = {"scale", "shift"} if "resnet" in name else set()
+    assert kinds == {"kernel"} | others | (set() if name == "resnet18_64" else {"bias"})
+    last = ["output/kernel"] if name == "resnet18_64" else ["output/kernel", "output/bias"]
+    assert [leaf.path for leaf in layout if leaf.output] == last
     assert all(leaf.shape[leaf.out_axis] == leaf.shape[-1] for leaf in layout)
-    assert layout.leaves[-1].path == "output/bias"
+    assert layout.leaves[-1].path == last[-1]
 
 
 def test_layers_of_the_resnet_stand_in_forward_order():

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
+from scipy.linalg import hadamard as sylvester
 
 import weightspace as ws
 from tests.builders import small_run
@@ -14,17 +16,35 @@ from tests.spaces.test_battery import LAYOUT, begin, sample
 from tests.traced import traced_seeds
 from weightspace import tree
 from weightspace.errors import InputError
+from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.bases import make_basis, names
 from weightspace.spaces.bases.base import Basis
+from weightspace.spaces.bases.blocks import Blocks
+from weightspace.spaces.bases.fastfood import Fastfood
 from weightspace.spaces.bases.gaussian import Gaussian
+from weightspace.spaces.bases.hadamard import padded, permuted
 from weightspace.spaces.bases.regenerated import Regenerated
 from weightspace.spaces.bases.sparse import Sparse
+from weightspace.spaces.bases.srht import Srht
 from weightspace.spec import spec, static
 from weightspace.store.base import Store
 from weightspace.streams import Keys, Seeds
 
 D, DIM = 403, 13
 WIDE, MANY = 100_000, 4096
+
+
+def layout_for(size):
+    """Two layers and a lone leaf for the rest; the small network's where that has so many weights."""
+    if size == LAYOUT.size:
+        return LAYOUT
+    return Layout((
+        Leaf("layer_2/kernel", (20, 13), "kernel", "layer_2", 0),
+        Leaf("layer_2/bias", (13,), "bias", "layer_2", 1),
+        Leaf("layer_10/kernel", (13, 7), "kernel", "layer_10", 2),
+        Leaf("layer_10/bias", (7,), "bias", "layer_10", 3),
+        Leaf("rest", (size - 371,), "other", "", 4),
+    ))  # fmt: skip
 
 
 class Member(NamedTuple):
@@ -53,12 +73,72 @@ def columns_of_keys(arrays, size):
     return np.stack([z / np.linalg.norm(z) for z in drawn], axis=1)
 
 
+def columns_of_signs(arrays, size):
+    n, d = padded(size), DIM if size == D else 5
+    columns, rows = (np.asarray(permuted(p, n, n)) for p in (arrays.columns, arrays.rows))
+    rows = np.arange(n) if n == size else rows
+    matrix = sylvester(n)[rows[:size]][:, columns[:d]]
+    return np.asarray(arrays.signs, float)[:, None] * matrix / np.sqrt(size)
+
+
+def columns_of_weighted(arrays, size):
+    n, part = padded(size), 256
+    columns, rows = (np.asarray(permuted(p, n, n)) for p in (arrays.columns, arrays.rows))
+    kept = sylvester(n)[rows[:size]][:, columns[:DIM]] * np.asarray(arrays.scales, np.float64)[:, None]
+    turn, rest = sylvester(part) / np.sqrt(part), np.eye(size - part)
+    signs = np.asarray(arrays.signs, float)[:, None]
+    return block_diag(rest, turn) @ (signs * (block_diag(turn, rest) @ kept))
+
+
+ORDER = {"leaf": ["layer_10/bias", "layer_10/kernel", "layer_2/bias", "layer_2/kernel", "rest"]}
+"""Leaves as JAX sorts them."""
+
+
+def columns_of_leaves(arrays, size):
+    """Each block's coordinates from the sizes alone: one each by size, the rest by size / (2 c + 1)."""
+    sizes = {"layer_2/kernel": 260, "layer_2/bias": 13, "layer_10/kernel": 91, "layer_10/bias": 7}
+    sizes["rest"] = size - 371
+    names_, dense = list(sizes), np.zeros((size, DIM))
+    dealt = sorted(names_, key=lambda name: -sizes[name])
+    while len(dealt) < DIM:
+        dealt.append(max(names_, key=lambda name: sizes[name] / (2 * dealt.count(name) + 1)))
+    starts = dict(zip(ORDER["leaf"], np.cumsum([0] + [sizes[name] for name in ORDER["leaf"]]), strict=False))
+    for name, rows in zip(names_, arrays.arrays, strict=True):
+        own = [j for j, owner in enumerate(dealt) if owner == name]
+        dense[starts[name] : starts[name] + sizes[name], own] = np.asarray(rows, np.float64).T
+    return dense
+
+
+def columns_of_layers(arrays, size):
+    """The layers' leaves lie side by side: layer_10, layer_2, the rest; three, nine and one columns."""
+    sizes = {"layer_10": 98, "layer_2": 273, "rest": size - 371}
+    dense, first = np.zeros((size, DIM)), 0
+    dealt = ["layer_2", "layer_10", "rest"]
+    while len(dealt) < DIM:
+        dealt.append(max(["layer_2", "layer_10", "rest"], key=lambda n: sizes[n] / (2 * dealt.count(n) + 1)))
+    by_name = dict(zip(["layer_2", "layer_10", "rest"], arrays.arrays, strict=True))
+    for name, own in sizes.items():
+        which = [j for j, owner in enumerate(dealt) if owner == name]
+        dense[first : first + own, which] = columns_of_entries(by_name[name], own)
+        first += own
+    return dense
+
+
 MEMBERS = {
     "gaussian": Member(Gaussian, columns_of_rows, ("float32",), 1.0),
     "orthonormal": Member(lambda d: Gaussian(d, orthonormal=True), columns_of_rows, ("float32",), 1.0, 1e-5),
     "sparse": Member(Sparse, columns_of_entries, ("int32", "int8"), 0.004),
     "sparse-given": Member(lambda d: Sparse(d, density=0.02), columns_of_entries, ("int32", "int8"), 0.025),
+    "sparse-disjoint": Member(
+        lambda d: Sparse(d, disjoint=True), columns_of_entries, ("int32", "int8"), 0.004
+    ),
     "regenerated": Member(Regenerated, columns_of_keys, ("key<fry>", "float32"), 0.00003),
+    "srht": Member(Srht, columns_of_signs, ("uint32", "uint32", "int8"), 0.000061),
+    "fastfood": Member(Fastfood, columns_of_weighted, ("uint32", "uint32", "float32", "int8"), 0.000305),
+    "blocks": Member(Blocks, columns_of_leaves, ("float32",) * 4, 1.0),
+    "layers": Member(
+        lambda d: Blocks(d, Sparse(1), by="layer"), columns_of_layers, ("int32", "int8") * 2, 0.004
+    ),
 }
 
 
@@ -69,7 +149,13 @@ def member(request):
 
 @functools.cache
 def made(basis, seed=0, size=D, dtype=jnp.float32):
-    return basis.make(Keys(Seeds(seed)), size, LAYOUT, dtype)
+    return maker(basis, size, dtype)(jax.tree.map(jnp.uint32, Seeds(seed)))
+
+
+@functools.cache
+def maker(basis, size, dtype):
+    """A function of seeds, compiled once."""
+    return jax.jit(lambda seeds: basis.make(Keys(seeds), size, layout_for(size), dtype))
 
 
 def vectors(seed=0, dim=DIM, size=D):
@@ -142,18 +228,29 @@ def test_columns_have_the_norm_that_is_stated(member):
 def test_a_small_basis_is_the_beginning_of_a_large_one(member, small):
     few, many = made(member.basis(small)), made(member.basis(DIM))
     for a, b in zip(jax.tree.leaves(few), jax.tree.leaves(many), strict=True):
-        a, b = tree.to_numbers(a), tree.to_numbers(b)[:small]
+        a, b = tree.to_numbers(a), tree.to_numbers(b)[: len(a)]
         if member.tolerance > 1e-6:
             np.testing.assert_allclose(a, b, atol=member.tolerance)
         else:
             np.testing.assert_array_equal(a, b)
 
 
+def test_coordinates_that_are_zero_change_nothing(member):
+    """B of d = 8 is the beginning of that of d = 13, whatever its arrays are."""
+    few, many = member.basis(8), member.basis(DIM)
+    theta = jnp.asarray(vectors()[0]).at[8:].set(0)
+    combine = jax.jit(lambda basis, arrays, t: basis.combine(arrays, t, D))
+    np.testing.assert_allclose(
+        combine(few, made(few), theta[:8]), combine(many, made(many), theta), rtol=1e-5, atol=1e-6
+    )
+
+
 def test_seeds_differ_and_repeat(member):
     basis = member.basis(DIM)
     assert tree.equal(made(basis, 5), made(basis, 5))
     here, there = (member.dense(made(basis, seed), D) for seed in (0, 1))
-    assert np.abs(here.T @ there).max() < 0.5
+    # Of two equal bases it is at least 1 / d.
+    assert np.mean((here.T @ there) ** 2) < 0.3 / DIM
 
 
 def test_a_space_keeps_the_types_that_make_gives(member):
@@ -167,7 +264,7 @@ def test_lanes_have_their_own_columns(member):
     basis, (theta, vector) = member.basis(DIM), vectors()
 
     def one(seed):
-        arrays = basis.make(Keys(traced_seeds(seed)), D, LAYOUT, jnp.float32)
+        arrays = basis.make(Keys(traced_seeds(seed)), D, layout_for(D), jnp.float32)
         return basis.combine(arrays, jnp.asarray(theta), D), pulled(basis, arrays, jnp.asarray(vector))
 
     many = jax.jit(jax.vmap(one))(jnp.arange(3, dtype=jnp.uint32))
@@ -182,7 +279,7 @@ def test_another_seed_compiles_nothing(member):
 
     @jax.jit
     def gradient(seeds):
-        return pulled(basis, basis.make(Keys(seeds), D, LAYOUT, jnp.float32), jnp.asarray(vector))
+        return pulled(basis, basis.make(Keys(seeds), D, layout_for(D), jnp.float32), jnp.asarray(vector))
 
     found = [gradient(jax.tree.map(jnp.uint32, Seeds(seed))) for seed in range(3)]
     assert gradient._cache_size() == 1
@@ -198,7 +295,8 @@ def gradient_memory(basis, size, lanes=None):
 
     seeds = jax.ShapeDtypeStruct(() if lanes is None else (lanes,), jnp.uint32)
     arrays = jax.eval_shape(
-        lambda s: shaped(lambda s: basis.make(Keys(traced_seeds(s)), size, LAYOUT, jnp.float32), s), seeds
+        lambda s: shaped(lambda s: basis.make(Keys(traced_seeds(s)), size, layout_for(size), jnp.float32), s),
+        seeds,
     )
     theta, offset = (jax.ShapeDtypeStruct((*seeds.shape, n), jnp.float32) for n in (basis.dim, size))
     compiled = jax.jit(lambda *a: shaped(jax.grad(loss), *a)).lower(theta, arrays, offset).compile()

@@ -11,9 +11,12 @@ from tests.traced import traced_seeds
 from weightspace import tree
 from weightspace.models.layout import Layout, Leaf
 from weightspace.spaces.affine import Affine
+from weightspace.spaces.bases.blocks import Blocks
+from weightspace.spaces.bases.fastfood import Fastfood
 from weightspace.spaces.bases.gaussian import Gaussian
 from weightspace.spaces.bases.regenerated import Regenerated
 from weightspace.spaces.bases.sparse import Sparse
+from weightspace.spaces.bases.srht import Srht
 from weightspace.spaces.compose import Compose
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
@@ -41,6 +44,8 @@ SINGLE = {
     "affine-spread": (Affine(Gaussian(5), spread=0.1), 5),
     "affine-sparse": (Affine(Sparse(5, density=0.2)), 5),
     "affine-regenerated": (Affine(Regenerated(5)), 5),
+    "affine-fastfood": (Affine(Fastfood(5)), 5),
+    "affine-layers": (Affine(Blocks(5, Srht(1), by="layer")), 5),
     "masked": (Masked(MASK), 20),
     "masked-frozen": (Masked(MASK, frozen=FROZEN), 20),
     "supermask": (Supermask(), 20),

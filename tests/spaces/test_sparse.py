@@ -93,3 +93,57 @@ def test_bases_by_name(name, basis):
 def test_names_that_are_none(name, message):
     with pytest.raises(InputError, match=message):
         make_basis(name, 3)
+
+
+@pytest.mark.parametrize(("size", "nnz", "dim"), [(403, 20, 45), (403, 7, 57), (64, 8, 8), (50, 1, 50)])
+def test_disjoint_columns_share_no_weight_within_a_round(size, nnz, dim):
+    rows, _ = made(Sparse(dim, nnz=nnz, disjoint=True), size=size)
+    rows, each = np.asarray(rows), size // nnz
+    assert rows.shape == (dim, nnz)
+    for first in range(0, dim, each):
+        places = rows[first : first + each].ravel()
+        assert len(set(places.tolist())) == places.size
+    # Each column still has one entry in each stretch.
+    bounds = [i * size // nnz for i in range(nnz + 1)]
+    assert all(np.all((bounds[i] <= rows[:, i]) & (rows[:, i] < bounds[i + 1])) for i in range(nnz))
+
+
+def test_disjoint_columns_are_orthonormal_and_rounds_are_not_the_same():
+    dense = columns_of_entries(made(Sparse(40, nnz=20, disjoint=True)), D)
+    for part in (dense[:, :20], dense[:, 20:]):
+        np.testing.assert_allclose(part.T @ part, np.eye(20), atol=1e-7)
+    cross = dense[:, :20].T @ dense[:, 20:]
+    assert np.mean(cross**2) == pytest.approx(1 / D, rel=0.3)
+
+
+def test_the_expected_overlap_of_disjoint_columns():
+    found = []
+    for seed in range(5):
+        dense = columns_of_entries(made(Sparse(50, nnz=20, disjoint=True), seed), D)
+        found.append(np.mean((dense.T @ dense)[np.triu_indices(50, 1)] ** 2))
+    assert np.mean(found) == pytest.approx(Sparse(50, nnz=20, disjoint=True).cosine(D) ** 2, rel=0.1)
+    assert Sparse(20, nnz=20, disjoint=True).cosine(D) == 0
+
+
+def test_all_places_are_dealt_alike():
+    """A place of a longer stretch is left out of a round as often as any other of it."""
+    seen = np.zeros(403)
+    for seed in range(60):
+        seen[np.asarray(made(Sparse(20, nnz=20, disjoint=True), seed).rows).ravel()] += 1
+    assert seen.min() >= 50
+    longer = seen[seen < 60]
+    assert len(longer) > 0.8 * 3 * 21
+
+
+def test_weights_of_a_column_are_said_once():
+    with pytest.raises(InputError, match=r"density = 0.5 and nnz = 3 both say"):
+        Sparse(4, density=0.5, nnz=3)
+    with pytest.raises(InputError, match="nnz = 9 exceeds the D = 8 weights"):
+        Sparse(2, nnz=9).check(8)
+    with pytest.raises(InputError, match="nnz is 0"):
+        make_basis("sparse:nnz=0", 2)
+    assert Sparse(4, nnz=3).entries(1000) == 3
+
+
+def test_fields_that_are_new_change_no_digest():
+    assert set(Sparse(3).canonical) == {"kind", "version", "dim", "density"}

@@ -35,6 +35,7 @@ SMALL: dict[str, tuple[str, tuple[int, ...]]] = {
     "lth_conv4": ("lth_conv4:width=3", (9, 9, 3)),
     "lth_conv6": ("lth_conv6:width=3", (9, 9, 3)),
     "resnet20": ("resnet20:widths=3,5,5,blocks=1", (9, 9, 3)),
+    "resnet18_64": ("resnet18_64:widths=4,6,blocks=1", (9, 9, 3)),
     "wide_resnet": ("wide_resnet:widen=1,blocks=1", (9, 9, 3)),
     "mlp": ("mlp:widths=7,5,3", (3,)),
     "mlp2": ("mlp2:widths=7", (3,)),

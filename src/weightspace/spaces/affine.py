@@ -38,8 +38,8 @@ class Affine(Space):
         return f"affine({self.basis.name})"
 
     def check(self, layout: Layout) -> None:
-        """D ≤ D."""
-        self.basis.check(layout.size)
+        """The basis must fit the weights: d ≤ D."""
+        self.basis.check_layout(layout)
 
     def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
         """Fixed: the offset and the basis. Coordinates: a vector of d entries."""

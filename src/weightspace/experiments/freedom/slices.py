@@ -152,9 +152,13 @@ class Slices(Networks):
     lr: tuple[float, ...] = swept(0.05)
     """Learning rates."""
     basis: str = "gaussian"
-    """Columns of B: gaussian (unit norm), orthonormal, sparse (few entries, as in sparse:density=0.01), or
-    regenerated (gaussian, drawn anew in each step: almost no memory). Above d = D/2 all but orthonormal are
-    ill-conditioned. Adam is not invariant to rotations of the basis: they are different optimisers."""
+    """Columns of B: gaussian (unit norm), orthonormal, sparse (few entries, as in sparse:density=0.01 or
+    sparse:nnz=8192,disjoint=true), regenerated (gaussian, drawn anew in each step: almost no memory),
+    fastfood and srht (fast transforms, D log D a step; fastfood columns are √2 less orthogonal than gaussian
+    ones, rms cosine √(2/D) for 1/√D, srht ones orthonormal where D is a power of two), or a basis for each
+    leaf or layer (blocks:sparse, layers:srht). Above d = D/2 all but orthonormal are ill-conditioned,
+    fastfood above some D/5. Adam is not invariant to rotations of the basis: they are different optimisers.
+    """
     weight_decay: float = 0.0
     """Decoupled for adamw, which needs one, else added to the gradient; acts on the coordinates."""
     basis_seed: int | None = None

@@ -31,6 +31,9 @@ _TABLE = {
         "lth_conv", "LthConv6", "tickets: 6 convolutions (64, 128, 256 channels), 3 dense layers"
     ),
     "resnet20": _Entry("resnet", "ResNet20", "residual network of 20 layers with batch normalisation"),
+    "resnet18_64": _Entry(
+        "resnet", "ResNet18", "residual network of 18 layers for 64 x 64 images, 11 million weights"
+    ),
     "wide_resnet": _Entry("resnet", "WideResNet16", "residual network of 16 layers, four times as wide"),
     "mlp": _Entry("mlp", "Mlp", "first layer a bias alone, then three hidden layers of 32 units"),
     "mlp2": _Entry("mlp", "Mlp2", "first layer a bias alone, then one hidden layer of 32 units"),

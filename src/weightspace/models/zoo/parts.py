@@ -52,10 +52,17 @@ Normal ones are cut off at two standard deviations and widened to their nominal 
 """
 
 
-def dense(taken: int, made: int, rngs: nnx.Rngs, *, initialiser: str = "lecun_normal") -> nnx.Linear:
-    """A fully connected layer with a bias."""
+def dense(
+    taken: int, made: int, rngs: nnx.Rngs, *, bias: bool = True, initialiser: str = "lecun_normal"
+) -> nnx.Linear:
+    """A fully connected layer."""
     return nnx.Linear(
-        taken, made, kernel_init=INITIALISERS[initialiser], bias_init=_bias(initialiser, taken), rngs=rngs
+        taken,
+        made,
+        use_bias=bias,
+        kernel_init=INITIALISERS[initialiser],
+        bias_init=_bias(initialiser, taken),
+        rngs=rngs,
     )
 
 

@@ -1,8 +1,10 @@
-"""`resnet20` and `wide_resnet`: residual networks for small images, as Larsen et al. (2022) use them.
+"""`resnet20`, `wide_resnet` and `resnet18_64`: residual networks for small images.
 
-`resnet20` is He et al. (2016), 1 × 1 convolutions with normalisation where a shortcut changes shape;
-`wide_resnet` is Zagoruyko & Komodakis (2016), normalisation and activation before each convolution, 3 × 3
-convolutions with bias on such shortcuts. Both average over the whole last map.
+The first two are those of Larsen et al. (2022), the third that of Wortsman et al., "Learning neural
+network subspaces" (2021), for images of 64 × 64. `resnet20` and `resnet18_64` are He et al. (2016), 1 × 1
+convolutions with normalisation where a shortcut changes shape; `wide_resnet` is Zagoruyko & Komodakis (2016),
+normalisation and activation before each convolution, 3 × 3 convolutions with bias on such shortcuts. All
+average over the whole last map.
 """
 
 from collections.abc import Iterator
@@ -78,11 +80,12 @@ class ResNet(nnx.Module):
         blocks: int,
         momentum: float,
         rngs: nnx.Rngs,
+        bias: bool = True,
     ):
         self.stem_conv = conv(channels, widths[0], rngs, bias=False)
         self.stem_norm = norm(widths[0], momentum, rngs)
         self.blocks = nnx.List([Block(*sizes, momentum, rngs) for sizes in _plan(widths[0], widths, blocks)])
-        self.output = dense(widths[-1], outputs, rngs)
+        self.output = dense(widths[-1], outputs, rngs, bias=bias)
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
         """Outputs for a batch."""
@@ -145,6 +148,31 @@ class ResNet20(ZooModel):
     def module(self, rngs: nnx.Rngs) -> nnx.Module:
         """The network with newly drawn weights."""
         return ResNet(self.image()[2], self.outputs, self.widths, self.blocks, self.momentum, rngs)
+
+
+@spec
+class ResNet18(ResNet20):
+    """Four stages of two blocks for 64 × 64 images, first convolution 3 × 3 without stride, no pooling.
+
+    11,271,232 weights with three channels and 200 outputs, as on Tiny ImageNet; the last layer has no bias.
+
+    Attributes:
+      widths: Channels of each stage.
+      blocks: Blocks of a stage; the depth is 2 · stages · blocks + 2.
+      momentum: What the running statistics keep at each step.
+    """
+
+    label: ClassVar[str] = "resnet18_64"
+
+    widths: tuple[int, ...] = static(default=(64, 128, 256, 512))
+    blocks: int = static(default=2)
+    momentum: float = static(default=0.9)
+
+    def module(self, rngs: nnx.Rngs) -> nnx.Module:
+        """The network with newly drawn weights."""
+        return ResNet(
+            self.image()[2], self.outputs, self.widths, self.blocks, self.momentum, rngs, bias=False
+        )
 
 
 @spec

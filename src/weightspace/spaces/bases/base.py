@@ -24,6 +24,9 @@ from weightspace.models.layout import Layout
 from weightspace.spec import Spec, static
 from weightspace.streams import Keys
 
+LARGEST = 2**31 - 1
+"""The largest number of weights whose places are 32-bit integers."""
+
 
 class BasisWarning(UserWarning):
     """A basis whose columns are nearly dependent."""
@@ -39,7 +42,7 @@ class Basis(Spec, abc.ABC):
     dim: int = static()
 
     def validate(self) -> None:
-        """D must be a positive whole number."""
+        """The dimension d must be a positive whole number."""
         check_number("dimension d", self.dim, least=1)
 
     @property
@@ -79,18 +82,45 @@ class Basis(Spec, abc.ABC):
                 f"dimension d = {self.dim} exceeds the model's D = {size} weights; choose d ≤ {size}"
             )
 
+    def check_layout(self, layout: Layout) -> None:
+        """Raise unless the basis fits these leaves: of most only their number of weights counts."""
+        self.check(layout.size)
+
+    def cosine(self, size: int) -> float:
+        """The root of the mean of ⟨b_i, b_j⟩² over pairs of columns: 1/√D of independent random ones."""
+        return 1 / math.sqrt(size)
+
+    def edges(self, size: int) -> tuple[float, float]:
+        """About the least and the largest singular value of B: 1 ± √d · cosine(D)."""
+        spread = math.sqrt(self.dim) * self.cosine(size)
+        return max(0.0, 1 - spread), 1 + spread
+
     def warn_of_dependence(self, size: int) -> None:
-        """Warn where independent random columns of unit norm are far from orthogonal: above d = D/2."""
-        if 2 * self.dim <= size:
+        """Warn where columns of unit norm are far from orthogonal: independent ones above d = D/2."""
+        least, most = self.edges(size)
+        if self.dim == 1 or least >= 1 - math.sqrt(0.5) - 1e-9:
             return
-        least, most = 1 - math.sqrt(self.dim / size), 1 + math.sqrt(self.dim / size)
         warnings.warn(
             BasisWarning(
                 f"a {self.name} basis of d = {self.dim} columns in D = {size} weights is ill-conditioned "
-                f"(singular values from about {least:.2g} to {most:.2g}); above d = D/2 use an "
-                f"orthonormal one: Gaussian({self.dim}, orthonormal=True), or --basis orthonormal"
+                f"(singular values from about {least:.2g} to {most:.2g}); for so many "
+                f"columns use an orthonormal one: Gaussian({self.dim}, orthonormal=True), or --basis "
+                "orthonormal"
             ),
             stacklevel=3,
+        )
+
+
+def check_places(basis: Basis, size: int) -> None:
+    """Raise unless the places of weights are 32-bit integers.
+
+    Raises:
+      InputError: If there are more weights.
+    """
+    if size > LARGEST:
+        raise InputError(
+            f"a {basis.name} basis counts weights by 32-bit integers, so D = {size} exceeds its {LARGEST}; "
+            f"use Regenerated({basis.dim})"
         )
 
 

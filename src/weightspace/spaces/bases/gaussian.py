@@ -37,11 +37,14 @@ class Gaussian(Basis):
         """What the basis is called in tables."""
         return "orthonormal" if self.orthonormal else "gaussian"
 
+    def cosine(self, size: int) -> float:
+        """1/√D, or 0 of orthonormal columns."""
+        return 0.0 if self.orthonormal else super().cosine(size)
+
     def check(self, size: int) -> None:
         """Also warn where the columns are far from orthogonal: their condition grows on and on to d = D."""
         super().check(size)
-        if not self.orthonormal:
-            self.warn_of_dependence(size)
+        self.warn_of_dependence(size)
 
     def make(self, keys: Keys, size: int, layout: Layout, dtype: Any) -> Float[Array, "d D"]:
         """Bᵀ: the columns of B as rows, which is how both products read memory in order."""
