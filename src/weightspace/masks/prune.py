@@ -105,9 +105,9 @@ def prune(
         take no notice of rates and scope, and of the last mask only that what it prunes stays pruned.
       key: Breaks ties; each leaf has a key by its path.
       rates: Shares removed, by kind of layer; or one for all, as scope `global` needs it.
-      power: Rounds in one, see `drop_count`.
+      power: Rounds in one, and
+      rule: how shares become counts: see `drop_count`.
       scope: `layer` ranks each kernel apart, `global` all together.
-      rule: How shares become counts, see `drop_count`.
       select: Which leaves are pruned; the original's `_single` masks are those of `kernel|bias`.
       empty: Whether a layer may lose all its weights.
 
@@ -135,9 +135,9 @@ def prune(
             left = int(np.count_nonzero(there))
             chosen = keep(scores, there, left - drop_count(left, rate, rule, power), salt)
         found |= _parted(chosen, group)
-        for leaf in group:
-            if leaf.kind == "kernel" and not empty and not found[leaf.path].any():
-                raise _nothing_left(leaf, flat["mask"][leaf.path], by, scope, rates)
+        dead = [leaf for leaf in group if leaf.kind == "kernel" and not found[leaf.path].any()]
+        if dead and not empty:
+            raise _nothing_left(dead[0], flat["mask"][dead[0].path], by, scope, rates)
     return map_named(lambda path, flags: found.get(path, np.asarray(flags)), mask)
 
 
