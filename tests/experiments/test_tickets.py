@@ -218,7 +218,7 @@ def test_the_answer_of_the_store(criteria):
     # Each arm and round against the dense network, and two arms a round against the first.
     assert len(pairs) == 6 + 4
     assert set(pairs["n"]) == {2}
-    shown = part.experiment.shown("pairs", pairs)
+    shown = part.shown("pairs")
     assert set(shown["round"]) == {2}
     assert {panel.name for panel in part.panels} == {"accuracy", "speed", "criteria", "criteria-weights"}
 
