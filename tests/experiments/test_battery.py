@@ -8,6 +8,7 @@ import pytest
 
 from tests.experiments.small import COMPLEXITY
 from weightspace.experiments import experiment_class, names
+from weightspace.experiments.seeds import parse_seeds
 from weightspace.store.schema import ERROR, LEADING
 from weightspace.tables.vocabulary import VOCABULARY
 
@@ -25,6 +26,7 @@ SMALL = {
         "epochs": 2.0,
         "finetune": 1.0,
         "arms": ("static-erk", "rigl-erk", "gradual-global"),
+        "sparsities": (0.5, 0.9),
     },
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.burn-in": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "validation": 100},
@@ -33,6 +35,9 @@ SMALL = {
     "tickets.best-masks": MASKS | {"mask_epochs": 1.0, "powers": 3},
     "tickets.from-supermask": MASKS | {"mask_epochs": 1.0, "masks": ("learned", "random")},
 }
+
+OF_ALL_RUNS = ("ordering", "correlations")
+"""Answers that put all runs in order."""
 
 
 @pytest.mark.parametrize("name", names())
@@ -78,3 +83,11 @@ def test_answers_and_figures_have_numbers(smoke):
         assert len(panel.data)
         assert panel.caption.endswith(".")
         assert panel.svg.startswith(b"<?xml")
+
+
+def test_no_mean_is_over_more_than_the_seeds(smoke):
+    """Whatever is swept tells lines apart in each table: an arm's mean is over its own runs."""
+    experiment, part = smoke
+    tables = {name: part.answer(name) for name in part.names if name not in OF_ALL_RUNS}
+    most = {name: table["n"].max() for name, table in tables.items() if "n" in table}
+    assert {name: n for name, n in most.items() if n > len(parse_seeds(experiment.seeds))} == {}

@@ -74,8 +74,6 @@ class Experiment(abc.ABC):
     question: ClassVar[str] = ""
     paper: ClassVar[Paper] = NO_PAPER
     presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
-    minutes: ClassVar[dict[str, str]] = {}
-    """Minutes of each preset, measured or from a part that was, with the hardware."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
     answers: ClassVar[tuple[Answer, ...]] = ()
@@ -192,7 +190,7 @@ class Experiment(abc.ABC):
 
 
 _SAID = (
-    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "overview", "words",
+    "name", "question", "paper", "presets", "reading", "answers", "columns", "overview", "words",
     "reference", "by", "metrics",
 )  # fmt: skip
 

@@ -21,7 +21,6 @@ class ComplexitySinusoid(
         "quick": {"seeds": ("5",), "epochs": 1000.0},
         "paper": {"seeds": ("10",), "epochs": 3000.0},
     },
-    minutes={"smoke": "0.1 on 2 cores", "quick": "0.2 on 2 cores", "paper": "0.3 on 2 cores"},
     by=BY,
     metrics=(*METRICS, "epochs_to_level"),
 ):
@@ -56,7 +55,6 @@ class ComplexityBatchSize(
         "quick": {"seeds": ("3",), "epochs": 1000.0},
         "paper": {"batch_size": (16, 32), "seeds": ("10",), "epochs": 3000.0},
     },
-    minutes={"smoke": "0.3 on 2 cores", "quick": "1.2 on 2 shared cores"},
     columns=WINDOWS,
     by=BY,
     metrics=(*METRICS, "phi_batch_last10"),

@@ -24,7 +24,6 @@ class FreedomRandom(
     paper=LARSEN_2022,
     reading=READING,
     presets=PRESETS,
-    minutes={"smoke": "0.3 on 2 cores", "quick": "0.9 on 2 cores"},
     by=BY,
     metrics=METRICS,
 ):

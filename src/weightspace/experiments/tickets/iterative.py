@@ -5,7 +5,7 @@ from typing import Any
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.tickets.paper import GPU, PAPER, SMOKE_PRUNED, published
+from weightspace.experiments.tickets.paper import PAPER, SMOKE_PRUNED, published
 from weightspace.experiments.tickets.recipes import METRICS, Pruning, TicketTraining
 from weightspace.experiments.tickets.rounds import BY, DENSE, DENSITY, READING, WORDS, Rounds
 from weightspace.figures.charts import Plane
@@ -35,7 +35,6 @@ class TicketsIterative(
     question="By which criterion must weights be kept for a sparse network to train well?",
     figure="Figure 3: mask criteria",
     presets=presets(criteria=("large_final", "random", "small_final")),
-    minutes={"quick": "40 on 2 cores", **GPU},
     **SHARED,
 ):
     """Which weights must be kept: the largest, those that grew, those that moved, or any?"""
@@ -73,7 +72,6 @@ class TicketsKeptValues(
     question="Must kept weights restart from their initial values, or only from their initial signs?",
     figure="Figure 4: mask-1 actions",
     presets=presets(kept=("rewind", "constant", "signed_constant")),
-    minutes={"quick": "25 on 2 cores", **GPU},
     **SHARED,
 ):
     """Must kept weights go back to their initial values, or only to their initial signs?"""
@@ -97,7 +95,6 @@ class TicketsPrunedValues(
     question="Does it matter that pruned weights are frozen at zero?",
     figure="Figure 5: mask-0 actions",
     presets=presets(pruned=("zero", "at_init", "zero_shrunk")),
-    minutes={"quick": "16 on 2 cores", **GPU},
     **SHARED,
 ):
     """Does it matter that pruned weights are set to zero?"""
