@@ -6,6 +6,7 @@ import pytest
 
 from weightspace.errors import InputError
 from weightspace.experiments import Experiment, Training, extent, number, passing, swept
+from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.settings import (
     EXTENT,
     PASSING,
@@ -19,7 +20,7 @@ from weightspace.experiments.settings import (
 class One(Experiment, name="test.one"):
     """One recipe: every setting has a short name."""
 
-    training: Training = Training(epochs=4, seeds=2)
+    training: Training = Training(epochs=4, seeds=("2",))
     widths: tuple[int, ...] = swept(8, 32, words="width", least=1)
     rounds: int = extent(3, least=1)
     loud: bool = passing(False)
@@ -59,14 +60,17 @@ def test_an_unclear_short_name_is_refused_with_the_paths():
 
 @pytest.mark.parametrize("name", ["epochs", "training.epochs"])
 def test_either_name_is_a_keyword_and_goes_with_positions(name):
-    assert One(**{name: 7, "widths": (1,)}) == One(Training(epochs=7, seeds=2), (1,))
-    assert One(Training(seeds=2, lr=1.0), **{name: 7}) == One(Training(seeds=2, lr=1.0, epochs=7))
-    assert dataclasses.replace(One(lr=1.0), **{name: 7}).training == Training(epochs=7, seeds=2, lr=1.0)
+    assert One(**{name: 7, "widths": (1,)}) == One(Training(epochs=7, seeds=("2",)), (1,))
+    assert One(Training(seeds=("2",), lr=1.0), **{name: 7}) == One(Training(seeds=("2",), lr=1.0, epochs=7))
+    assert dataclasses.replace(One(lr=1.0), **{name: 7}).training == Training(epochs=7, seeds=("2",), lr=1.0)
 
 
 def test_of_two_recipes_only_the_one_that_is_named_changes():
-    two = Two(Training(seeds=1), **{"masks.epochs": 7, "masks.batch-size": 5})
-    assert (two.masks, two.training) == (Training(epochs=7, data="cosine", batch_size=5), Training(seeds=1))
+    two = Two(Training(seeds=("1",)), **{"masks.epochs": 7, "masks.batch-size": 5})
+    assert (two.masks, two.training) == (
+        Training(epochs=7, data="cosine", batch_size=5),
+        Training(seeds=("1",)),
+    )
     with pytest.raises(TypeError, match="multiple values"):
         Two(Training(), training=Training(), **{"masks.epochs": 7})
 
@@ -110,9 +114,9 @@ def test_a_field_without_a_value_is_refused_with_the_class():
 
 def test_in_python_a_short_name_is_keyword_and_attribute():
     made_ = One(epochs=9, widths=(2,))
-    assert made_ == One(training=Training(epochs=9, seeds=2), widths=(2,))
+    assert made_ == One(training=Training(epochs=9, seeds=("2",)), widths=(2,))
     assert (made_.epochs, made_.data) == (9, "digits")
-    assert dataclasses.replace(made_, lr=0.25).training == Training(epochs=9, seeds=2, lr=0.25)
+    assert dataclasses.replace(made_, lr=0.25).training == Training(epochs=9, seeds=("2",), lr=0.25)
     with pytest.raises(AttributeError, match="has no 'nothing'"):
         _ = made_.nothing
 
@@ -161,3 +165,31 @@ def test_seeds_join_as_what_they_stand_for_wherever_they_are():
     joined = older.joined(newer)
     assert joined.masks.seeds == (0, 1, 3, 4)
     assert joined.training.seeds == (0, 1, 2, 7)
+
+
+@pytest.mark.parametrize("given", [5, ("5",)])
+def test_seeds_are_recorded_alike_however_they_are_written(given):
+    for experiment in (FreedomRandom(seeds=given), One(seeds=given)):
+        assert experiment.fields()["seeds"] == ["5"]
+        assert experiment == type(experiment)(seeds=("5",))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (("a",), "write a count, a list, or a range"),
+        ((1, 1), "each may be named once"),
+        (("7:3",), "at least one is needed"),
+        (True, "write a count"),
+    ],
+)
+def test_seeds_that_stand_for_none_are_refused_as_they_are_given(given, message):
+    for cls in (FreedomRandom, One):
+        with pytest.raises(InputError, match=message):
+            cls(seeds=given)
+
+
+@pytest.mark.parametrize("count", [0, 100])
+def test_examples_set_aside_are_measured(count):
+    evaluation = Training(validation=count).watching().probes[0]
+    assert ("validation" in evaluation.splits) == bool(count)

@@ -55,7 +55,8 @@ def swept(
       values: The default.
       words: What a value is, for sentences: "dimension d".
       empty: Whether there may be none.
-      meant: From the values written to those that they stand for, by which questions join.
+      meant: From the values written to those that they stand for, by which questions join; it refuses
+        what stands for none. One value alone is a list of it.
       bounds: Of each value: above, least, below, most.
     """
     return _field(tuple(values), Mark(SWEPT, words, empty, bounds, meant))
@@ -239,6 +240,8 @@ def check(experiment: Any) -> None:
             check(value)
             getattr(value, "check", lambda: None)()
             continue
+        if mark is not None and mark.meant is not None and isinstance(value, int | str):
+            value = (str(value),)
         object.__setattr__(experiment, field.name, coerce(field.name, value, hints[field.name]))
         if mark is not None:
             _check_marked(field.name, getattr(experiment, field.name), mark)
@@ -248,6 +251,8 @@ def _check_marked(name: str, value: Any, mark: Mark) -> None:
     words = mark.words or name.replace("_", " ")
     if mark.kind == SWEPT and not value and not mark.empty:
         raise InputError(f"no {words} to sweep; give at least one")
+    if mark.meant is not None:
+        mark.meant(value)
     for each in (value if mark.kind == SWEPT else (value,)) if mark.bounds else ():
         check_number(words, each, **mark.bounds)  # pyright: ignore[reportArgumentType]
 

@@ -31,7 +31,7 @@ else:
 class Repeats:
     """How often a training is repeated, and what is recorded of it."""
 
-    seeds: tuple[str | int, ...] = swept("3", words="seeds", meant=parse_seeds)
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds", meant=parse_seeds)
     """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     # Nothing that passes: the best reading, windows and first moments are of the readings there are.
     eval_every: str = "1ep"
@@ -76,8 +76,6 @@ class Repeats:
 class Training(Repeats):
     """A network, what it learns, and how it is trained."""
 
-    seeds: tuple[str | int, ...] | int = swept("3", words="seeds", meant=parse_seeds)  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     model: str = "fc"
     """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""
     data: str = "digits"
@@ -95,10 +93,6 @@ class Training(Repeats):
     batch_size: int = 128
     """Examples of a step."""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.seeds, int):
-            object.__setattr__(self, "seeds", (str(self.seeds),))
-
     @functools.cached_property
     def task(self) -> Task:
         """Data and cross-entropy."""
@@ -114,6 +108,11 @@ class Training(Repeats):
 
         data = self.task.data
         return make(model or self.model, data.shape, data.outputs, data.input_dtype("float32"))
+
+    def watching(self, evaluation: Evaluation | None = None, own: Sequence[str] = ()) -> Watch:
+        """As `Repeats`, with the examples set aside for validation, if any, among what is measured."""
+        splits = ("train", "validation", "test") if self.validation else ("train", "test")
+        return super().watching(evaluation or Evaluation(splits), own)
 
     def recipe(self, **changes: Any) -> Recipe:
         """How it is trained.

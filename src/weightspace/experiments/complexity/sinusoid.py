@@ -1,18 +1,22 @@
 """`complexity.sinusoid`, `complexity.batch-size`: one network on one task, at several frequencies."""
 
 import dataclasses
-from collections.abc import Iterator
 
-from weightspace.experiments.answer import Answer
-from weightspace.experiments.base import Experiment
-from weightspace.experiments.complexity.paths import BY, LOUKAS_2021, METRICS, READING, WINDOWS, Cosines
-from weightspace.run import Row
+from weightspace.experiments.complexity.paths import (
+    BY,
+    LOUKAS_2021,
+    METRICS,
+    READING,
+    WINDOWS,
+    Cosines,
+    OfPaths,
+)
 from weightspace.tables.base import On, Table
 from weightspace.tables.history import FirstReached
 
 
 class ComplexitySinusoid(
-    Experiment,
+    OfPaths,
     name="complexity.sinusoid",
     paper=dataclasses.replace(LOUKAS_2021, figure="Figures 1a-c, 2a, 2b: regression of a product of cosines"),
     reading=READING,
@@ -28,10 +32,6 @@ class ComplexitySinusoid(
 
     training: Cosines = Cosines()
 
-    def ask(self) -> Iterator[Row]:
-        """Every number of examples, frequency, network, batch, rate and seed."""
-        yield from self.training.rows()
-
     def columns_by(self) -> Table:
         """Means over the last ten readings, and the epoch in which the training loss falls to 0.01."""
         counts, batches = self.training.examples, self.training.batch_size
@@ -39,13 +39,9 @@ class ComplexitySinusoid(
             return WINDOWS
         return On(WINDOWS, FirstReached("epochs_to_level", 0.01, unit=-(-max(counts) // max(batches))))
 
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()
-
 
 class ComplexityBatchSize(
-    Experiment,
+    OfPaths,
     name="complexity.batch-size",
     question="Does the path still tell complexity apart when steps average several examples?",
     paper=dataclasses.replace(LOUKAS_2021, figure="supplement: batch sizes 16 and 32 at two frequencies"),
@@ -66,11 +62,3 @@ class ComplexityBatchSize(
     """
 
     training: Cosines = Cosines(frequencies=(0.25, 0.75), batch_size=(1, 16, 32))
-
-    def ask(self) -> Iterator[Row]:
-        """Every number of examples, frequency, network, batch, rate and seed."""
-        yield from self.training.rows()
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()

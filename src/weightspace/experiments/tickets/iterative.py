@@ -29,8 +29,24 @@ def presets(**smoke: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return {"smoke": SMOKE | smoke, "quick": QUICK, **published()}
 
 
+class OfRounds(Experiment):
+    """What all three ask, and are answered by; `loop` has the arms."""
+
+    training: TicketTraining
+    pruning: Pruning
+    loop: Rounds
+
+    def ask(self) -> Iterator[Row]:
+        """The dense runs and all rounds."""
+        yield from self.loop.rows(self.training, self.pruning)
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Comparisons, accuracy and speed."""
+        return self.loop.answers()
+
+
 class TicketsIterative(
-    Experiment,
+    OfRounds,
     name="tickets.iterative",
     question="By which criterion must weights be kept for a sparse network to train well?",
     figure="Figure 3: mask criteria",
@@ -43,10 +59,6 @@ class TicketsIterative(
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(criteria=MAIN)
 
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
     def answered_by(self) -> tuple[Answer, ...]:
         """Also the plane of weights before and after training, and what each criterion keeps of it."""
         before, after = Snapshot(self.loop.rewind), self.pruning.scoring(self.training)
@@ -54,7 +66,7 @@ class TicketsIterative(
             self.loop.criteria, f"{before.key}.weights", f"{after.key}.weights", ("criterion", DENSE)
         )
         return (
-            *self.loop.answers(),
+            *super().answered_by(),
             Answer("cloud", Cloud(self.loop.criteria), Plane(
                 name="criteria", title="What each criterion keeps",
                 caption="{count} Gaussian weights before (w_i) and after (w_f) training, correlated by "
@@ -67,7 +79,7 @@ class TicketsIterative(
 
 
 class TicketsKeptValues(
-    Experiment,
+    OfRounds,
     name="tickets.kept-values",
     question="Must kept weights restart from their initial values, or only from their initial signs?",
     figure="Figure 4: mask-1 actions",
@@ -80,17 +92,9 @@ class TicketsKeptValues(
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(kept=KEPT)
 
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Comparisons, accuracy and speed."""
-        return self.loop.answers()
-
 
 class TicketsPrunedValues(
-    Experiment,
+    OfRounds,
     name="tickets.pruned-values",
     question="Does it matter that pruned weights are frozen at zero?",
     figure="Figure 5: mask-0 actions",
@@ -102,11 +106,3 @@ class TicketsPrunedValues(
     training: TicketTraining = TicketTraining()
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(pruned=PRUNED)
-
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Comparisons, accuracy and speed."""
-        return self.loop.answers()
