@@ -51,10 +51,11 @@ def test_what_no_preset_asks_or_is_not_done_is_refused(tmp_path):
     fill(two, FreedomRandom(epochs=4.0), [line(8, 5, 0.5)], "more", salt=1)
     with pytest.raises(InputError, match="answers 2 questions; measure a preset in its own folder"):
         of_store(two)
-    failed = folder(tmp_path / "c")
-    fill(failed, FreedomRandom(**FreedomRandom.presets["smoke"]), [line(8, 5, None, status="failed")], "more")
-    with pytest.raises(InputError, match="has runs without a result"):
-        of_store(failed)
+    for status in ("failed", "waiting"):
+        part = folder(tmp_path / status)
+        fill(part, FreedomRandom(**FreedomRandom.presets["smoke"]), [line(8, 5, None, status=status)], "more")
+        with pytest.raises(InputError, match="has runs without a result"):
+            of_store(part)
 
 
 def test_lines_take_the_place_of_those_of_the_same_preset(tmp_path, monkeypatch):
