@@ -4,6 +4,7 @@ The table is made once; charts are handed it and compute nothing anew.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 from weightspace.errors import InputError
@@ -75,7 +76,18 @@ def answers_of(experiment: Any) -> tuple[Answer, ...]:
     return found
 
 
-def panels_of(answer: Answer, chart: Chart, given: Given, words: Vocabulary) -> list[Panel]:
+def tables_of(answers: Sequence[Answer], given: Given) -> dict[str, Frame]:
+    """The tables of answers by name, but for those that are for figures alone."""
+    return {answer.name: given.of(answer.table) for answer in answers if not answer.hidden}
+
+
+def panels_of(answers: Sequence[Answer], given: Given, words: Vocabulary) -> list[Panel]:
+    """The figures of answers, in order."""
+    pairs = [(answer, chart) for answer in answers for chart in answer.charts]
+    return [panel for pair in pairs for panel in drawn(*pair, given, words)]
+
+
+def drawn(answer: Answer, chart: Chart, given: Given, words: Vocabulary) -> list[Panel]:
     """The figures of a chart; one that has nothing to show draws none."""
     from weightspace.figures import style
 

@@ -33,7 +33,7 @@ from typing import Any, ClassVar
 
 from weightspace.errors import InputError
 from weightspace.experiments import settings
-from weightspace.experiments.answer import Answer, answers_of, panels_of
+from weightspace.experiments.answer import Answer, answers_of, panels_of, tables_of
 from weightspace.experiments.asking import in_batches
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
@@ -160,8 +160,7 @@ class Experiment(abc.ABC):
           table: The final table: labels, status and last values.
           history: Columns `run`, `step` and one for each metric; a row for each run and reading.
         """
-        given = Given(table, history)
-        return {answer.name: given.of(answer.table) for answer in answers_of(self) if not answer.hidden}
+        return tables_of(answers_of(self), Given(table, history))
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Figures with captions and the numbers in them.
@@ -171,9 +170,8 @@ class Experiment(abc.ABC):
           history: Likewise.
           outputs: `(run, name) -> array`, what the nodes have left behind.
         """
-        words, given = VOCABULARY.with_words(self.words), Given(table, history, outputs)
-        pairs = [(answer, chart) for answer in answers_of(self) for chart in answer.charts]
-        return [panel for pair in pairs for panel in panels_of(*pair, given, words)]
+        words = VOCABULARY.with_words(self.words)
+        return panels_of(answers_of(self), Given(table, history, outputs), words)
 
     def fields(self) -> dict[str, Any]:
         """The settings as JSON values, by short name, for the record."""

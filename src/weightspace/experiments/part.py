@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from weightspace.errors import StoreError
-from weightspace.experiments.answer import Answer, answers_of, panels_of
+from weightspace.experiments.answer import Answer, answers_of, drawn
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.plain import Runs, plain_answers
 from weightspace.experiments.restore import RestoreWarning
@@ -136,7 +136,7 @@ class Answered:
         found: list[Panel] = []
         for answer in self.answers:
             for chart in answer.charts if self._table(answer) is not None else ():
-                draw = functools.partial(panels_of, answer, chart, self.given, words)
+                draw = functools.partial(drawn, answer, chart, self.given, words)
                 found += self.made(f"figure {getattr(chart, 'name', '') or answer.name}", draw, [])
         return found
 
