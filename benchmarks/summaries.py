@@ -45,7 +45,7 @@ def main(options: Options) -> None:
         raise InputError(f"{options.out} answers {len(parts)} questions of {options.experiment}: {which}")
     (part,) = parts
     named = {"experiment": part.name, "model": part.model, "data": part.data}
-    frames = {"": part.experiment.summary(part.measured)}
+    frames = {"": part.summary.copy()}
     frames |= {f"-{answer}": part.analyses[answer] for answer in options.answers}
     for suffix, frame in frames.items():
         own = {key: value for key, value in named.items() if key not in frame}

@@ -11,6 +11,8 @@ from weightspace.cli import main
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import answered
 from weightspace.experiments.plain import Runs
+from weightspace.experiments.restore import RestoreWarning
+from weightspace.report.page import write_report
 from weightspace.store.base import Store
 from weightspace.store.read import results
 
@@ -18,6 +20,7 @@ MINE = '''
 """A line of networks, and the norm of each, in one table."""
 import pathlib
 pathlib.Path("imported").touch()
+import dataclasses
 import numpy as np
 from weightspace import Derived, Found
 from weightspace.experiments import Answer, Experiment, Row, Training, swept
@@ -25,6 +28,7 @@ from weightspace.figures.charts import Curve, Dots, Matrix
 from weightspace.node import Output
 from weightspace.spaces.full import Full
 from weightspace.spec import spec
+from weightspace.tables.base import Table
 from weightspace.tables.curves import Curves
 from weightspace.tables.means import Means
 
@@ -37,6 +41,31 @@ class Norm(Derived):
         import jax
         squares = sum(np.square(each).sum() for each in jax.tree.leaves(self.weights))
         return Found({"norm": float(squares ** 0.5)})
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong(Table):
+    def of(self, given):
+        return given.rows["colour"]
+
+
+class Bare(Experiment, name="mine.bare", presets={"quick": {}}):
+    """What its first line does not tell, its rows do."""
+
+    training: Training = Training(epochs=1, seeds=2)
+    widths: tuple[int, ...] = swept(4, 8, least=1)
+
+    def ask(self):
+        for width in self.widths:
+            for rate in (0.01, 0.1):
+                for seeds in self.training.each_seed():
+                    run = self.training.run(Full(), seeds, f"fc:widths={width}", lr=rate)
+                    yield Row({"width": width, "rate": rate, "model": "fc"}, run)
+
+    answers = (
+        Answer("wrong", Wrong()),
+        Answer("right", Curves(("test_accuracy",), "width")),
+    )
 
 
 class Mine(Experiment, name="mine.norms", reference="theirs.csv", by=("width",),
@@ -187,7 +216,27 @@ def test_from_python_the_same(here):
     assert isinstance(table, pd.DataFrame)
 
 
+@pytest.mark.filterwarnings("default::weightspace.experiments.restore.RestoreWarning")
+def test_a_class_that_says_nothing_of_its_lines_has_one_for_each_label_set(here, capsys):
+    """Its table that cannot be made costs neither the others nor the page."""
+    assert main(["run", "mine:Bare", "--format", "svg", "--out", "bare"]) == 0
+    assert "the answer wrong of mine.bare cannot be made" in capsys.readouterr().err
+    assert main(["results", "bare", "--table", "summary", "--experiments", "mine", "--format", "csv"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("experiment,model,data,width,rate,n,test_accuracy")
+    kept = [line.split(",")[3:6] for line in lines[1:]]
+    assert kept == [["4", "0.01", "2"], ["4", "0.1", "2"], ["8", "0.01", "2"], ["8", "0.1", "2"]]
+    page = (here / "bare" / "report" / "index.html").read_text()
+    assert "KeyError: &#39;colour&#39;" in page
+    assert "Right" in page
+
+
 def test_a_reference_that_lacks_a_column_is_said(here, capsys):
     (here / "theirs.csv").write_text("width,metric,value,source\n4,norm,3.0,a\n")
     assert main(["compare", "out", "--experiments", "mine"]) == 2
     assert "has no n; each line needs metric, value, n, source" in capsys.readouterr().err
+    with pytest.warns(RestoreWarning, match="the comparison of mine.norms cannot be made .*has no n"):
+        assert (
+            "Is a wider network"
+            in write_report(Store(here / "out"), experiments=[experiment_class("mine:Mine")]).read_text()
+        )

@@ -4,7 +4,6 @@ import pytest
 
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import answered
-from weightspace.experiments.settings import made
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 
@@ -17,7 +16,7 @@ def smoke_of(tmp_path_factory):
     def of(name, small):
         if name not in found:
             cls, out = experiment_class(name), tmp_path_factory.mktemp("smoke")
-            experiment = made(cls, cls.presets["smoke"] | small)
+            experiment = cls(**cls.presets["smoke"] | small)
             sweep(experiment, out)
             (part,) = answered(Store(out))
             found[name] = experiment, part

@@ -1,11 +1,20 @@
+import dataclasses
+import warnings
+
 import pytest
 
 from tests.figures.builders import fill, full, line, plain_lines, random_experiment
-from weightspace.errors import StoreError
+from weightspace.errors import InputError, StoreError
+from weightspace.experiments.answer import Answer
 from weightspace.experiments.answered import answered, asked_exactly, safe_name
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.restore import RestoreWarning, Runs
+from weightspace.figures.chart import Chart
+from weightspace.figures.charts import Dots
+from weightspace.report.page import render
 from weightspace.store.base import Store
+from weightspace.tables.base import Table
+from weightspace.tables.curves import Curves
 
 
 @pytest.fixture
@@ -38,10 +47,19 @@ def test_questions_are_joined_over_what_they_sweep(store):
 
 
 def test_of_what_changes_no_number_the_newest_holds(store):
-    fill(store, random_experiment(eval_every="1ep"), plain_lines(), "a")
-    fill(store, random_experiment(eval_every="5it"), plain_lines(), "b")
+    fill(store, random_experiment(reference=True), plain_lines(), "a")
+    fill(store, random_experiment(reference=False), plain_lines(), "b")
     (part,) = answered(store)
-    assert part.experiment.eval_every == "5it"
+    assert part.experiment.slices.reference is False
+
+
+def test_seeds_that_were_read_at_other_times_are_not_averaged(store):
+    """The best of ten readings is no value to be beside the best of a thousand."""
+    fill(store, random_experiment(eval_every="1ep", seeds=("2",)), [line(4, 0, 0.5), line(4, 1, 0.5)], "a")
+    fill(store, random_experiment(eval_every="5it", seeds=(2,)), [line(4, 2, 0.9)], "b")
+    one, two = answered(store)
+    assert (one.settings, two.settings) == ({"eval_every": "1ep"}, {"eval_every": "5it"})
+    assert (one.summary["n"].tolist(), two.summary["n"].tolist()) == ([2], [1])
 
 
 def test_other_settings_keep_questions_apart(store):
@@ -186,9 +204,51 @@ def test_runs_asked_for_in_several_calls_are_one_table_with_a_line_each(store):
     assert part.summary.set_index("width")["test_accuracy"].to_dict() == {1: 0.2, 32: 0.8}
 
 
+@dataclasses.dataclass(frozen=True)
+class Broken(Table):
+    """Nothing can be made of any rows."""
+
+    def of(self, given):
+        raise InputError("no such thing")
+
+
+@dataclasses.dataclass(frozen=True)
+class BrokenChart(Chart):
+    """Nothing can be drawn of any table."""
+
+    def draw(self, frame, notes):
+        return {}["missing"]
+
+
 def test_what_cannot_be_made_of_a_folder_is_said_and_left_out(store, monkeypatch):
     fill(store, random_experiment(), plain_lines())
-    monkeypatch.setattr(FreedomRandom, "analyse", lambda *_: {}["missing"])
+    means, dots = Curves(("test_accuracy",), "dim"), Dots("dim", (("test_accuracy", ""),))
+    answers = (
+        Answer("first", means, BrokenChart(), dots),
+        Answer("second", Broken(), dots),
+        Answer("third", means, shown=Broken()),
+    )
+    monkeypatch.setattr(FreedomRandom, "answered_by", lambda _: answers)
     (part,) = answered(store)
+    with warnings.catch_warnings(record=True, action="always") as said:
+        assert list(part.analyses) == ["first", "third"]
+        assert len(part.panels) == 1
+        page = render(store, [part])
+    texts = [str(warning.message) for warning in said]
+    assert len(texts) == len(set(texts)) == 3
+    assert "the answer second of freedom.random cannot be made of" in texts[0]
+    assert part.left_out["what"].tolist() == ["answer second", "figure first", "first lines of third"]
+    assert part.left_out["reason"].tolist()[:2] == ["InputError: no such thing", "KeyError: 'missing'"]
+    assert part.answer("second") is None
+    assert part.shown("third").equals(part.analyses["third"])
+    for text in ("Left out", "InputError: no such thing", "KeyError", "First", "Third"):
+        assert text in page
+
+
+def test_answers_that_cannot_even_be_listed_leave_the_summary(store, monkeypatch):
+    fill(store, random_experiment(), plain_lines())
+    (part,) = answered(store)
+    monkeypatch.setattr(FreedomRandom, "answered_by", lambda _: {}["missing"])
     with pytest.warns(RestoreWarning, match="the answers of freedom.random cannot be made .*KeyError"):
         assert part.analyses == {}
+    assert (part.panels, len(part.summary)) == ([], 3)

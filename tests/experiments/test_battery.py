@@ -1,4 +1,4 @@
-"""Every declared experiment: presets build, smoke answers, its columns are in the vocabulary.
+"""Every experiment: presets build, smoke answers, its columns are in the vocabulary.
 
 A new experiment needs no row here; small networks keep it quick, in `SMALL`.
 """
@@ -8,10 +8,10 @@ import pytest
 
 from tests.experiments.small import COMPLEXITY
 from weightspace.experiments import experiment_class, names
+from weightspace.experiments.seeds import parse_seeds
 from weightspace.store.schema import ERROR, LEADING
 from weightspace.tables.vocabulary import VOCABULARY
 
-DECLARED = [name for name in names() if experiment_class(name).declared]
 MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 FEW = {"model": "fc:widths=8,initialiser=glorot_normal", "epochs": 2.0}
 SMALL = {
@@ -26,6 +26,7 @@ SMALL = {
         "epochs": 2.0,
         "finetune": 1.0,
         "arms": ("static-erk", "rigl-erk", "gradual-global"),
+        "sparsities": (0.5, 0.9),
     },
     "freedom.random": {"model": "fc:widths=8", "dims": (4, 16), "epochs": 1.0, "probes": ("distance",)},
     "freedom.methods": {"model": "fc:widths=8", "beside": ("fc:widths=4/digits",), "epochs": 1.0},
@@ -37,8 +38,11 @@ SMALL = {
     "tickets.from-supermask": MASKS | {"mask_epochs": 1.0, "masks": ("learned", "random")},
 }
 
+OF_ALL_RUNS = ("ordering", "correlations")
+"""Answers that put all runs in order."""
 
-@pytest.mark.parametrize("name", DECLARED)
+
+@pytest.mark.parametrize("name", names())
 def test_presets_build_and_ask(name):
     cls = experiment_class(name)
     for preset in cls.presets:
@@ -48,7 +52,7 @@ def test_presets_build_and_ask(name):
     assert cls.reading
 
 
-@pytest.fixture(scope="module", params=DECLARED)
+@pytest.fixture(scope="module", params=names())
 def smoke(request, smoke_of):
     return smoke_of(request.param, SMALL.get(request.param, {}))
 
@@ -72,10 +76,20 @@ def test_answers_and_figures_have_numbers(smoke):
     summary = part.summary[[name for name in experiment.metrics if name in part.summary]]
     assert np.isfinite(summary).any(axis=1).all()
     assert all(len(frame) for frame in part.analyses.values())
-    assert all(part.answer(name) is not None for name in part.names)
+    assert part.left_out.empty
+    assert set(part.names) == {answer.name for answer in experiment.answered_by()}
+    assert all(len(part.answer(name).columns) for name in part.names)
     assert part.panels
     assert len({panel.name for panel in part.panels}) == len(part.panels)
     for panel in part.panels:
         assert len(panel.data)
         assert panel.caption.endswith(".")
         assert panel.svg.startswith(b"<?xml")
+
+
+def test_no_mean_is_over_more_than_the_seeds(smoke):
+    """Whatever is swept tells lines apart in each table: an arm's mean is over its own runs."""
+    experiment, part = smoke
+    tables = {name: part.answer(name) for name in part.names if name not in OF_ALL_RUNS}
+    most = {name: table["n"].max() for name, table in tables.items() if "n" in table}
+    assert {name: n for name, n in most.items() if n > len(parse_seeds(experiment.seeds))} == {}

@@ -1,5 +1,6 @@
 """The complexity experiments as a user runs them, small; their measures on made-up runs."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -14,7 +15,6 @@ from weightspace.experiments.complexity.paths import WINDOWS
 from weightspace.experiments.complexity.regions import ComplexityRegions
 from weightspace.experiments.complexity.sinusoid import ComplexityBatchSize, ComplexitySinusoid
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
-from weightspace.experiments.settings import with_settings
 from weightspace.sweeps import sweep
 from weightspace.sweeps.estimate import estimate
 from weightspace.tables.base import Given
@@ -189,7 +189,7 @@ def test_probes_beside_another_question_change_no_result(tmp_path):
     small = FreedomRandom(
         dims=(4,), model="fc:widths=8", seeds=("1",), epochs=2.0, reference=False, levels=(0.5,)
     )
-    watched = with_settings(small, {"probes": ("bias-path", "bias-distance", "bias-variance:layer=1")})
+    watched = dataclasses.replace(small, probes=("bias-path", "bias-distance", "bias-variance:layer=1"))
     bare, more = sweep(small, tmp_path / "bare"), sweep(watched, tmp_path / "more")
     merged = bare.merge(more, on="run", suffixes=("", "_more"))
     assert len(merged) == len(bare) == 1

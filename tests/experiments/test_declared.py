@@ -7,10 +7,11 @@ from weightspace.data import make_data
 from weightspace.data.task import Task
 from weightspace.derived.measured import Measured
 from weightspace.errors import InputError
-from weightspace.experiments import Experiment, Paper, Row, Training, checked
+from weightspace.experiments import Answer, Experiment, Paper, Row, Training, checked
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
+from weightspace.tables.base import Rows
 
 TRAINING = Training(model="fc:widths=4", epochs=1, seeds=2)
 
@@ -109,6 +110,10 @@ class Nameless(Experiment):
         yield []
 
 
+class Unnamed(Plain):
+    widths: tuple[int, ...] = (1,)
+
+
 class Stolen(Plain, name="freedom.random"):
     pass
 
@@ -123,6 +128,7 @@ class Silent(Experiment, name="test.silent"):
         (3, "is no experiment but of type int"),
         (dict, "is no experiment but of type type"),
         (Nameless, r'class Nameless\(Experiment, name="mine"\)'),
+        (Unnamed, r'class Unnamed\(Experiment, name="mine"\)'),
         (Stolen, "is called freedom.random, as an experiment of this package"),
         (Silent, "give it a method ask"),
     ],
@@ -134,9 +140,46 @@ def test_what_cannot_be_run_is_said(cls, message):
 
 @pytest.mark.parametrize("name", ["a/b", "", "../x", ".hidden", "has space"])
 def test_names_can_be_those_of_folders(name):
-    class Named(Plain, name=name or "x"):
+    class Named(Plain, name=name):
         pass
 
-    if name:
-        with pytest.raises(InputError, match="an experiment is named in its class line"):
-            Named()
+    with pytest.raises(InputError, match="an experiment is named in its class line"):
+        Named()
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        (("a",), None),
+        (("a", "burn_in"), None),  # a label of other settings
+        (("a", "rat"), "by 'rat', which no row has; rows have a, rate"),
+        (("burn_in", "dim"), "by 'burn_in', which no row has; rows have a, rate"),
+    ],
+)
+def test_what_no_row_has_tells_no_lines_apart(by, message):
+    class By(Plain, name="test.by", by=by):
+        def ask(self):
+            for rate in (0.1, 0.2):
+                yield Row({"a": 1, "rate": rate}, self.training.run(Full(), Seeds(0), lr=rate))
+
+    if message is None:
+        assert len(next(By().ask())) == 2
+        return
+    with pytest.raises(InputError, match=message):
+        next(By().ask())
+
+
+@pytest.mark.parametrize("name", ["by", "metrics", "reference", "fields"])
+def test_a_setting_is_not_called_like_what_every_experiment_has(name):
+    """It would take its place, as `by = …` in the body does that is meant for the class line."""
+    with pytest.raises(InputError, match=f"class Taken has a setting called '{name}'"):
+        type("Taken", (Plain,), {"__annotations__": {name: int}, name: 3}, name="test.taken")
+
+
+@pytest.mark.parametrize("name", ["means", "runs", "summary"])
+def test_two_tables_of_one_name_are_refused_before_anything_is_trained(name):
+    class Double(Plain, name="test.double"):
+        answers = (Answer("means", Rows()), Answer(name, Rows()))
+
+    with pytest.raises(InputError, match=f"two tables called '{name}'"):
+        Double()

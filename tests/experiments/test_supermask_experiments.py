@@ -265,6 +265,7 @@ def test_settings_say_only_what_differs_and_densities_average_seeds():
         (TicketsSupermask, {"rescale": ()}, "no rescale to sweep"),
         (TicketsSupermask, {"strength": 2.0}, "there is no target"),
         (TicketsSupermask, {"scale": ("none",), "multiplier": 2.0}, "no scale uses it"),
+        (TicketsSupermask, {"popup_lr": 1.0}, "popup_lr is 1.0, but no popup is asked for"),
         (TicketsSupermask, {"samples": 1}, "samples is 1"),
         (TicketsSupermask, {"parts": 7}, "parts is 7, but must divide the batch_size of 250"),
         (TicketsSupermask, {"optimiser": "adamw"}, "weight_decay is 0; give a rate, or use adam"),

@@ -179,7 +179,6 @@ def test_presets_of_the_paper_are_its_table(preset, model, steps, lr, conv_rate)
     assert recipe.steps_per_epoch(examples) == {55_000: 916, 45_000: 750}[examples]
     assert dataclasses.astuple(experiment.pruning.rates) == (0.2, conv_rate, 0.1)
     assert (experiment.rounds, len(parse_seeds(experiment.seeds)), experiment.batch_size) == (24, 5, 60)
-    assert experiment.minutes.get(preset) == (None if preset == "paper" else "a GPU's work")
 
 
 def trained(monkeypatch):
@@ -218,7 +217,7 @@ def test_the_answer_of_the_store(criteria):
     # Each arm and round against the dense network, and two arms a round against the first.
     assert len(pairs) == 6 + 4
     assert set(pairs["n"]) == {2}
-    shown = part.experiment.shown("pairs", pairs)
+    shown = part.shown("pairs")
     assert set(shown["round"]) == {2}
     assert {panel.name for panel in part.panels} == {"accuracy", "speed", "criteria", "criteria-weights"}
 

@@ -166,3 +166,39 @@ def test_a_label_may_have_to_be_absent(store, target, count):
     part.__dict__["measured"] = table
     assert len(compared(part)) == count
     assert known().count("tickets.supermask") == 6
+
+
+def lines_of(part, *lines, monkeypatch):
+    """What is compared of a question where these are all references."""
+    base = {
+        "experiment": part.name,
+        "metric": "test_accuracy",
+        "value": "0.5",
+        "n": "1",
+        "source": "s",
+        "known": "k",
+    }
+    monkeypatch.setattr("weightspace.report.compare.references", lambda: [base | line for line in lines])
+    return compared(part)
+
+
+@pytest.mark.parametrize("label", ["model", "architecture"])
+def test_of_several_models_a_reference_is_held_against_its_own(store, monkeypatch, label):
+    table = pd.DataFrame({"model": ["several"] * 3, "status": ["ok"] * 3, "test_accuracy": [0.2, 0.4, 0.9]})
+    table[label] = ["fc", "fc", "conv2"]
+    part = Answered(store, "freedom.random", mnist(), table, "several", "mnist")
+    part.__dict__["measured"] = table
+    wanted = ({"model": "fc"}, {"model": "conv2"}, {"model": "conv4"}, {"model": "fc", "data": "digits"})
+    found = lines_of(part, *wanted, monkeypatch=monkeypatch)
+    assert found["model"].tolist() == ["fc", "conv2"]
+    assert found["ours"].tolist() == pytest.approx([0.3, 0.9])
+    assert found["ours_n"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize("name", ["epochs", "slices.epochs"])
+def test_a_setting_is_a_condition_by_either_name(store, monkeypatch, name):
+    table = pd.DataFrame({"status": ["ok"], "test_accuracy": [0.4]})
+    part = Answered(store, "freedom.random", mnist(epochs=5.0), table, "conv2", "mnist")
+    part.__dict__["measured"] = table
+    found = lines_of(part, {name: "5"}, {name: "6"}, {f"{name}s": "5"}, monkeypatch=monkeypatch)
+    assert found[name].tolist() == [5]

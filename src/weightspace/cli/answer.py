@@ -26,8 +26,8 @@ def answer(
     store = Store(options.out, create=False)
     mine = asked_exactly(store, experiment, table)
     print_frame(console, mine.summary, experiment.question)
-    for name, frame in mine.analyses.items():
-        print_frame(console, experiment.shown(name, frame), name)
+    for name in mine.analyses:
+        print_frame(console, mine.shown(name), name)
     began = time.perf_counter()
     # Its class is this command's own, so that also one of a stranger is known here.
     parts = answered(store, experiments=[type(experiment)])

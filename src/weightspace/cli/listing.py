@@ -6,7 +6,6 @@ released key stays.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -26,7 +25,6 @@ KEYS: dict[str, tuple[str, ...]] = {
     "optimisers": ("name",),
 }
 """The keys of each list, in order; those of a preset are `name`, `minutes` and `note`."""
-_MINUTES = re.compile(r"(?:some )?(\d+(?:\.\d+)?) on .*")
 
 
 def listing(arguments: Sequence[str]) -> int:
@@ -72,25 +70,28 @@ def _cell(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     if value and isinstance(value[0], dict):
-        return ", ".join(f"{each['name']} ({each['note'] or 'not measured'})" for each in value)
+        return ", ".join(
+            f"{each['name']} ({(each['note'] or 'not measured').partition(' on ')[0]})" for each in value
+        )
     return "×".join(map(str, value))
 
 
 def _experiments(_: str) -> Rows:
     from weightspace.experiments import experiment_class, names
+    from weightspace.experiments.minutes import took
 
     rows = []
     for name in names():
         cls = experiment_class(name)
-        presets = [_preset(preset, cls.minutes.get(preset)) for preset in cls.presets]
+        presets = [_preset(preset, took(cls, preset)) for preset in cls.presets]
         rows.append({"name": name, "question": cls.question, "figure": cls.paper.figure, "presets": presets})
     return rows
 
 
-def _preset(name: str, note: str | None) -> dict[str, Any]:
-    """A preset's time: a number of minutes where it was measured or estimated, and on what."""
-    found = _MINUTES.fullmatch(note or "")
-    return {"name": name, "minutes": float(found[1]) if found else None, "note": note}
+def _preset(name: str, found: Any) -> dict[str, Any]:
+    """A preset's time: a number of minutes where it was measured, and on what."""
+    measured = (None, None) if found is None else (found.minutes, found.note)
+    return dict(zip(("name", "minutes", "note"), (name, *measured), strict=True))
 
 
 def _models(data: str) -> Rows:

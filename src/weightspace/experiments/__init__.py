@@ -89,7 +89,7 @@ def checked(cls: Any, where: str) -> type[Experiment]:
         )
     if inspect.isabstract(cls):
         raise InputError(f"'{where}' does not say what it asks; give it a method ask that yields rows")
-    if not cls.name or (not cls.declared and "__dataclass_fields__" not in vars(cls)):
+    if "declared" not in vars(cls):
         line = f'class {cls.__name__}(Experiment, name="mine")'
         raise InputError(f"'{where}' has no name; an experiment is named in its class line: {line}")
     if cls.name in (*names(), "runs") and not cls.__module__.startswith("weightspace."):

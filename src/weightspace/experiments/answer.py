@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from weightspace.errors import InputError
 from weightspace.figures.chart import Chart, Notes
 from weightspace.figures.panel import Panel
 from weightspace.frames import Frame
@@ -62,8 +63,17 @@ class Answer:
 
 
 def answers_of(experiment: Any) -> tuple[Answer, ...]:
-    """The answers of an experiment, in order."""
-    return tuple(experiment.answered_by())
+    """The answers of an experiment, in order.
+
+    Raises:
+      InputError: If two have one name, or one has that of another table.
+    """
+    found = tuple(experiment.answered_by())
+    names = ["runs", "summary", *(answer.name for answer in found)]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"{experiment.name} has two tables called '{twice}'; name each answer apart")
+    return found
 
 
 def tables_of(answers: Sequence[Answer], given: Given) -> dict[str, Frame]:
@@ -72,14 +82,14 @@ def tables_of(answers: Sequence[Answer], given: Given) -> dict[str, Frame]:
 
 
 def panels_of(answers: Sequence[Answer], given: Given, words: Vocabulary) -> list[Panel]:
-    """The figures of answers, in order; a chart that has nothing to show draws none."""
+    """The figures of answers, in order."""
+    pairs = [(answer, chart) for answer in answers for chart in answer.charts]
+    return [panel for pair in pairs for panel in drawn(*pair, given, words)]
+
+
+def drawn(answer: Answer, chart: Chart, given: Given, words: Vocabulary) -> list[Panel]:
+    """The figures of a chart; one that has nothing to show draws none."""
     from weightspace.figures import style
 
-    notes = Notes(given.rows, words, given.outputs)
     with style.style():
-        return [
-            panel
-            for answer in answers
-            for chart in answer.charts
-            for panel in chart.draw(given.of(answer.table), notes)
-        ]
+        return list(chart.draw(given.of(answer.table), Notes(given.rows, words, given.outputs)))

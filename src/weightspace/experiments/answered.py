@@ -30,6 +30,8 @@ from weightspace.store.read import results
 from weightspace.store.settings import SEED
 
 _NAMED = ("model", "data")
+SEVERAL = "several"
+"""The model, or the data, of rows of several."""
 __all__ = ["Answered", "answered", "asked_exactly", "safe_name"]
 
 
@@ -135,14 +137,14 @@ def _by_model_and_data(
 ) -> list[pd.DataFrame]:
     """Rows of several networks or data sets apart, unless a question sweeps them.
 
-    The settings of a declared experiment tell questions apart, and its rows are one; of plain runs the labels
-    tell, where each set of the others has one network and data set.
+    The settings of an experiment tell questions apart, and its rows are one; of plain runs the labels tell,
+    where each set of the others has one network and data set.
     """
     others = [
         str(name) for name in asked if name in table and name not in ("experiment", "run", SEED, *_NAMED)
     ]
-    plain = isinstance(experiment, Runs) and bool(others)
-    if len(table) and (experiment.declared or (plain and _follow(table, others))):
+    plain = isinstance(experiment, Runs)
+    if len(table) and (not plain or (others and _follow(table, others))):
         return [table]
     groups = table.groupby(list(_NAMED), dropna=False, sort=False)
     return [rows.reset_index(drop=True) for _, rows in groups]
@@ -157,7 +159,7 @@ def _follow(table: pd.DataFrame, labels: Sequence[str]) -> bool:
 def _names(table: pd.DataFrame) -> tuple[str, str]:
     """The model and the data of rows: `several` where they differ, nothing where none is said."""
     found = [list(dict.fromkeys(map(str, table[name].dropna()))) for name in _NAMED]
-    model, data = ("several" if len(names) > 1 else "".join(names) for names in found)
+    model, data = (SEVERAL if len(names) > 1 else "".join(names) for names in found)
     return model, data
 
 

@@ -1,17 +1,19 @@
 """Asking: what an experiment yields, as the lists of rows that a sweep takes and answers with their table.
 
-Rows may come one by one or in lists. Those of a declared experiment are named after their runs, and rows of
-one label set join: that two nodes of one kind would be one row is refused before anything is trained.
+Rows may come one by one or in lists. They are named after their runs, and rows of one label set join: that
+two nodes of one kind would be one row is refused before anything is trained.
 """
 
 import dataclasses
 import functools
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from weightspace.errors import InputError
 from weightspace.frames import Frame
 from weightspace.run import Row, Run
+from weightspace.store.settings import SEED
+from weightspace.tables.vocabulary import VOCABULARY
 
 
 def in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row], Frame, None]]:
@@ -29,9 +31,9 @@ def in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row]
                 item = next(asking) if table is None else asking.send(table)  # pyright: ignore[reportAttributeAccessIssue]
                 table = None
                 if isinstance(item, Row):
-                    single += _named(self, [item])
+                    single += _named([item])
                     continue
-                rows = _named(self, _rows(self, item))
+                rows = _named(_rows(self, item))
                 batch, single = [*single, *rows], []
                 _check_apart(self, batch, seen)
                 table = yield batch
@@ -39,8 +41,9 @@ def in_batches(ask: Callable[[Any], Any]) -> Callable[[Any], Generator[list[Row]
                     table = None
         except StopIteration:
             pass
+        _check_apart(self, single, seen)
+        _check_by(self, [dict(labels) for labels, _ in seen])
         if single:
-            _check_apart(self, single, seen)
             yield single
 
     return batches
@@ -54,10 +57,8 @@ def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
     return asked
 
 
-def _named(experiment: Any, rows: list[Row]) -> list[Row]:
+def _named(rows: list[Row]) -> list[Row]:
     """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
-    if not experiment.declared:
-        return rows
     found = []
     for row in rows:
         runs = _runs_of(row.node)
@@ -87,7 +88,7 @@ def _runs_of(node: Any) -> list[Run]:
 
 def _check_apart(experiment: Any, rows: Iterable[Row], seen: dict[Any, str]) -> None:
     """Rows of one label set join, so that their nodes are of several kinds; nothing has been trained yet."""
-    for row in rows if experiment.declared else ():
+    for row in rows:
         key = (frozenset(row.labels.items()), type(row.node))
         if seen.setdefault(key, row.node.digest) != row.node.digest:
             told = ", ".join(f"{name} {value}" for name, value in row.labels.items())
@@ -95,6 +96,26 @@ def _check_apart(experiment: Any, rows: Iterable[Row], seen: dict[Any, str]) -> 
                 f"{experiment.name} has two nodes of kind {type(row.node).__name__} for one row ({told}); "
                 "give a label that tells them apart"
             )
+
+
+def _check_by(experiment: Any, asked: Sequence[Mapping[str, Any]]) -> None:
+    """The class tells lines apart by labels that rows have, or that they have in other settings.
+
+    A table of the question's own columns may make others.
+    """
+    if not asked or experiment.columns_by() is not None:
+        return
+    labels = {name for row in asked for name in row if name not in ("model", "data", SEED)}
+    known = VOCABULARY.with_words(experiment.words).labels
+    absent = [name for name in experiment.by if not any(name in row for row in asked)]
+    wrong = [name for name in absent if name not in known]
+    several = any(len({row.get(name) for row in asked}) > 1 for name in labels)
+    if wrong or (absent and len(absent) == len(experiment.by) and several):
+        name = (wrong or absent)[0]
+        raise InputError(
+            f"{experiment.name} tells its lines apart by '{name}', which no row has; rows have "
+            f"{', '.join(sorted(labels)) or 'no labels'}"
+        )
 
 
 def _rows(experiment: Any, item: Any) -> list[Row]:

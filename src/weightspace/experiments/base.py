@@ -18,8 +18,7 @@ handed, so they can be repeated from a store at any time. A field's docstring is
         answers = (Answer("curve", Curves(("test_accuracy",), x="width"), Curve(x="width")),)
 
 `ask` may also yield lists and is then given the table of all rows asked so far: `table = yield rows`. Rows of
-one label set join. A class that names itself in its first line is a frozen dataclass by that; one that does
-not is decorated, and may override `summary`, `measured`, `analyse`, `shown` and `figures` instead.
+one label set join. A class is a frozen dataclass by naming itself in its first line.
 """
 
 import abc
@@ -28,7 +27,7 @@ import functools
 import inspect
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,8 +74,6 @@ class Experiment(abc.ABC):
     question: ClassVar[str] = ""
     paper: ClassVar[Paper] = NO_PAPER
     presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
-    minutes: ClassVar[dict[str, str]] = {}
-    """Minutes of each preset, measured or from a part that was, with the hardware."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
     answers: ClassVar[tuple[Answer, ...]] = ()
@@ -90,14 +87,11 @@ class Experiment(abc.ABC):
     reference: ClassVar[str | Path] = ""
     """A CSV file of numbers to compare with, as those in `report/reference`; relative to the module."""
     by: ClassVar[tuple[str, ...]] = ()
-    """The labels that tell the lines of the summary apart."""
+    """The labels that tell the lines of the summary apart; none: all that rows have but for the seed."""
     metrics: ClassVar[tuple[str, ...]] = ("test_accuracy", "train_accuracy", "test_loss", "train_loss")
     """The columns that the summary averages."""
     declared: ClassVar[bool] = False
     """Whether the class names itself in its first line."""
-    swept: ClassVar[tuple[str, ...]] = ()
-    extents: ClassVar[tuple[str, ...]] = ()
-    passing: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, figure: str = "", **named: Any) -> None:
         super().__init_subclass__()
@@ -126,6 +120,7 @@ class Experiment(abc.ABC):
             )
         settings.check(self)
         self.check()
+        answers_of(self)
 
     def check(self) -> None:  # noqa: B027  # most have no more to say
         """What else must hold of the settings; raises `InputError` in a sentence."""
@@ -142,11 +137,16 @@ class Experiment(abc.ABC):
         """The table of one row a run: `columns`, or another where it depends on the settings."""
         return self.columns
 
-    def summary(self, table: Frame) -> Frame:
-        """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`."""
+    def summary(self, table: Frame, labels: Sequence[str] = ()) -> Frame:
+        """Mean, standard deviation and number of runs of the `metrics`, for each set of the labels `by`.
+
+        Args:
+          table: The rows.
+          labels: By which lines are told apart where the class does not say: all that was asked by.
+        """
         if self.overview is not None:
             return self.overview.of(self._given(table, table.iloc[:0]))
-        return over_seeds(table, list(self.by), list(self.metrics))
+        return over_seeds(table, list(self.by or labels), list(self.metrics))
 
     def measured(self, table: Frame, history: Frame) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
@@ -154,18 +154,13 @@ class Experiment(abc.ABC):
         return table if columns is None else columns.of(self._given(table, history))
 
     def analyse(self, table: Frame, history: Frame) -> dict[str, Frame]:
-        """Answers by name, those that are for figures alone left out.
+        """The tables of the answers by name, but for those that are for figures alone.
 
         Args:
           table: The final table: labels, status and last values.
           history: Columns `run`, `step` and one for each metric; a row for each run and reading.
         """
         return tables_of(answers_of(self), self._given(table, history))
-
-    def shown(self, name: str, frame: Frame) -> Frame:
-        """The part of an answer that is worth a terminal; by default all of it."""
-        found = [answer for answer in answers_of(self) if answer.name == name]
-        return found[0].worth_showing(frame) if found else frame
 
     def figures(self, table: Frame, history: Frame, outputs: Outputs) -> list[Panel]:
         """Figures with captions and the numbers in them.
@@ -188,7 +183,7 @@ class Experiment(abc.ABC):
     @classmethod
     def preset(cls, name: str) -> "Experiment":
         """The experiment with the settings of a preset, by short names or paths."""
-        return settings.made(cls, cls.presets[name])
+        return cls(**cls.presets[name])
 
     def joined(self, newer: "Experiment") -> "Experiment":
         """The question that asks for what this and a newer one ask for; they agree in all other settings."""
@@ -196,7 +191,7 @@ class Experiment(abc.ABC):
 
 
 _SAID = (
-    "name", "question", "paper", "presets", "minutes", "reading", "answers", "columns", "overview", "words",
+    "name", "question", "paper", "presets", "reading", "answers", "columns", "overview", "words",
     "reference", "by", "metrics",
 )  # fmt: skip
 
@@ -205,16 +200,20 @@ def _declare(cls: Any) -> None:
     """Make a class that names itself a frozen dataclass, whose settings have short names in Python too."""
     dataclasses.dataclass(frozen=True)(cls)
     fields = {field.name for field in dataclasses.fields(cls)}
+    for name in sorted(fields & set(dir(Experiment))):
+        raise InputError(
+            f"class {cls.__name__} has a setting called '{name}', which says something of every experiment; "
+            f"call it otherwise, or give it in the class line: {name}=…"
+        )
     known = settings.settings_of(cls)
-    nested = {name for name, setting in known.items() if len(setting.path) > 1}
-    if not nested:
-        return
-    made = cls.__init__
+    made, takes = cls.__init__, inspect.signature(cls.__init__)
 
     @functools.wraps(made)
     def init(self: Any, *values: Any, **more: Any) -> None:
-        short = {name: more.pop(name) for name in list(more) if name not in fields and name in nested}
-        made(self, *values, **_nested(cls, values, more, short))
+        short = {name: more.pop(name) for name in list(more) if name not in fields}
+        given = dict(takes.bind(self, *values, **more).arguments)
+        del given["self"]
+        made(self, **(settings.nested(cls, given, short) if short else given))
 
     def read(self: Any, name: str) -> Any:
         setting = None if name.startswith("__") else known.get(name)
@@ -223,17 +222,3 @@ def _declare(cls: Any) -> None:
         return setting.of(self)
 
     cls.__init__, cls.__getattr__ = init, read
-
-
-def _nested(cls: Any, values: Any, more: dict[str, Any], short: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords for the fields, with settings given by short names within the recipes."""
-    names = [field.name for field in dataclasses.fields(cls)]
-    given = dict(zip(names, values, strict=False)) | more
-    found = dict(more)
-    known = settings.settings_of(cls)
-    defaults = {field.name: field.default for field in dataclasses.fields(cls)}
-    for name, value in short.items():
-        first, *path = known[name].path
-        recipe = found.get(first, given.get(first, defaults[first]))
-        found[first] = settings.replaced(recipe, path, value)
-    return found

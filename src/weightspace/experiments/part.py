@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
-from weightspace.errors import WeightspaceError
-from weightspace.experiments.answer import Answer, answers_of, panels_of, tables_of
+from weightspace.errors import StoreError
+from weightspace.experiments.answer import Answer, answers_of, drawn
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.plain import Runs, plain_answers
 from weightspace.experiments.restore import RestoreWarning
@@ -66,7 +66,11 @@ class Answered:
     def summary(self) -> pd.DataFrame:
         """Means and spreads over seeds. Of plain runs a line for each set of labels and untold settings."""
         if not isinstance(self.experiment, Runs):
-            return self._made("summary", lambda: self.experiment.summary(self.measured), pd.DataFrame())
+            asked = self.asked.drop(columns=["experiment", "run", SEED], errors="ignore")
+            titled = [name for name in ("model", "data") if name in asked and asked[name].nunique() < 2]
+            labels = [str(name) for name in asked.drop(columns=titled)]
+            make = functools.partial(self.experiment.summary, self.measured, labels)
+            return self.made("summary", make, pd.DataFrame())
         own = settings_of(self.store).marks.columns(self.asked["run"])
         metrics = dict.fromkeys((*self.experiment.metrics, *own))
         return over_seeds(self.measured, self._telling, list(metrics))
@@ -88,14 +92,14 @@ class Answered:
     def measured(self) -> pd.DataFrame:
         """A row a label set, with the columns of all its nodes and the experiment's own."""
         whole = self.table
-        if self.experiment.declared:
+        if not isinstance(self.experiment, Runs):
             whole = joined(whole, [str(name) for name in self.asked if name not in ("experiment", "run")])
-        return self._made("columns", lambda: self.experiment.measured(whole, self.history), whole)
+        return self.made("columns", lambda: self.experiment.measured(whole, self.history), whole)
 
     @functools.cached_property
     def given(self) -> Given:
         """What tables are made of; each is made once, for whatever shows it."""
-        words = VOCABULARY.with_words(self.experiment.words)
+        words = self.made("words", lambda: VOCABULARY.with_words(self.experiment.words), VOCABULARY)
         return Given(self.measured, self.history, self.store.output, words)
 
     @functools.cached_property
@@ -103,50 +107,62 @@ class Answered:
         """The experiment's answers; of plain runs those that runs of any labels have."""
         if isinstance(self.experiment, Runs):
             return plain_answers(self.given, self._telling)
-        return answers_of(self.experiment)
+        return self.made("answers", lambda: answers_of(self.experiment), ())
 
     @functools.cached_property
     def analyses(self) -> dict[str, pd.DataFrame]:
         """The tables of the answers that are worth showing."""
-        if self._overridden("analyse"):
-            return self._made("answers", lambda: self.experiment.analyse(self.measured, self.history), {})
-        return self._made("answers", lambda: tables_of(self.answers, self.given), {})
+        tables = {answer.name: self._table(answer) for answer in self.answers if not answer.hidden}
+        return {name: table for name, table in tables.items() if table is not None}
 
     @property
     def names(self) -> list[str]:
         """The names of all tables, those for figures alone among them."""
-        own = [] if self._overridden("analyse") else [answer.name for answer in self.answers]
-        return list(dict.fromkeys((*self.analyses, *own)))
+        return list(dict.fromkeys(answer.name for answer in self.answers))
 
     def answer(self, name: str) -> pd.DataFrame | None:
-        """The table of an answer, shown or not; None where there is none of that name."""
-        found = [answer for answer in self.answers if answer.name == name]
-        if name in self.analyses or not found:
-            return self.analyses.get(name)
-        return self._made("answers", lambda: self.given.of(found[0].table), pd.DataFrame())
+        """The table of an answer, shown or not; None where there is none of that name, or it is left out."""
+        return next((self._table(answer) for answer in self.answers if answer.name == name), None)
+
+    def shown(self, name: str) -> pd.DataFrame:
+        """What of an answer's table is worth a terminal."""
+        frame = self.analyses[name]
+        answer = next(answer for answer in self.answers if answer.name == name)
+        return self.made(f"first lines of {name}", lambda: answer.worth_showing(frame), frame)
 
     @functools.cached_property
     def panels(self) -> list[Panel]:
         """The experiment's figures."""
-        if self._overridden("figures"):
-            outputs = self.store.output
-            old = self.experiment.figures
-            return self._made("figures", lambda: old(self.measured, self.history, outputs), [])
-        return self._made("figures", lambda: panels_of(self.answers, self.given, self.given.words), [])
+        found: list[Panel] = []
+        for answer in self.answers:
+            for chart in answer.charts if self._table(answer) is not None else ():
+                draw = functools.partial(drawn, answer, chart, self.given, self.given.words)
+                found += self.made(f"figure {getattr(chart, 'name', '') or answer.name}", draw, [])
+        return found
 
-    def _overridden(self, method: str) -> bool:
-        """Whether a class makes its answers or figures by a method of its own."""
-        return getattr(type(self.experiment), method) is not getattr(Experiment, method)
+    @property
+    def left_out(self) -> pd.DataFrame:
+        """What of all asked for so far could not be made, and why."""
+        return pd.DataFrame(list(self._reason_of.items()), columns=["what", "reason"])
 
-    def _made(self, what: str, make: Callable[[], T], instead: T) -> T:
+    @functools.cached_property
+    def _reason_of(self) -> dict[str, str]:
+        return {}
+
+    def _table(self, answer: Answer) -> pd.DataFrame | None:
+        return self.made(f"answer {answer.name}", lambda: self.given.of(answer.table), None)
+
+    def made(self, what: str, make: Callable[[], T], instead: T) -> T:
         """What an experiment makes of its rows; what cannot be made of a folder as it is, is left out."""
+        if what in self._reason_of:
+            return instead
         try:
             with looking():
                 return make()
-        except WeightspaceError:
+        except StoreError:
             raise
         except Exception as error:
-            reason = shortly(f"{type(error).__name__}: {error}")
+            self._reason_of[what] = reason = shortly(f"{type(error).__name__}: {error}")
             text = f"the {what} of {self.name} cannot be made of what {self.store.root} holds ({reason})"
             warnings.warn(RestoreWarning(f"{text}; left out"), stacklevel=3)
             return instead

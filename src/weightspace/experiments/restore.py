@@ -10,7 +10,7 @@ from typing import Any
 from weightspace.experiments import experiment_class, names
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.plain import Runs
-from weightspace.experiments.settings import made, named
+from weightspace.experiments.settings import named
 from weightspace.named import looking
 
 __all__ = ["RestoreWarning", "Runs", "restored"]
@@ -43,7 +43,7 @@ def restored(
     try:
         with looking():
             kept = {key: _tuples(value) for key, value in fields.items() if key not in removed}
-            return made(cls, kept)
+            return cls(**kept)
     except Exception as error:  # a folder may hold anything
         _warn(
             f"{name} was asked with settings that this version does not take ({error}); shown as plain runs"

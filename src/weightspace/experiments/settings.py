@@ -12,10 +12,10 @@ shown as one.
 
 import dataclasses
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from weightspace.errors import InputError, check_number, nearest
+from weightspace.errors import InputError, check_number, shown, unknown
 from weightspace.fields import coerce
 from weightspace.spec import Spec, canonical
 
@@ -32,24 +32,34 @@ class Mark:
       words: What its values are, as a user knows them; the field's name where it is empty.
       empty: Whether a swept field may list nothing.
       bounds: Of its numbers: `above`, `least`, `below`, `most`.
+      meant: What the values written stand for, where that is not themselves: `100:105` for five seeds.
     """
 
     kind: str
     words: str = ""
     empty: bool = False
     bounds: Mapping[str, float | None] = dataclasses.field(default_factory=dict)
+    meant: Callable[[Any], tuple[Any, ...]] | None = None
 
 
-def swept(*values: Any, words: str = "", empty: bool = False, **bounds: float) -> Any:
+def swept(
+    *values: Any,
+    words: str = "",
+    empty: bool = False,
+    meant: Callable[[Any], tuple[Any, ...]] | None = None,
+    **bounds: float,
+) -> Any:
     """A field that lists values: the question is asked for each, and questions of other values join.
 
     Args:
       values: The default.
       words: What a value is, for sentences: "dimension d".
       empty: Whether there may be none.
+      meant: From the values written to those that they stand for, by which questions join; it refuses
+        what stands for none. One value alone is a list of it.
       bounds: Of each value: above, least, below, most.
     """
-    return _field(tuple(values), Mark(SWEPT, words, empty, bounds))
+    return _field(tuple(values), Mark(SWEPT, words, empty, bounds, meant))
 
 
 def extent(value: float, *, words: str = "", **bounds: float) -> Any:
@@ -116,17 +126,27 @@ def settings_of(cls: Any) -> dict[str, Setting]:
     return {name(setting): setting for setting in found}
 
 
-def _walk(cls: Any, path: tuple[str, ...]) -> Iterator[Setting]:
-    for field in dataclasses.fields(cls):
+def _walk(of: Any, path: tuple[str, ...]) -> Iterator[Setting]:
+    """Of a class, or of a recipe that it has by default."""
+    for field in dataclasses.fields(of):
         if not field.init:
             continue
-        default = field.default
-        if default is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
+        default = _default(field) if isinstance(of, type) else getattr(of, field.name)
+        if default is dataclasses.MISSING:
+            kind = field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "…")
+            raise InputError(
+                f"class {of.__name__} gives its field '{field.name}' no value; presets change values, "
+                f"so that each field has one: {field.name}: {kind} = …"
+            )
         if is_recipe(default):
             yield from _walk(default, (*path, field.name))
         else:
             yield Setting((*path, field.name), default, field.metadata.get(_MARK))
+
+
+def _default(field: dataclasses.Field[Any]) -> Any:
+    factory = field.default_factory
+    return field.default if factory is dataclasses.MISSING else factory()
 
 
 def named(cls: Any, name: str) -> Setting | None:
@@ -149,51 +169,43 @@ def named(cls: Any, name: str) -> Setting | None:
     return ends[0] if ends else None
 
 
-def with_settings(experiment: Any, values: Mapping[str, Any]) -> Any:
-    """The same with other values, by short names or paths.
+def nested(cls: Any, given: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Keywords for the fields of a class, of which some are given by short names or paths within recipes.
+
+    Args:
+      cls: The class.
+      given: Values of fields.
+      more: Values by short names or paths.
 
     Raises:
       InputError: For a name that it does not have, with the nearest.
     """
-    cls, tree = type(experiment), {}
-    own = {field.name for field in dataclasses.fields(experiment)}
-    for name, value in values.items():
-        setting = None if name in own and "." not in name else named(cls, name)
-        if name not in own and setting is None:
-            guess = nearest(name, settings_of(cls))
-            hint = f"; did you mean '{guess}'?" if guess else "."
-            known = ", ".join(settings_of(cls))
-            raise InputError(f"{cls.name} has no setting '{name}'{hint} It has: {known}.")
+    defaults = {field.name: _default(field) for field in dataclasses.fields(cls)}
+    tree: dict[str, Any] = {}
+    for name, value in more.items():
+        setting = named(cls, name)
+        if setting is None:
+            raise unknown(f"setting of {cls.name}", name, settings_of(cls))
         here = tree
-        path = (name,) if setting is None else setting.path
-        for part in path[:-1]:
+        for part in setting.path[:-1]:
             here = here.setdefault(part, {})
-        here[path[-1]] = value
-    return _replaced(experiment, tree)
-
-
-def made(cls: Any, values: Mapping[str, Any]) -> Any:
-    """An experiment of a class with these settings, by short names or paths, and defaults for the rest."""
-    if set(values) <= {field.name for field in dataclasses.fields(cls)}:
-        return cls(**values)
-    return with_settings(cls(), values)
-
-
-def _replaced(value: Any, tree: Mapping[str, Any]) -> Any:
-    inner = {
-        name: _replaced(getattr(value, name), each)
-        if isinstance(each, dict) and is_recipe(getattr(value, name))
-        else each
+        here[setting.path[-1]] = value
+    found = {
+        name: _replaced(given.get(name, defaults[name]), each) if isinstance(each, dict) else each
         for name, each in tree.items()
     }
-    return dataclasses.replace(value, **inner)
+    return {**given, **found}
 
 
-def replaced(recipe: Any, path: Iterable[str], value: Any) -> Any:
-    """A recipe with another value at a path within it."""
-    first, *rest = path
-    inner = replaced(getattr(recipe, first), rest, value) if rest else value
-    return dataclasses.replace(recipe, **{first: inner})
+def _replaced(recipe: Any, tree: Mapping[str, Any]) -> Any:
+    """A recipe with other values; what is none is left for `check` to refuse."""
+    if not is_recipe(recipe):
+        return recipe
+    inner = {
+        name: _replaced(getattr(recipe, name), each) if isinstance(each, dict) else each
+        for name, each in tree.items()
+    }
+    return dataclasses.replace(recipe, **inner)
 
 
 def recorded(experiment: Any) -> dict[str, Any]:
@@ -202,21 +214,9 @@ def recorded(experiment: Any) -> dict[str, Any]:
 
 
 def marked(experiment: Any, kind: str) -> list[str]:
-    """The settings of a kind, by short name: those that are marked, and those that the class lists.
-
-    Raises:
-      InputError: If the class lists a field that it does not have.
-    """
+    """The settings of a kind, by short name."""
     known = settings_of(type(experiment))
-    found = [name for name, each in known.items() if each.mark is not None and each.mark.kind == kind]
-    listed = {SWEPT: "swept", EXTENT: "extents", PASSING: "passing"}[kind]
-    for name in getattr(type(experiment), listed, ()):
-        if name not in known:
-            raise InputError(
-                f"{type(experiment).__name__}.{listed} names '{name}', which is none of its fields"
-            )
-        found.append(name)
-    return list(dict.fromkeys(found))
+    return [name for name, each in known.items() if each.mark is not None and each.mark.kind == kind]
 
 
 def check(experiment: Any) -> None:
@@ -230,11 +230,18 @@ def check(experiment: Any) -> None:
     """
     hints = typing.get_type_hints(type(experiment))
     for field in dataclasses.fields(experiment):
-        value, mark = getattr(experiment, field.name), field.metadata.get(_MARK)
-        if is_recipe(value):
+        value, mark, default = getattr(experiment, field.name), field.metadata.get(_MARK), _default(field)
+        if is_recipe(default):
+            if type(value) is not type(default):
+                # Another recipe's own settings would be in no record.
+                raise InputError(
+                    f"{field.name} is {shown(value)}, but must be a {type(default).__name__} as by default"
+                )
             check(value)
             getattr(value, "check", lambda: None)()
             continue
+        if mark is not None and mark.meant is not None and isinstance(value, int | str):
+            value = (str(value),)
         object.__setattr__(experiment, field.name, coerce(field.name, value, hints[field.name]))
         if mark is not None:
             _check_marked(field.name, getattr(experiment, field.name), mark)
@@ -244,19 +251,18 @@ def _check_marked(name: str, value: Any, mark: Mark) -> None:
     words = mark.words or name.replace("_", " ")
     if mark.kind == SWEPT and not value and not mark.empty:
         raise InputError(f"no {words} to sweep; give at least one")
+    if mark.meant is not None:
+        mark.meant(value)
     for each in (value if mark.kind == SWEPT else (value,)) if mark.bounds else ():
         check_number(words, each, **mark.bounds)  # pyright: ignore[reportArgumentType]
 
 
-def union(name: str, first: Iterable[Any], second: Iterable[Any]) -> tuple[Any, ...]:
+def _union(mark: Mark | None, first: tuple[Any, ...], second: tuple[Any, ...]) -> tuple[Any, ...]:
     """The values of two questions."""
-    from weightspace.experiments.seeds import parse_seeds
-
-    first, second = tuple(first), tuple(second)
     if first == second:
         return first
-    if name == "seeds":
-        first, second = parse_seeds(first), parse_seeds(second)
+    if mark is not None and mark.meant is not None:
+        first, second = mark.meant(first), mark.meant(second)
     values = tuple(dict.fromkeys((*first, *second)))
     # Names stay in the order they were given in: comparisons are made with the first.
     return values if any(isinstance(value, str) for value in values) else tuple(sorted(values))
@@ -267,7 +273,7 @@ def joined(older: Any, newer: Any) -> Any:
     known = settings_of(type(newer))
     values: dict[str, Any] = {}
     for name in marked(newer, SWEPT):
-        values[known[name].dotted] = union(name, known[name].of(older), known[name].of(newer))
+        values[name] = _union(known[name].mark, known[name].of(older), known[name].of(newer))
     for name in marked(newer, EXTENT):
-        values[known[name].dotted] = max(known[name].of(older), known[name].of(newer))
-    return with_settings(newer, values)
+        values[name] = max(known[name].of(older), known[name].of(newer))
+    return dataclasses.replace(newer, **values)

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weightspace.errors import InputError
-from weightspace.experiments.base import Experiment
 from weightspace.experiments.seeds import parse_seeds
-from weightspace.experiments.settings import number, passing, swept
+from weightspace.experiments.settings import number, swept
 from weightspace.precision import Precision
 from weightspace.probes import Evaluation, Probe, make_probe
 from weightspace.run import Run, Watch
@@ -32,9 +31,10 @@ else:
 class Repeats:
     """How often a training is repeated, and what is recorded of it."""
 
-    seeds: tuple[str | int, ...] = swept("3", words="seeds")
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds", meant=parse_seeds)
     """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
-    eval_every: str = passing("1ep")
+    # Nothing that passes: the best reading, windows and first moments are of the readings there are.
+    eval_every: str = "1ep"
     """Evaluation cadence: 1ep or 50it."""
     probes: tuple[str, ...] = swept(empty=True)
     """Further probes to record, with options as in bias-path:layer=2: see `list probes`."""
@@ -80,8 +80,6 @@ class Repeats:
 class Training(Repeats):
     """A network, what it learns, and how it is trained."""
 
-    seeds: tuple[str | int, ...] | int = swept("3", words="seeds")  # pyright: ignore[reportIncompatibleVariableOverride]
-    """Number of runs at each point (from seed 0), a list of seeds, or a range such as 100:105."""
     model: str = "fc"
     """Network: a name of `list models`, with options as in `fc:widths=512,512`, or package.module:factory."""
     data: str = "digits"
@@ -99,10 +97,6 @@ class Training(Repeats):
     batch_size: int = 128
     """Examples of a step."""
 
-    def __post_init__(self) -> None:
-        if isinstance(self.seeds, int):
-            object.__setattr__(self, "seeds", (str(self.seeds),))
-
     @functools.cached_property
     def task(self) -> Task:
         """Data and cross-entropy."""
@@ -118,6 +112,11 @@ class Training(Repeats):
 
         data = self.task.data
         return make(model or self.model, data.shape, data.outputs, data.input_dtype("float32"))
+
+    def watching(self, evaluation: Evaluation | None = None, own: Sequence[str] = ()) -> Watch:
+        """As `Repeats`, with the examples set aside for validation, if any, among what is measured."""
+        splits = ("train", "validation", "test") if self.validation else ("train", "test")
+        return super().watching(evaluation or Evaluation(splits), own)
 
     def recipe(self, **changes: Any) -> Recipe:
         """How it is trained.
@@ -144,33 +143,6 @@ class Training(Repeats):
         """
         recipe = self.recipe(**changes)
         return Run(self.network(model), self.task, space, recipe, seeds, precision=self.precision)
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingSweep(Repeats, Experiment):
-    """An experiment whose own fields say what is trained; `Repeats` as a value says the same."""
-
-    swept = ("seeds",)
-
-    def __post_init__(self) -> None:
-        """What a subclass checks instead."""
-
-    numbered_seeds = Repeats.each_seed
-
-    @property
-    def evaluation(self) -> Evaluation:
-        """What is measured at each reading."""
-        return Evaluation(("train", "test"))
-
-    @property
-    def own_probes(self) -> tuple[str, ...]:
-        """Probes that the question itself needs, by name."""
-        return ()
-
-    @functools.cached_property
-    def watch(self) -> Watch:
-        """Evaluation, the question's own probes, and those asked for."""
-        return self.watching(self.evaluation, self.own_probes)
 
 
 def further(wanted: Sequence[str], own: tuple[str, ...]) -> tuple[Probe, ...]:

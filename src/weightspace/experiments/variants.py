@@ -33,10 +33,9 @@ def variants(part: "Answered") -> list["Answered"]:
     settings = settings_of(part.store)
     found = []
     for each in _by_code([part], settings):
-        asked = each.asked
-        if part.experiment.declared:
-            # Nodes of several kinds may answer one row: they are no two ways of answering it.
-            asked = asked.assign(**{KIND: [settings.value(run, "kind") or "" for run in asked["run"]]})
+        # Nodes of several kinds may answer one row: they are no two ways of answering it.
+        kinds = [settings.value(run, "kind") or "" for run in each.asked["run"]]
+        asked = each.asked.assign(**{KIND: kinds})
         apart = telling_apart(asked, settings, probes=False)
         found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})
     return found

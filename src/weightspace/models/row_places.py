@@ -70,7 +70,7 @@ def _laid(places: Any, axes: Sequence[Axis], count: int) -> np.ndarray:
     shape = [1] * count
     for own, axis in enumerate(axes):
         shape[axis] = np.shape(places)[own]
-    return np.reshape(places, shape)
+    return np.asarray(places).reshape(shape)
 
 
 def _nowhere(count: int) -> np.ndarray:

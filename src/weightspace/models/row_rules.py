@@ -5,12 +5,14 @@ given.
 """
 
 import dataclasses
+import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from weightspace.models.cells import Axis, Cells, beside, joined
+from weightspace.models.cells import LARGEST, Axis, Cells, beside, joined
 from weightspace.models.row_places import Operation, cut, gathered, scattered, written
 
 _EACH = """
@@ -18,13 +20,13 @@ abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
 conj convert_element_type copy copy_p cos cosh digamma div eq eq_to erf erf_inv erfc exp exp2 expm1 floor ge
 gt igamma igammac imag integer_pow is_finite le le_to lgamma log log1p logistic lt lt_to max min mul ne neg
 nextafter not or polygamma population_count pow real reduce_precision regularized_incomplete_beta rem round
-rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient
+rsqrt shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt square stop_gradient
 sub tan tanh xor
 """
 _OVER = "reduce_sum reduce_max reduce_min reduce_prod reduce_and reduce_or reduce_xor argmax argmin"
 _ALONG = "cumsum cumprod cummax cummin cumlogsumexp"
 _WINDOWS = "reduce_window_sum reduce_window_max reduce_window_min"
-_SCATTERS = "scatter scatter-add scatter-mul scatter-min scatter-max scatter-sub"
+_SCATTERS = "scatter-add scatter-mul scatter-min scatter-max scatter-sub"
 
 
 Rule = Callable[..., Cells | list[Cells]]
@@ -38,6 +40,21 @@ def anything(op: Operation, *given: Cells) -> list[Cells]:
 
 def _each(op: Operation, *given: Cells) -> Cells:
     return joined(given, op.shape)
+
+
+def _selected(op: Operation, which: Cells, *cases: Cells) -> Cells:
+    """Of the cases that are taken, place by place where that is known.
+
+    A product by numbers that are zero is no selection: a value that is not finite goes through it.
+    """
+    whole = joined([which, *cases], op.shape)
+    if which.rows.any() or not (whole.rows.sum(0) > 1).any() or op.numbers[0].known is None:
+        return whole
+    taken = np.broadcast_to(np.asarray(op.numbers[0].known, int), op.shape)
+    if math.prod(whole.rows.shape[:1] + op.shape) > LARGEST:
+        return whole
+    each = (joined([case], op.shape).rows & (taken == number) for number, case in enumerate(cases))
+    return dataclasses.replace(whole, rows=functools.reduce(np.logical_or, each))
 
 
 def _spread(axes: Callable[[Any, int], Sequence[Axis]], *, sure: bool = True) -> Rule:
@@ -149,6 +166,11 @@ def _convolved(op: Operation, x: Cells, kernel: Cells) -> Cells | list[Cells]:
     return whole.spread([axis for axis in range(len(op.shape)) if axis != after])
 
 
+def _over(rule: Rule) -> Rule:
+    """What is written over need not be there any more."""
+    return lambda op, x, *more: rule(op, dataclasses.replace(x, sure=x.sure and not x.rows.any()), *more)
+
+
 RULES: dict[str, Rule] = {
     **dict.fromkeys(_EACH.split(), _each),
     **dict.fromkeys(_OVER.split(), _reduced),
@@ -157,6 +179,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(("reshape", "squeeze", "expand_dims"), _reshaped),
     **dict.fromkeys(("conv_general_dilated", "convolution"), _convolved),
     **dict.fromkeys(_SCATTERS.split(), scattered),
+    "select_n": _selected,
+    "scatter": _over(scattered),
     "pad": _spread(_padded, sure=False),
     "fft": _spread(_transformed),
     "transpose": _transposed,
@@ -168,6 +192,6 @@ RULES: dict[str, Rule] = {
     "stack": lambda op, *given: stacked(given, op.params["axis"]),
     "dot_general": _product,
     "dynamic_slice": cut,
-    "dynamic_update_slice": written,
+    "dynamic_update_slice": _over(written),
     "gather": gathered,
 }

@@ -124,6 +124,12 @@ class _Seen:
         return rows, repr(self.fill), id(self.number)
 
 
+def _unsure(value: _Seen) -> _Seen:
+    """The same, made of its examples at most."""
+    cells = value.cells and dataclasses.replace(value.cells, sure=False)
+    return dataclasses.replace(value, cells=cells)
+
+
 class _Examples(Walker[_Seen]):
     picks = True
 
@@ -165,9 +171,7 @@ class _Examples(Walker[_Seen]):
     def driven(self, value: _Seen, goes_on: _Seen) -> _Seen:
         """How many turns another value's examples take, is no path for sure."""
         found = self.join(value, _beneath(goes_on, value))
-        if not goes_on.of_examples or found.cells is None:
-            return found
-        return dataclasses.replace(found, cells=dataclasses.replace(found.cells, sure=False))
+        return _unsure(found) if goes_on.of_examples else found
 
     def row(self, value: _Seen) -> _Seen:
         cells = value.cells and value.cells.spread([0], sure=False).without([0])
@@ -229,8 +233,21 @@ class _Examples(Walker[_Seen]):
         made = [each.shortened() for each in ([found] if isinstance(found, Cells) else found)]
         return [each if each.rows.any() else self.none(each.shape, each.period) for each in made]
 
+    def _at_most(self, found: list[_Seen], some: bool) -> list[_Seen]:
+        """What may be of another turn or branch than that which is read is no path for sure."""
+        return [_unsure(each) for each in found] if some and not self._constants else found
+
+    def _while(self, params: Any, values: list[_Seen]) -> list[_Seen]:
+        found = super()._while(params, values)
+        return self._at_most(found, found != values[len(values) - len(found) :])
+
+    def _cond(self, params: Any, values: list[_Seen]) -> list[_Seen]:
+        open_ = params.get("branches_platforms") is None and self.picked(values[0]) is None
+        return self._at_most(super()._cond(params, values), open_ and not values[0].of_examples)
+
     def _scan(self, params: Any, values: list[_Seen]) -> list[_Seen]:
-        found = super()._scan(params, values)
+        found, (consts, carries) = super()._scan(params, values), scan_sizes(params)
+        found = self._at_most(found, found[:carries] != values[consts : consts + carries])
         clear = all(each.cells is None or (each.cells.sure and not _of_two(each.cells)) for each in found)
         return found if clear or not 0 < params["length"] <= _LONGEST else self._turns(params, values)
 

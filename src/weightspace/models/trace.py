@@ -10,6 +10,7 @@ import abc
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
+import jax
 import jax.extend.core as jex_core
 
 V = TypeVar("V")
@@ -113,7 +114,8 @@ class Walker(abc.ABC, Generic[V]):
 
     def _cond(self, params: Any, values: list[V]) -> list[V]:
         which, *operands = values
-        picked = self.picked(which)
+        picked = _of_this_platform(params)
+        picked = self.picked(which) if picked is None else picked
         if picked is not None:
             return self.walk(params["branches"][picked].jaxpr, operands)
         branches = [self.walk(branch.jaxpr, operands) for branch in params["branches"]]
@@ -178,6 +180,18 @@ def _single_subcomputation(equation: Any) -> tuple[Any, Sequence[Any]] | None:
     ):
         return None  # `reduce` runs its jaxpr for each of many numbers
     return found[0]
+
+
+def _of_this_platform(params: Any) -> int | None:
+    """The branch that machines like this one take, of those that are told apart by platform."""
+    kinds = params.get("branches_platforms")
+    if kinds is None:
+        return None
+    here = jax.default_backend()
+    names = {here, "cuda", "rocm"} if here == "gpu" else {here}
+    mine = [place for place, kind in enumerate(kinds) if kind is not None and names & set(kind)]
+    mine = mine or [place for place, kind in enumerate(kinds) if kind is None]
+    return mine[0] if len(mine) == 1 else None
 
 
 def _shapes(atoms: Sequence[Any]) -> list[Any]:

@@ -3,8 +3,8 @@
 The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
 statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
 condition is a label of our rows (dim, burn_in, …) or, where there is no such label, a setting of the question
-(epochs, batch_size, …); one that is empty is any, and `absent` a label that a row must lack. A line may bring
-its own `tolerance`.
+(epochs, or training.epochs); one that is empty is any, and `absent` a label that a row must lack. A line may
+bring its own `tolerance`.
 """
 
 import csv
@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 
 from weightspace.errors import InputError
-from weightspace.experiments.answered import Answered, answered
+from weightspace.experiments.answered import SEVERAL, Answered, answered
 from weightspace.experiments.base import Experiment
+from weightspace.experiments.settings import named as named_setting
+from weightspace.spec import canonical
 from weightspace.store.base import Store
 from weightspace.store.schema import FINISHED
 from weightspace.tables.vocabulary import VOCABULARY
@@ -135,22 +137,31 @@ def known() -> str:
 def compared(part: Answered) -> pd.DataFrame:
     """The references that one question answers to; as `compare`."""
     rows = part.measured[part.measured["status"].isin(FINISHED)]
-    settings = part.experiment.fields()
     lines = []
     for line in (*references(), *references_of(type(part.experiment))):
-        named = (line["experiment"], line.get("model", part.model), line.get("data", part.data))
-        if named != (part.name, part.model, part.data):
+        if line["experiment"] != part.name:
             continue
+        named = {"experiment": part.name}
+        named |= {name: line.get(name, getattr(part, name)) for name in ("model", "data")}
         conditions = {name: value for name, value in line.items() if name not in _FACTS}
-        values = _values(rows, settings, conditions, line["metric"])
+        values = _values(_of(part, rows, named), part.experiment, conditions, line["metric"])
         if len(values):
-            named = {"experiment": part.name, "model": part.model, "data": part.data}
             lines.append(named | {k: _number(v) for k, v in conditions.items()} | _beside(values, line))
     return pd.DataFrame(lines)
 
 
+def _of(part: Answered, rows: pd.DataFrame, named: Mapping[str, str]) -> pd.DataFrame:
+    """The rows of a model and data; of several models, those whose label says so, also as `architecture`."""
+    for name, labels in (("model", ("model", "architecture")), ("data", ("data",))):
+        if named[name] != getattr(part, name):
+            mine = [rows[label] == named[name] for label in labels if label in rows]
+            several = getattr(part, name) == SEVERAL and mine
+            rows = rows[np.logical_or.reduce(mine)] if several else rows.iloc[:0]
+    return rows
+
+
 def _values(
-    rows: pd.DataFrame, settings: Mapping[str, Any], conditions: Mapping[str, str], metric: str
+    rows: pd.DataFrame, experiment: Experiment, conditions: Mapping[str, str], metric: str
 ) -> pd.Series:
     """The metric of the rows that meet the conditions; none where a setting does not."""
     if metric not in rows:
@@ -160,8 +171,10 @@ def _values(
             rows = rows[rows[name].isna()] if name in rows else rows
         elif name in rows:
             rows = rows[np.array([_same(value, wanted) for value in rows[name]], bool)]
-        elif name not in settings or not _same(settings[name], wanted):
-            return pd.Series(dtype=float)
+        else:
+            setting = named_setting(type(experiment), name)
+            if setting is None or not _same(canonical(setting.of(experiment)), wanted):
+                return pd.Series(dtype=float)
     return rows[metric].dropna().astype(float)
 
 

@@ -183,15 +183,16 @@ def _tables(part: Answered) -> list[TableView]:
     found = [_view("Summary", part.summary, note)]
     notes = {answer.name: answer.note for answer in part.answers}
     for name, frame in part.analyses.items():
-        shown = part.experiment.shown(name, frame)
+        shown = part.shown(name)
         found.append(_view(name.capitalize(), shown, notes.get(name, "")))
         if len(shown) < len(frame):
             found.append(_view(f"{name.capitalize()}, all", frame, fold=True))
-    beside = compared(part)
+    beside = part.made("comparison", lambda: compared(part), pd.DataFrame())
     if len(beside):
         note = "Within: the difference is at most the joint spread, or at most 0.02 for accuracies."
         known = "; ".join(beside["known"].unique())
         found.append(_view("Compared with the reference", beside.drop(columns="known"), f"{note} {known}."))
+    found.append(_view("Left out", part.left_out))
     return [view for view in found if view.rows]
 
 

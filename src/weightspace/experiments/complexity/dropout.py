@@ -31,7 +31,6 @@ class ComplexityDropout(
         "quick": {"seeds": ("5",)},
         "paper": {"data": "cifar10:classes=0,5", "model": ("mlp:widths=512,512",), "seeds": ("8",)},
     },
-    minutes={"quick": "1 on 2 shared cores"},
     columns=On(On(WINDOWS, Gap("gap", "train_accuracy", "test_accuracy")),
                Parts("training", ("bound",), ("dropout", *BY, "seed"))),
     by=("dropout", *BY),

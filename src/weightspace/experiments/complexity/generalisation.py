@@ -26,7 +26,6 @@ class ComplexityGeneralisation(
         "quick": {"seeds": ("3",)},
         "paper": {"seeds": ("10",), "epochs": 3000.0},
     },
-    minutes={"quick": "3.5 on 2 shared cores"},
     columns=WINDOWS,
     by=BY,
     metrics=METRICS,

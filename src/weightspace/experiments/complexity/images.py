@@ -1,16 +1,20 @@
 """`complexity.corruption`, `complexity.architectures`: two classes of images, labels true or random."""
 
 import dataclasses
-from collections.abc import Iterator
 
-from weightspace.experiments.answer import Answer
-from weightspace.experiments.base import Experiment
-from weightspace.experiments.complexity.paths import BY, LOUKAS_2021, METRICS, READING, WINDOWS, Pairs
-from weightspace.run import Row
+from weightspace.experiments.complexity.paths import (
+    BY,
+    LOUKAS_2021,
+    METRICS,
+    READING,
+    WINDOWS,
+    OfPaths,
+    Pairs,
+)
 
 
 class ComplexityCorruption(
-    Experiment,
+    OfPaths,
     name="complexity.corruption",
     question="Does the bias travel farther when labels are corrupted?",
     paper=dataclasses.replace(LOUKAS_2021, figure="Figures 1d-f, 2c: CIFAR-10 with label corruption"),
@@ -22,7 +26,6 @@ class ComplexityCorruption(
                   "seeds": ("5",)},
         "paper": {"seeds": ("8",)},
     },
-    minutes={"quick": "28 on 2 shared cores", "paper": "a GPU's work"},
     columns=WINDOWS,
     by=BY,
     metrics=METRICS,
@@ -37,17 +40,9 @@ class ComplexityCorruption(
         corruptions=(0.0, 0.2, 0.4, 0.6), model=("identity_cnn",), epochs=100, lr=(0.0025,), decay=50
     )
 
-    def ask(self) -> Iterator[Row]:
-        """Every corruption, network, batch, rate and seed."""
-        yield from self.training.rows()
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()
-
 
 class ComplexityArchitectures(
-    Experiment,
+    OfPaths,
     name="complexity.architectures",
     paper=dataclasses.replace(
         LOUKAS_2021, figure="supplement: MNIST 3 and 6, fully connected and convolutional"
@@ -60,7 +55,6 @@ class ComplexityArchitectures(
                   "epochs": 30.0},
         "paper": {"seeds": ("8",)},
     },
-    minutes={"quick": "1.2 on 2 shared cores"},
     columns=WINDOWS,
     by=BY,
     metrics=METRICS,
@@ -75,11 +69,3 @@ class ComplexityArchitectures(
         data="mnist:classes=3,6,train_each=100,test_each=900", model=("mlp:widths=512", "identity_cnn"),
         epochs=100, lr=(0.002,), eval_every="100it",
     )  # fmt: skip
-
-    def ask(self) -> Iterator[Row]:
-        """Every network, batch, rate and seed."""
-        yield from self.training.rows()
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()

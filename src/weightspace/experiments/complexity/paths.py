@@ -15,7 +15,7 @@ from weightspace.data.examples import Examples
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice
 from weightspace.experiments.answer import Answer
-from weightspace.experiments.base import Paper
+from weightspace.experiments.base import Experiment, Paper
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.training import Repeats
 from weightspace.figures.charts import Curve, Violins
@@ -238,3 +238,17 @@ class Pairs(Paths):
             share = rate if any(self.corruptions) else None
             labels = {"data": self.data} | ({} if share is None else {"corruption": rate})
             yield labels, make_data(self.data, normalise="half", subset=self.examples, noise=share)
+
+
+class OfPaths(Experiment):
+    """All trainings of a recipe, and its answers."""
+
+    training: Paths
+
+    def ask(self) -> Iterator[Row]:
+        """Every task, network, batch, rate and seed."""
+        yield from self.training.rows()
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Orderings, measures at one loss, curves and violins."""
+        return self.training.answers()

@@ -41,7 +41,6 @@ class ComplexityRegions(
         "quick": {"seeds": ("3",)},
         "paper": {"seeds": ("10",), "frequencies": (0.25, 0.5, 0.75, 1.0)},
     },
-    minutes={"smoke": "0.3 on 2 shared cores", "quick": "0.7 on 2 shared cores"},
     columns=On(WINDOWS, Parts("training", ("slice", "empty", "bounds"), (*BY, "seed"))),
     by=BY,
     metrics=("test_loss", "regions", "training_regions", "empty_area", "feasible_share", "tightness_median",

@@ -1,18 +1,22 @@
 """`complexity.sinusoid`, `complexity.batch-size`: one network on one task, at several frequencies."""
 
 import dataclasses
-from collections.abc import Iterator
 
-from weightspace.experiments.answer import Answer
-from weightspace.experiments.base import Experiment
-from weightspace.experiments.complexity.paths import BY, LOUKAS_2021, METRICS, READING, WINDOWS, Cosines
-from weightspace.run import Row
+from weightspace.experiments.complexity.paths import (
+    BY,
+    LOUKAS_2021,
+    METRICS,
+    READING,
+    WINDOWS,
+    Cosines,
+    OfPaths,
+)
 from weightspace.tables.base import On, Table
 from weightspace.tables.history import FirstReached
 
 
 class ComplexitySinusoid(
-    Experiment,
+    OfPaths,
     name="complexity.sinusoid",
     paper=dataclasses.replace(LOUKAS_2021, figure="Figures 1a-c, 2a, 2b: regression of a product of cosines"),
     reading=READING,
@@ -21,17 +25,12 @@ class ComplexitySinusoid(
         "quick": {"seeds": ("5",), "epochs": 1000.0},
         "paper": {"seeds": ("10",), "epochs": 3000.0},
     },
-    minutes={"smoke": "0.1 on 2 cores", "quick": "0.2 on 2 cores", "paper": "0.3 on 2 cores"},
     by=BY,
     metrics=(*METRICS, "epochs_to_level"),
 ):
     """Does the bias travel farther when the target is more complex?"""
 
     training: Cosines = Cosines()
-
-    def ask(self) -> Iterator[Row]:
-        """Every number of examples, frequency, network, batch, rate and seed."""
-        yield from self.training.rows()
 
     def columns_by(self) -> Table:
         """Means over the last ten readings, and the epoch in which the training loss falls to 0.01."""
@@ -40,13 +39,9 @@ class ComplexitySinusoid(
             return WINDOWS
         return On(WINDOWS, FirstReached("epochs_to_level", 0.01, unit=-(-max(counts) // max(batches))))
 
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()
-
 
 class ComplexityBatchSize(
-    Experiment,
+    OfPaths,
     name="complexity.batch-size",
     question="Does the path still tell complexity apart when steps average several examples?",
     paper=dataclasses.replace(LOUKAS_2021, figure="supplement: batch sizes 16 and 32 at two frequencies"),
@@ -56,7 +51,6 @@ class ComplexityBatchSize(
         "quick": {"seeds": ("3",), "epochs": 1000.0},
         "paper": {"batch_size": (16, 32), "seeds": ("10",), "epochs": 3000.0},
     },
-    minutes={"smoke": "0.3 on 2 cores", "quick": "1.2 on 2 shared cores"},
     columns=WINDOWS,
     by=BY,
     metrics=(*METRICS, "phi_batch_last10"),
@@ -68,11 +62,3 @@ class ComplexityBatchSize(
     """
 
     training: Cosines = Cosines(frequencies=(0.25, 0.75), batch_size=(1, 16, 32))
-
-    def ask(self) -> Iterator[Row]:
-        """Every number of examples, frequency, network, batch, rate and seed."""
-        yield from self.training.rows()
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Orderings, measures at one loss, curves and violins."""
-        return self.training.answers()

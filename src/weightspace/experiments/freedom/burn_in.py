@@ -52,7 +52,6 @@ class FreedomBurnIn(
     paper=LARSEN_2022,
     reading=READING,
     presets=PRESETS,
-    minutes={"smoke": "0.3 on 2 cores", "quick": "1.0 on 2 cores"},
     by=BY,
     metrics=METRICS,
 ):

@@ -8,6 +8,7 @@ from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.levels import Levels
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.freedom.spending import Spending
+from weightspace.experiments.seeds import parse_seeds
 from weightspace.frames import Frame
 from weightspace.run import Row
 
@@ -28,7 +29,6 @@ class FreedomRandom(
     paper=LARSEN_2022,
     reading=READING,
     presets=PRESETS,
-    minutes={"smoke": "0.3 on 2 cores", "quick": "0.9 on 2 cores"},
     by=BY,
     metrics=METRICS,
 ):
@@ -57,7 +57,7 @@ class FreedomRandom(
             mine = table["method"] == "random"
             for label, value in labels.items():
                 mine &= table[label] == value
-            chosen = self.spending.choices(table[mine], self.slices.seeds, self.slices.size)
+            chosen = self.spending.choices(table[mine], parse_seeds(self.slices.seeds), self.slices.size)
             for dim, seed in itertools.islice(chosen, count):
                 run = self.slices.inside(dim, recipe, task, self.slices.seeded(seed))
                 yield self.slices.row("random", dim, run, labels)

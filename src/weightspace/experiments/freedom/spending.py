@@ -2,12 +2,11 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.settings import extent, number
 from weightspace.frames import Frame
 from weightspace.tables.logistic import fit
@@ -28,7 +27,7 @@ class Spending:
     target: float = number(0.9, above=0, most=1)
     """The test accuracy that counts as success there."""
 
-    def choices(self, rows: Frame, seeds: Sequence[str | int], size: int) -> Iterator[tuple[int, int]]:
+    def choices(self, rows: Frame, seeds: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
         """Dimension and seed of the next runs of an arm, the most telling first; without end.
 
         A dimension is asked of the experiment's seeds in turn, then of new ones.
@@ -38,12 +37,11 @@ class Spending:
           seeds: Of the experiment.
           size: D.
         """
-        first = parse_seeds(seeds)
         known = {(int(d), int(s)) for d, s in zip(rows["dim"], rows["seed"], strict=True)}
         wanted = telling(rows, self.target, size)
         turn = 0
         while True:
-            seed = first[turn] if turn < len(first) else max(first) + 1 + turn - len(first)
+            seed = seeds[turn] if turn < len(seeds) else max(seeds) + 1 + turn - len(seeds)
             for dim in wanted:
                 if (dim, seed) not in known:
                     yield dim, seed

@@ -42,7 +42,6 @@ class Dynamic(
         "quick": {"seeds": ("3",), "every": "20it"},
         "mnist": {"data": "mnist", "seeds": ("5",)},
     },
-    minutes={},
     by=("arm", "sparsity"),
     metrics=METRICS,
 ):  # fmt: skip
@@ -80,8 +79,8 @@ class Dynamic(
             ),
             Answer(
                 "changes",
-                Traces(("mask_density", "mask_explored"), arms=("arm",)),
-                Curve(x="step", arms=("arm",), name="changes", spread="sd",
+                Traces(("mask_density", "mask_explored"), arms=arms),
+                Curve(x="step", arms=arms, name="changes", spread="sd",
                       title="What masks keep, and what they have tried"),
                 shown=0,
             ),

@@ -8,7 +8,7 @@ from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import swept
 from weightspace.experiments.tickets import mask_charts
 from weightspace.experiments.tickets.one_shot import EACH, SIGNS, OneShot, levels
-from weightspace.experiments.tickets.paper import GPU, PAPER, SMOKE_DENSE, published
+from weightspace.experiments.tickets.paper import PAPER, SMOKE_DENSE, published
 from weightspace.experiments.tickets.recipes import Pruning, TicketTraining
 from weightspace.masks.criteria import MAIN, make_criterion
 from weightspace.masks.kept import make_kept
@@ -39,7 +39,6 @@ class TicketsAtInit(
     metrics=METRICS,
     overview=Beside(Means(METRICS, LABELS), PEAKS, LABELS),
     words=mask_charts.AT_INIT,
-    minutes={"paper": "5.2 on 2 cores", **GPU},
     presets={
         "smoke": SMOKE_DENSE | {
             "criteria": ("large_final", "large_final_same_sign", "random"), "powers": 12, "dense_rate": 0.3,

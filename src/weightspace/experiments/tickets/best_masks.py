@@ -36,7 +36,6 @@ class TicketsBestMasks(
     by=("way",),
     metrics=("accuracy", "share_kept"),
     columns=COLUMNS,
-    minutes={"smoke": "0.7 on 2 shared cores", "paper": "some 500 on 2 cores, by 60 epochs' 17"},
     presets={
         "smoke": SMOKE_DENSE | {"mask_epochs": 30.0, "mask_batch_size": 50, "mask_eval_every": "5ep"},
         "quick": {"epochs": 12.0, "mask_epochs": 10.0, "seeds": ("3",)},

@@ -42,7 +42,6 @@ class TicketsConnectivity(
         "quick": {"epochs": 6.0, "rewind": ("0it", "100it", "1000it"), "rounds": (0, 8), "seeds": ("3",)},
         "paper": {"seeds": ("5",)},
     },
-    minutes={"quick": "3 on 2 cores"},
     by=("criterion", "round", "rewind"),
     metrics=(
         "density", "barrier_error", "stable", "barrier_loss", "train_barrier_error", "copies_test_accuracy",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.tickets.paper import GPU, PAPER, SMOKE_DENSE, published
+from weightspace.experiments.tickets.paper import PAPER, SMOKE_DENSE, published
 from weightspace.experiments.tickets.recipes import TicketTraining
 from weightspace.figures.charts import Curve
 from weightspace.probes import Snapshot
@@ -25,7 +25,6 @@ class TicketsDense(
         "quick": {"epochs": 12.0, "seeds": ("3",)},
         **published(pruning=False),
     },
-    minutes={"paper": "2.8 on 2 cores", **GPU},
     metrics=(
         "best_test_accuracy", "test_accuracy", "best_step", "best_validation_loss", "best_train_accuracy",
         "train_accuracy",

@@ -33,7 +33,6 @@ class TicketsFromSupermask(
     "mask is a good ticket where it does better than a random one, and as well as the dense network.",
     by=("mask", "kept"),
     metrics=(*ACCURACY, "best_test_accuracy", "test_accuracy", "best_step", "density"),
-    minutes={"quick": "3.5 on 2 cores"},
     presets={
         "smoke": SMOKE_DENSE | {"mask_epochs": 30.0, "mask_batch_size": 50},
         "quick": {"epochs": 6.0, "mask_epochs": 10.0, "seeds": ("3",)},

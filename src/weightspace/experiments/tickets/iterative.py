@@ -5,7 +5,7 @@ from typing import Any
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.tickets.paper import GPU, PAPER, SMOKE_PRUNED, published
+from weightspace.experiments.tickets.paper import PAPER, SMOKE_PRUNED, published
 from weightspace.experiments.tickets.recipes import METRICS, Pruning, TicketTraining
 from weightspace.experiments.tickets.rounds import BY, DENSE, DENSITY, READING, WORDS, Rounds
 from weightspace.figures.charts import Plane
@@ -29,13 +29,28 @@ def presets(**smoke: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return {"smoke": SMOKE | smoke, "quick": QUICK, **published()}
 
 
+class OfRounds(Experiment):
+    """What all three ask, and are answered by; `loop` has the arms."""
+
+    training: TicketTraining
+    pruning: Pruning
+    loop: Rounds
+
+    def ask(self) -> Iterator[Row]:
+        """The dense runs and all rounds."""
+        yield from self.loop.rows(self.training, self.pruning)
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Comparisons, accuracy and speed."""
+        return self.loop.answers()
+
+
 class TicketsIterative(
-    Experiment,
+    OfRounds,
     name="tickets.iterative",
     question="By which criterion must weights be kept for a sparse network to train well?",
     figure="Figure 3: mask criteria",
     presets=presets(criteria=("large_final", "random", "small_final")),
-    minutes={"quick": "40 on 2 cores", **GPU},
     **SHARED,
 ):
     """Which weights must be kept: the largest, those that grew, those that moved, or any?"""
@@ -44,10 +59,6 @@ class TicketsIterative(
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(criteria=MAIN)
 
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
     def answered_by(self) -> tuple[Answer, ...]:
         """Also the plane of weights before and after training, and what each criterion keeps of it."""
         before, after = Snapshot(self.loop.rewind), self.pruning.scoring(self.training)
@@ -55,7 +66,7 @@ class TicketsIterative(
             self.loop.criteria, f"{before.key}.weights", f"{after.key}.weights", ("criterion", DENSE)
         )
         return (
-            *self.loop.answers(),
+            *super().answered_by(),
             Answer("cloud", Cloud(self.loop.criteria), Plane(
                 name="criteria", title="What each criterion keeps",
                 caption="{count} Gaussian weights before (w_i) and after (w_f) training, correlated by "
@@ -68,12 +79,11 @@ class TicketsIterative(
 
 
 class TicketsKeptValues(
-    Experiment,
+    OfRounds,
     name="tickets.kept-values",
     question="Must kept weights restart from their initial values, or only from their initial signs?",
     figure="Figure 4: mask-1 actions",
     presets=presets(kept=("rewind", "constant", "signed_constant")),
-    minutes={"quick": "25 on 2 cores", **GPU},
     **SHARED,
 ):
     """Must kept weights go back to their initial values, or only to their initial signs?"""
@@ -82,22 +92,13 @@ class TicketsKeptValues(
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(kept=KEPT)
 
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Comparisons, accuracy and speed."""
-        return self.loop.answers()
-
 
 class TicketsPrunedValues(
-    Experiment,
+    OfRounds,
     name="tickets.pruned-values",
     question="Does it matter that pruned weights are frozen at zero?",
     figure="Figure 5: mask-0 actions",
     presets=presets(pruned=("zero", "at_init", "zero_shrunk")),
-    minutes={"quick": "16 on 2 cores", **GPU},
     **SHARED,
 ):
     """Does it matter that pruned weights are set to zero?"""
@@ -105,11 +106,3 @@ class TicketsPrunedValues(
     training: TicketTraining = TicketTraining()
     pruning: Pruning = Pruning()
     loop: Rounds = Rounds(pruned=PRUNED)
-
-    def ask(self) -> Iterator[Row]:
-        """The dense runs and all rounds."""
-        yield from self.loop.rows(self.training, self.pruning)
-
-    def answered_by(self) -> tuple[Answer, ...]:
-        """Comparisons, accuracy and speed."""
-        return self.loop.answers()

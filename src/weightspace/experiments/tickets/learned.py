@@ -43,6 +43,7 @@ _POPUP = {"none": "popup", "constant": "popup_signed", "kaiming": "popup_kaiming
 ARMS = (*_ARMS.values(), *_POPUP.values())
 """The names of all arms, in the order in which they are shown."""
 STRENGTH = 10.0
+POPUP_LR = 0.1
 LEARNED = "learned"
 
 
@@ -99,7 +100,7 @@ class Arms:
     """The variant without samples: probabilities are rounded for a random half of the weights."""
     popup: tuple[float, ...] = swept(empty=True)
     """Shares that edge-popup keeps; none leaves it out."""
-    popup_lr: float = number(0.1, words="popup_lr", least=0)
+    popup_lr: float = number(POPUP_LR, words="popup_lr", least=0)
     """Its learning rate: its scores have no sigmoid to pass."""
     parts: int = number(1, least=1)
     """Parts that a batch is cut into, each under a mask of its own; batch-size draws one for each example."""
@@ -120,6 +121,8 @@ class Arms:
             )
         if self.strength != STRENGTH and not self.density:
             raise InputError(f"strength is {self.strength}, but there is no target; give density")
+        if self.popup_lr != POPUP_LR and not self.popup:
+            raise InputError(f"popup_lr is {self.popup_lr}, but no popup is asked for; give shares to keep")
         if self.multiplier != 1 and not {"constant", "kaiming"} & set(self.scale):
             raise InputError(f"multiplier is {self.multiplier}, but no scale uses it; add constant")
         _ = tuple(self.spaces())

@@ -36,8 +36,6 @@ _NETWORKS: dict[str, dict[str, Any]] = {
     "conv4": {"model": "lth_conv4", "data": "cifar10", "epochs": 34.0, "lr": 3e-4},
     "conv6": {"model": "lth_conv6", "data": "cifar10", "epochs": 40.0, "lr": 3e-4},
 }
-GPU = dict.fromkeys((f"paper-{name}" for name in _NETWORKS), "a GPU's work")
-"""What is said of the time of presets that were not run on a CPU."""
 SMOKE: dict[str, Any] = {
     "model": "fc:widths=32,initialiser=glorot_normal", "data": "digits", "validation": 200, "seeds": ("2",),
     "eval_every": "20it",

@@ -69,7 +69,6 @@ class TicketTraining(Repeats):
     """Decoupled for adamw, which needs one, else added to the gradient; acts on what is trained."""
     batch_size: int = 60
     """Examples of a step."""
-    # No passing matter here: early stopping takes the best of the readings that it is given.
     eval_every: str = "100it"
     """Evaluation cadence: 1ep or 50it."""
 

@@ -47,7 +47,6 @@ class TicketsSupermask(
         "threshold_train_accuracy", "expected_density", "sample0_density", "density",
     ),
     words=(Label("share_kept", "share of weights kept at the end"),),
-    minutes={"paper": "some 500 on 2 cores, by 60 epochs' 14"},
     presets={
         "smoke": SMOKE | {"epochs": 30.0, "lr": 100.0, "batch_size": 50, "eval_every": "5ep"},
         "quick": {"epochs": 10.0, "seeds": ("3",)},
