@@ -135,9 +135,8 @@ def prune(
             left = int(np.count_nonzero(there))
             chosen = keep(scores, there, left - drop_count(left, rate, rule, power), salt)
         found |= _parted(chosen, group)
-        dead = [leaf for leaf in group if leaf.kind == "kernel" and not found[leaf.path].any()]
-        if dead and not empty:
-            raise _nothing_left(dead[0], flat["mask"][dead[0].path], by, scope, rates)
+        if not empty:
+            _check_alive(group, found, flat["mask"], by, scope, rates)
     return map_named(lambda path, flags: found.get(path, np.asarray(flags)), mask)
 
 
@@ -184,6 +183,15 @@ def _scored(
         for leaf in group
     ]
     return np.concatenate([scores.reshape(-1) for scores in each])
+
+
+def _check_alive(
+    group: Sequence[Leaf], found: Mapping[str, np.ndarray], mask: Mapping[str, np.ndarray], by: Criterion,
+    scope: str, rates: Rates | float,
+) -> None:  # fmt: skip
+    for leaf in group:
+        if leaf.kind == "kernel" and not found[leaf.path].any():
+            raise _nothing_left(leaf, mask[leaf.path], by, scope, rates)
 
 
 def _nothing_left(
