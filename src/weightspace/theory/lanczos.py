@@ -77,7 +77,7 @@ def predicted_well(
 
 
 def by_examples(products: Sequence[Product], sizes: Sequence[int]) -> Product:
-    """v -> Σ_b n_b H_b v / Σ_b n_b of means over batches, so that a smaller last batch counts for less."""
+    """V -> Σ_b n_b H_b v / Σ_b n_b of means over batches, so that a smaller last batch counts for less."""
     if len(products) != len(sizes) or not sizes or min(sizes) < 1:
         raise InputError(f"each of {len(products)} batches has a size of at least 1, not {list(sizes)}")
     return lambda v: sum(n * f(v) for f, n in zip(products, sizes, strict=True)) / sum(sizes)
