@@ -80,4 +80,12 @@ def by_examples(products: Sequence[Product], sizes: Sequence[int]) -> Product:
     """V -> Σ_b n_b H_b v / Σ_b n_b of means over batches, so that a smaller last batch counts for less."""
     if len(products) != len(sizes) or not sizes or min(sizes) < 1:
         raise InputError(f"each of {len(products)} batches has a size of at least 1, not {list(sizes)}")
-    return lambda v: sum(n * f(v) for f, n in zip(products, sizes, strict=True)) / sum(sizes)
+    share = np.asarray(sizes, np.float64) / sum(sizes)
+
+    def product(v: np.ndarray) -> np.ndarray:
+        made = np.zeros(v.shape)
+        for each, part in zip(products, share, strict=True):
+            made += part * np.asarray(each(v), np.float64)
+        return made
+
+    return product

@@ -1,8 +1,9 @@
 """Threshold training dimension d* of a quadratic well L(w) = ½(w − w*)ᵀH(w − w*), by four methods.
 
 With H's eigenvalues λᵢ ≥ 0, p = w* − w_t in H's eigenbasis, R = ‖p‖ and L₀ = ½Σ pᵢ²λᵢ. A loss ε ≥ L₀ needs no
-dimension: d* = 0. A direction of λ = 0 costs none; at ε = 0 every other one does. ε is loss above the minimum.
-All is NumPy in float64. The first three know the spectrum by sums alone, so that `Well` takes quadratures too.
+dimension: d* = 0. A direction of λ = 0 costs none; at ε = 0 every other one does.
+ε is loss above the minimum. All is NumPy in float64. The closed form and the self-consistent equation know the
+spectrum by sums alone, so that `Well` takes quadratures too.
 """
 
 from dataclasses import dataclass
