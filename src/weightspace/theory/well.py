@@ -2,8 +2,8 @@
 
 With H's eigenvalues λᵢ ≥ 0, p = w* − w_t in H's eigenbasis, R = ‖p‖ and L₀ = ½Σ pᵢ²λᵢ. A loss ε ≥ L₀ needs no
 dimension: d* = 0. A direction of λ = 0 costs none; at ε = 0 every other one does.
-ε is loss above the minimum. All is NumPy in float64. The closed form and the self-consistent equation know the
-spectrum by sums alone, so that `Well` takes quadratures too.
+ε is loss above the minimum. All is NumPy in float64. The closed form and the self-consistent equation know
+the spectrum by sums alone, so that `Well` takes quadratures too.
 """
 
 from dataclasses import dataclass
