@@ -18,6 +18,7 @@ FLOORS = (
         "recipes",
         "data",
         "measure",
+        "theory",
         "spaces",
         "masks",
         "probes",
