@@ -43,6 +43,7 @@ _BY_NAME = {
     "tickets.overlap": f"{_TICKETS}.overlap:TicketsOverlap",
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
+    "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
 }
 

@@ -24,7 +24,7 @@ from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases import make_basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
-from weightspace.tables.base import On, Rows, Table
+from weightspace.tables.base import On, Rows, Table, Where
 from weightspace.tables.curves import Best, Curves
 from weightspace.tables.thresholds import Success, Thresholds
 from weightspace.tables.vocabulary import ARMS, FULL
@@ -182,10 +182,15 @@ class Levels:
         """The value of a run is one of two."""
         check_choice("success", self.success, ("final", "best"))
 
-    def answers(self) -> tuple[Answer, ...]:
-        """Accuracy against d; success over (d, level); d* against the level and against the burn-in."""
+    def answers(self, methods: tuple[str, ...] = ()) -> tuple[Answer, ...]:
+        """Accuracy against d; success over (d, level); d* against the level and against the burn-in.
+
+        Args:
+          methods: Those whose rows are trainings; none where all are.
+        """
         values = BEST if self.success == "best" else AT_THE_END
-        rows = Best(METRICS) if self.success == "best" else Rows()
+        rows: Table = Best(METRICS) if self.success == "best" else Rows()
+        rows = On(Where((("method", methods),)), rows) if methods else rows
         wanted = tuple((name, self.levels if name in ACCURACIES else self.loss_levels) for name in METRICS)
         shared: dict[str, Any] = {"metrics": METRICS, "arms": ARMS, "failure": self.failure}
         look: dict[str, Any] = {"arms": ARMS, "values": values}
