@@ -62,7 +62,9 @@ def test_a_float32_gram_matrix_would_not_do(long):
     assert (power < 0).sum() > len(long) / 10
 
 
-@pytest.mark.parametrize(("count", "size", "bytes_"), [(40, 700, 1), (40, 30, 1), (7, 7, 1), (1, 50, 1), (30, 900, 2**27)])
+@pytest.mark.parametrize(
+    ("count", "size", "bytes_"), [(40, 700, 1), (40, 30, 1), (7, 7, 1), (1, 50, 1), (30, 900, 2**27)]
+)
 def test_any_shape_in_blocks_of_any_width(monkeypatch, count, size, bytes_):
     monkeypatch.setattr(factor, "BLOCK_BYTES", bytes_)
     x = np.random.default_rng(1).normal(size=(count, size)).astype(np.float32)

@@ -1,8 +1,8 @@
-"""The leading eigenvectors of the loss's curvature at given weights: of the Hessian, or of Gauss and Newton's.
+"""The leading eigenvectors of the loss's curvature at given weights: the Hessian, or Gauss and Newton's.
 
-Lanczos' method with full reorthogonalisation, twice, on vectors that are kept in float64 on the host; products
-are computed in float32. Where a Krylov space is used up, a new random direction goes on beside it, so that
-multiple eigenvalues are all found.
+Lanczos' method with full reorthogonalisation, twice, on vectors that are kept in float64 on the host;
+products are computed in float32. Where a Krylov space is used up, a new random direction goes on beside it,
+so that multiple eigenvalues are all found.
 """
 
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def _apart(vector: Vector, others: Float[np.ndarray, "k D"]) -> Vector:
 
 @spec
 class Eigenvectors(Derived):
-    """Output `columns` [count, D]: eigenvectors of the largest eigenvalues, orthonormal; `values`, `residuals`.
+    """Outputs `columns` [count, D] (orthonormal, of the largest eigenvalues), `values` and `residuals`.
 
     Columns `curvature_top` (the largest eigenvalue) and `curvature_residual` (the greatest ‖Hv - λv‖ of
     those given, over it).
@@ -121,7 +121,9 @@ class Eigenvectors(Derived):
         check_fit("a network whose curvature is asked for", self.network.weights, layout)
         check_finite_tree("the network", self.network.weights)
         if self.count > layout.size:
-            raise InputError(f"{self.count} eigenvectors are asked of D = {layout.size} weights; ask for fewer")
+            raise InputError(
+                f"{self.count} eigenvectors are asked of D = {layout.size} weights; ask for fewer"
+            )
         with platform.arithmetic("float32", "highest"):
             product = self._product()
             values, vectors, residuals = leading_eigenvectors(

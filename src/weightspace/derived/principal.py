@@ -4,8 +4,8 @@
 run --Trajectory--> rows [n, D] --Principal--> σ, coefficients --Leading(d)--> columns [d, D]
 ```
 
-`Principal` is made once a training and knows no d; `Leading` is made for each d. So no result depends on which
-other dimensions are swept, bases are nested, and no run is given more columns than it trains.
+`Principal` is made once a training and knows no d; `Leading` is made for each d. So no result depends on
+which other dimensions are swept, bases are nested, and no run is given more columns than it trains.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ from weightspace.spec import spec, static
 from weightspace.tree import Tree
 
 VARIANTS = ("steps", "displacement", "iterates")
-"""What the rows of X are, of recorded steps s₁ … s_n: s_k; w_k - w₀ = s₁ + … + s_k; the same less its mean."""
+"""The rows of X, of recorded steps s₁ … s_n: s_k; w_k - w₀ = s₁ + … + s_k; the same less its mean."""
 TOP = (1, 10, 20, 50, 100)
 
 
@@ -152,7 +152,7 @@ class Leading(Derived):
         rank = rank_of(sigma)
         if self.dim > rank:
             raise InputError(
-                f"dimension d = {self.dim} exceeds the rank {rank} of what was learned from {count} snapshots "
+                f"dimension d = {self.dim} exceeds the rank {rank} of {count} snapshots "
                 f"(singular values above {TOLERANCE:.1e} of the largest); choose d ≤ {rank}, or record a "
                 "longer trajectory"
             )

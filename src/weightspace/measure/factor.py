@@ -1,9 +1,9 @@
 """Singular value decomposition of a long matrix X [n, D] that is read block by block, n ≤ D or not.
 
-X may be float32 and large: no copy of it in float64 is made. A QR decomposition of Xᵀ is taken in float64, one
-block of rows after the other on top of the triangle so far (TSQR: Demmel, Grigori, Hoemmen, Langou, 2012),
-which leaves R [n, n] with Xᵀ = Q R; its own SVD R = P Σ Vᵀ gives Σ and V of X, and the left singular vectors of
-Xᵀ are Xᵀ V Σ⁻¹, again block by block. Errors are about ε σ₁/σ_k in float64. Through XXᵀ they are
+X may be float32 and large: no copy of it in float64 is made. A QR decomposition of Xᵀ is taken in float64,
+one block of rows after the other onto the triangle so far (TSQR: Demmel, Grigori, Hoemmen, Langou 2012),
+which leaves R [n, n] with Xᵀ = Q R; its own SVD R = P Σ Vᵀ gives Σ and V of X, and the left singular vectors
+of Xᵀ are Xᵀ V Σ⁻¹, again block by block. Errors are about ε σ₁/σ_k in float64. Through XXᵀ they are
 ε (σ₁/σ_k)²: in float32 all directions below about 3e-4 σ₁ are then noise, in float64 the columns at 1e-6 σ₁
 are orthogonal to no more than about 1e-4.
 """
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Float
 
 BLOCK_BYTES = 2**27
-"""Bytes of a block in float64; no block is thinner than n, so that a QR costs at most twice the whole one's."""
+"""Bytes of a block in float64; none is thinner than n, so that all QRs cost at most twice the whole one."""
 TOLERANCE = 2.0**-23
 """A direction whose singular value is at most this share of the largest is rounding of float32 numbers."""
 
@@ -28,9 +28,7 @@ def blocks(count: int, size: int) -> Iterator[slice]:
     return (slice(begin, min(begin + width, size)) for begin in range(0, size, width))
 
 
-def singular(
-    rows: Rows, count: int, size: int
-) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "n r"]]:
+def singular(rows: Rows, count: int, size: int) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, "n r"]]:
     """Singular values of X, falling, and V: its left singular vectors, as columns; r = min(n, D).
 
     Args:

@@ -1,8 +1,8 @@
-"""The way that training takes: the steps of the weights, or the gradients, summed over windows of equal length.
+"""The way that training takes: steps of the weights, or gradients, summed over windows of equal length.
 
-They are kept as an output [n, D], from which `derived.principal` makes a basis. What is kept is the sum of the
-updates themselves: a difference of two nearly equal float32 vectors has few digits left. The buffer is a part
-of what the run carries, so that the memory plan counts it: fewer runs are trained at once where it is large,
+They are kept as an output [n, D], from which `derived.principal` makes a basis. What is kept is the sum of
+the updates themselves: a difference of two nearly equal float32 vectors has few digits left. The buffer is
+part of what the run carries, so that the memory plan counts it: fewer runs are trained at once where it is large,
 and a run whose buffer does not fit is refused before it begins.
 """
 
@@ -22,10 +22,10 @@ RECORDED = ("steps", "gradients")
 
 @spec
 class Trajectory(Probe):
-    """Output of the name `recorded`, [count, D]: row k is the sum over window k, flat in the order of `ravel`.
+    """Output of the name `recorded`, [count, D]: row k is the sum over window k, in the order of `ravel`.
 
-    Of `steps` row k is w after (k + 1) · every + extra steps less w after k · every + extra (w₀ for k = 0), so
-    that the rows sum to w_T - w₀; to first order where weights are no linear function of the coordinates.
+    Of `steps` row k is w after (k + 1) · every + extra steps less w after k · every + extra (w₀ for k = 0),
+    so that the rows sum to w_T - w₀; to first order where weights are no linear function of the coordinates.
     Of `gradients` it is Σ ∂L/∂w of the window's batches. What comes after the last window is not recorded.
 
     Attributes:
@@ -64,9 +64,10 @@ class Trajectory(Probe):
         """The run is long enough."""
         total = run.recipe.steps(run.task.data.size)
         if self.steps > total:
+            most = max(total - self.extra, 0) // self.every
             raise InputError(
                 f"a trajectory of {self.count} windows of {self.every} steps needs {self.steps} steps, but "
-                f"the run has {total}; train longer, or record at most {max(total - self.extra, 0) // self.every}"
+                f"the run has {total}; train longer, or record at most {most}"
             )
 
     def init(self, at: At) -> Carry:

@@ -53,7 +53,7 @@ class Directions:
     """How directions are learned."""
 
     trajectory_steps: int = number(10_240, least=1)
-    """Steps of full-space training (momentum 0.9, constant rate) that are recorded, whatever the dimensions."""
+    """Steps of full-space training (momentum 0.9, constant rate) that are recorded, whatever dims are."""
     spacing: int = number(5, least=1)
     """Steps between two snapshots."""
     legacy_steps: bool = False

@@ -125,15 +125,13 @@ class LotterySubspace(
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds of all methods, and the spectra."""
-        entries = Entries(
-            (("number", "number"), ("sigma", "sigma"), ("energy", "energy")), "trajectory_rank"
-        )
+        entries = Entries((("number", "number"), ("sigma", "sigma"), ("energy", "energy")), "trajectory_rank")
         curves = Curves(("sigma", "energy"), "number", ("basis", "noise"), runs=False)
         chart = Curve(
-            "number", ("basis", "noise"), name="spectrum", title="Spectrum of what was recorded", counted="run",
-            logarithmic=True,
-            told="Singular values of the recorded rows, and the share of Σσ² in the first k directions; means "
-            "over {n}, bands from the least to the greatest.",
+            "number", ("basis", "noise"), name="spectrum", counted="run", logarithmic=True,
+            title="Spectrum of what was recorded",
+            told="Singular values of the recorded rows, and the share of Σσ² in the first k directions; "
+            "means over {n}, bands from the least to the greatest.",
         )  # fmt: skip
         return (
             *self.reach.answers((*self.methods, FULL)),

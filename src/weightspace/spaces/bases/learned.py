@@ -40,7 +40,9 @@ class Learned(Basis):
         if self.columns is None:
             raise InputError("Learned.columns is None; give an array [d, D] or another node's output")
         if isinstance(self.columns, np.ndarray) and not np.isfinite(self.columns).all():
-            raise InputError("the columns of a learned basis are not finite; take those of a run that converged")
+            raise InputError(
+                "the columns of a learned basis are not finite; take those of a run that converged"
+            )
 
     def check(self, size: int) -> None:
         """Also that there are d columns of D weights, where that is known by now."""
