@@ -70,7 +70,7 @@ def test_a_run_shorter_than_the_trajectory_is_refused():
     [
         ({"count": 0}, "windows"),
         ({"count": 2, "every": 0}, "window"),
-        ({"count": 2, "recorded": "step"}, "steps"),
+        ({"count": 2, "recorded": "step"}, "step"),
     ],
 )
 def test_options_that_make_no_sense(options, message):

@@ -143,8 +143,7 @@ class Eigenvectors(Derived):
     def _product(self) -> Callable[[Vector], Vector]:
         """H v, over all examples at once."""
         x, y = self._chosen()
-        state = self.network.state
-        state = () if state is None else jax.tree.map(jnp.asarray, state)
+        state = jax.tree.map(jnp.asarray, self._state())
         flat, back = ravel(jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), self.network.weights))
         subject = Subject(self.model, self.task, self.seeds, FLOAT32)
         own, task, full = key(self.seeds, Stream.DROPOUT, 0), self.task, self.kind == "hessian"
@@ -164,6 +163,14 @@ class Eigenvectors(Derived):
             return jax.vjp(outputs, flat)[1](bent)[0]
 
         return lambda v: np.asarray(product(flat, x, y, jnp.asarray(v, jnp.float32)))
+
+    def _state(self) -> Tree:
+        """The network's, or that of a new one where it has none."""
+        if self.network.state is not None:
+            return self.network.state
+        data = self.task.data
+        blank = jnp.zeros((1, *data.shape), data.input_dtype("float32"))
+        return self.model.init(key(self.seeds, Stream.INIT, 0), blank)[1]
 
     def _chosen(self) -> tuple[Any, Any]:
         """Inputs and targets, as training decodes and labels them."""

@@ -2,8 +2,8 @@
 
 They are kept as an output [n, D], from which `derived.principal` makes a basis. What is kept is the sum of
 the updates themselves: a difference of two nearly equal float32 vectors has few digits left. The buffer is
-part of what the run carries, so that the memory plan counts it: fewer runs are trained at once where it is large,
-and a run whose buffer does not fit is refused before it begins.
+part of what the run carries, so that the memory plan counts it: fewer runs are trained at once where it is
+large, and a run whose buffer does not fit is refused before it begins.
 """
 
 from typing import Any, ClassVar
