@@ -29,7 +29,7 @@ def symmetric(values, seed=0):
 )
 def test_the_largest_eigenvalues_with_orthonormal_vectors(values):
     matrix = symmetric(values)
-    found, vectors, residuals = leading_eigenvectors(lambda v: matrix @ v, len(values), 4, 40)
+    found, vectors, residuals = leading_eigenvectors(lambda v: matrix @ v, len(values), 4, 50)
     np.testing.assert_allclose(found, np.sort(values)[::-1][:4], atol=1e-6)
     np.testing.assert_allclose(vectors @ vectors.T, np.eye(4), atol=1e-9)
     np.testing.assert_allclose(matrix @ vectors.T, vectors.T * found, atol=1e-5)
