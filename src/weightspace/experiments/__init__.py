@@ -44,6 +44,7 @@ _BY_NAME = {
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
     "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
+    "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
 }
 
