@@ -65,8 +65,8 @@ class LotterySubspace(
     "a full-space training from there took: the leading left singular vectors of its steps.",
     presets=PRESETS,
     minutes={},
-    by=BY,
-    metrics=METRICS,
+    by=(*BY, "basis"),
+    metrics=(*METRICS, "trajectory_rank", "trajectory_participation", "trajectory_energy_10"),
     words=WORDS,
 ):
     """How many degrees of freedom does training need along the directions of an earlier training?

@@ -75,7 +75,9 @@ PRESETS = {
     "quick": {"dims": (4, 16, 64), "seeds": ("3",), "epochs": 30.0, "trajectory_steps": 1280},
     "paper": {
         "data": "mnist", "dims": (8, 128, 512), "seeds": ("100:103",), "epochs": 3.0,
-        "other_data": "fashion_mnist", "optimiser": ("adam-legacy",), "legacy_steps": True, "methods": (RANDOM, *SOURCES),
+        "other_data": "fashion_mnist",
+        "optimiser": ("adam-legacy",), "legacy_steps": True,
+        "methods": (RANDOM, *SOURCES),
     },
 }  # fmt: skip
 
@@ -89,7 +91,7 @@ class FreedomTransfer(
     "leaves. Random directions are the floor; a control that is no worse than `transfer` explains it.",
     presets=PRESETS,
     minutes={},
-    by=BY,
+    by=(*BY, "basis"),
     metrics=(*METRICS, *SHARES),
     words=WORDS,
 ):
