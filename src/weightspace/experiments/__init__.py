@@ -45,6 +45,8 @@ _BY_NAME = {
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
     "freedom.lottery-ticket": "weightspace.experiments.freedom.lottery_ticket:FreedomLotteryTicket",
     "freedom.methods": "weightspace.experiments.freedom.methods:FreedomMethods",
+    "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
+    "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
 }
 

@@ -10,7 +10,7 @@ from weightspace.experiments.settings import number, swept
 from weightspace.figures.chart import AT_THE_END, BEST
 from weightspace.figures.charts import Curve, Heat, Threshold, threshold_words
 from weightspace.figures.marks import Relation
-from weightspace.tables.base import On, Rows, Table
+from weightspace.tables.base import On, Rows, Table, Where
 from weightspace.tables.curves import Best, Curves
 from weightspace.tables.means import Means
 from weightspace.tables.thresholds import Success, Thresholds
@@ -56,14 +56,16 @@ class Levels:
                 "give validation=<examples>"
             )
 
-    def answers(self, all_arms: tuple[str, ...] = ARMS) -> tuple[Answer, ...]:
+    def answers(self, all_arms: tuple[str, ...] = ARMS, methods: tuple[str, ...] = ()) -> tuple[Answer, ...]:
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in.
 
         Args:
           all_arms: Labels that tell the arms apart.
+          methods: Those whose rows are trainings; none where all are.
         """
         values = BEST if self.success == "best" else AT_THE_END
         rows: Table = Best(METRICS) if self.success == "best" else Rows()
+        rows = On(Where((("method", methods),)), rows) if methods else rows
         arms = tuple(label for label in all_arms if label not in self.tune)
         if self.tune:
             rows = On(rows, Tuned("lr", "validation_accuracy", (*arms, "dim")))

@@ -4,10 +4,11 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from weightspace.errors import InputError, check_choice
+from weightspace.errors import InputError
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.burn_in import BurnIn
+from weightspace.experiments.freedom.directions import Directions
 from weightspace.experiments.freedom.levels import Levels
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, Slices
 from weightspace.experiments.freedom.tickets import Tickets
@@ -20,13 +21,14 @@ from weightspace.tables.vocabulary import ARMS, FULL
 
 READING = (
     "All methods on one axis, the number of degrees of freedom: directions drawn at random through the "
-    "start, through weights after a few steps, and the axes of the largest weights. A curve further left "
-    "needs fewer. The second figure has the same as a share of the network's weights, for every accuracy."
+    "start, through weights after a few steps, those of an earlier "
+    "training, and the axes of the largest weights. A curve further left needs fewer. The second figure has the same as a share of the network's weights, for every accuracy."
 )
 ALL = (*ARMS, "panel")
 _ORIGINAL: dict[str, Any] = {
     "data": "mnist", "burn_in": (4, 16, 64, 256), "optimiser": ("adam-legacy",), "counts": "legacy",
-    "rate": "legacy",
+    "rate": "legacy", "trajectory_steps": 20_480,
+    "before.legacy_steps": True, "learn.legacy_steps": True,
 }  # fmt: skip
 """Settings of the original code."""
 
@@ -41,10 +43,12 @@ class FreedomMethods(
         "smoke": {
             "model": "fc:widths=16", "dims": (8, 64), "fractions": (0.2, 0.02), "burn_in": (8,),
             "epochs": 2.0, "dense_epochs": 1.0, "seeds": ("2",), "beside": ("fc:widths=8/digits",),
+            "trajectory_steps": 320,
         },
         "quick": {
             "dims": (4, 16, 64, 256), "fractions": (0.25, 0.1, 0.05, 0.02, 0.01), "burn_in": (4, 64),
             "epochs": 20.0, "dense_epochs": 5.0, "seeds": ("3",), "beside": ("fc:widths=32/digits",),
+            "trajectory_steps": 1280,
         },
         "conv2-mnist": _ORIGINAL | {"dims": (8, 32, 128, 512, 1024), "epochs": 5.0, "seeds": ("3",)},
         "paper": _ORIGINAL | {
@@ -57,25 +61,25 @@ class FreedomMethods(
 ):  # fmt: skip
     """Which directions need the fewest degrees of freedom, over networks and data sets?
 
-    Random slices, slices after a burn-in and tickets, on one axis, a panel a network and data set; runs are
-    those of `freedom.random`, `freedom.burn-in` and `freedom.lottery-ticket` in the same settings, and are
-    not trained again.
+    Random slices, slices after a burn-in, lottery subspaces and tickets, on one axis, a panel a network and
+    data set; runs are those of `freedom.random`, `freedom.burn-in`, `freedom.lottery-subspace` and
+    `freedom.lottery-ticket` in the same settings, and are not trained again.
     """
 
     slices: Slices = Slices()
     before: BurnIn = BurnIn((4, 64))
+    learn: Directions = Directions()
     ticket: Tickets = Tickets()
     reach: Levels = Levels()
-    methods: tuple[str, ...] = swept("random", "burn-in", "ticket")
-    """Which are compared: random, burn-in, ticket."""
+    methods: tuple[str, ...] = swept("random", "burn-in", "lottery", "ticket")
+    """Which are compared: random, burn-in, ticket; of an earlier training lottery, lottery-scaled, …"""
     beside: tuple[str, ...] = swept(empty=True)
     """Further networks and data sets, a panel each, as model/data: resnet20/cifar10."""
 
     def check(self) -> None:
         """Methods are known, panels have a network and data."""
         self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
-        for name in self.methods:
-            check_choice("method", name, tuple(_METHODS))
+        self.learn.check_methods(self.methods, tuple(_METHODS), self.slices.dims)
         for name in self.beside:
             model, slash, data = name.partition("/")
             if not (slash and model and data):
@@ -85,9 +89,12 @@ class FreedomMethods(
         """All methods in each panel, and the full space."""
         for slices in self._panels():
             label = {"panel": f"{slices.model} on {slices.data}"}
-            rows = [slices.references(), *(_METHODS[name](self, slices) for name in self.methods)]
+            rows = [slices.references(), *(self._of(name, slices) for name in self.methods)]
             for row in (row for each in rows for row in each):
                 yield dataclasses.replace(row, labels={**row.labels, **label})
+
+    def _of(self, name: str, slices: Slices) -> Iterator[Row]:
+        return _METHODS[name](self, slices) if name in _METHODS else self.learn.rows(slices, name)
 
     def _panels(self) -> Iterator[Slices]:
         yield self.slices
