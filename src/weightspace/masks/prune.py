@@ -100,9 +100,9 @@ def prune(
       after: Weights after training, w_f.
       gradient: Loss gradient at w_i, for the criteria that need it; else None.
       mask: The mask of the round before, None for a full one.
-      layout: What each leaf of the weights is.
-      criterion: By which weights are kept, or its name. The `_single` ones are the mask themselves: they
-        take no notice of rates and scope, and of the last mask only that what it prunes stays pruned.
+      layout: What each leaf is.
+      criterion: By which weights are kept, or its name. The `_single` ones are the mask themselves: of rates,
+        scope and the last mask they notice only that what this prunes stays pruned.
       key: Breaks ties; each leaf has a key by its path.
       rates: Shares removed, by kind of layer; or one for all, as scope `global` needs it.
       power: Rounds in one, and
@@ -126,14 +126,15 @@ def prune(
     leaves = [layout[path] for path in layout.selected(select, "select of pruning")]
     found: dict[str, np.ndarray] = {}
     for group in [leaves] if scope == "global" else [[leaf] for leaf in leaves]:
-        rate = 0.0 if by.fixed else _rate_of(group, rates, scope)
         salt = named(key, scope if scope == "global" else group[0].path)
         scores, there = _scored(by, flat, group, key), _joined(flat["mask"], group)
         if by.fixed:
             chosen = (scores > 0) & there
         else:
-            left = int(np.count_nonzero(there))
-            chosen = keep(scores, there, left - drop_count(left, rate, rule, power), salt)
+            left = np.count_nonzero(there)
+            chosen = keep(
+                scores, there, left - drop_count(left, _rate_of(group, rates, scope), rule, power), salt
+            )
         found |= _parted(chosen, group)
         if not empty:
             _check_alive(group, found, flat["mask"], by, scope, rates)

@@ -21,8 +21,9 @@ from weightspace.tables.vocabulary import ARMS, FULL
 
 READING = (
     "All methods on one axis, the number of degrees of freedom: directions drawn at random through the "
-    "start, through weights after a few steps, those of an earlier "
-    "training, and the axes of the largest weights. A curve further left needs fewer. The second figure has the same as a share of the network's weights, for every accuracy."
+    "start, through weights after a few steps, those of an earlier training, and the axes of the largest "
+    "weights. A curve further left needs fewer. The second figure has the same as a share of the network's "
+    "weights, for every accuracy."
 )
 ALL = (*ARMS, "panel")
 _ORIGINAL: dict[str, Any] = {
