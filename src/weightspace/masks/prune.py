@@ -93,7 +93,7 @@ def prune(
     select: str = "kernel",
     empty: bool = False,
 ) -> Tree:
-    """The mask after one more round of pruning.
+    """The mask after one more round of pruning: booleans of numpy, with the structure of the weights.
 
     Args:
       before: Weights before training, w_i.
@@ -110,9 +110,6 @@ def prune(
       scope: `layer` ranks each kernel apart, `global` all together.
       select: Which leaves are pruned; the original's `_single` masks are those of `kernel|bias`.
       empty: Whether a layer may lose all its weights.
-
-    Returns:
-      Booleans as numpy arrays, with the structure of the weights.
 
     Raises:
       InputError: If a tree belongs to another architecture, a gradient is missing, weights are not numbers,
@@ -131,7 +128,7 @@ def prune(
         if by.fixed:
             chosen = (scores > 0) & there
         else:
-            left = np.count_nonzero(there)
+            left = int(np.count_nonzero(there))
             chosen = keep(
                 scores, there, left - drop_count(left, _rate_of(group, rates, scope), rule, power), salt
             )
