@@ -21,17 +21,17 @@ Net = Sequence[Bool[np.ndarray, "inputs units taps"]]
 def alive(net: Net) -> list[Bool[np.ndarray, " units"]]:
     """Which units of each hidden layer are on a path from an input to an output."""
     pairs = [layer.any(axis=2) for layer in net]
-    forward: list[np.ndarray] = []
-    reached = np.ones(pairs[0].shape[0], bool)
-    for layer in pairs[:-1]:
-        reached = layer[reached].any(axis=0)
-        forward.append(reached)
-    backward: list[np.ndarray] = []
-    leading = np.ones(pairs[-1].shape[1], bool)
-    for layer in pairs[:0:-1]:
-        leading = layer[:, leading].any(axis=1)
-        backward.append(leading)
+    forward, backward = _reached(pairs[:-1]), _reached([layer.T for layer in pairs[:0:-1]])
     return [a & b for a, b in zip(forward, reversed(backward), strict=True)]
+
+
+def _reached(pairs: list[np.ndarray]) -> list[np.ndarray]:
+    """Which units a path leads to from what the first layer takes, layer by layer."""
+    found: list[np.ndarray] = []
+    for layer in pairs:
+        inputs = found[-1] if found else np.ones(len(layer), bool)
+        found.append(layer[inputs].any(axis=0))
+    return found
 
 
 def propagated(net: Net) -> list[Bool[np.ndarray, "inputs units taps"]]:

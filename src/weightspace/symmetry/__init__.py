@@ -1,7 +1,7 @@
 """Symmetry: which relabellings of hidden units leave a mask as it is, counted exactly.
 
 ```
-mask --models.units--> net --graph--> coloured graph --refine, search--> order, generators, orbits, canonical order
+mask --models.units--> net --graph--> coloured graph --search--> order, generators, orbits, canonical order
 ```
 
 A *net* is a list of booleans [inputs, units, taps], one array a layer: whether tap t connects input i with

@@ -5,7 +5,7 @@ layers, inputs and outputs stay where they are. For units without connections th
 """
 
 import dataclasses
-import math
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -45,7 +45,7 @@ class Automorphisms:
         for one in self.generators:
             places = np.arange(starts[-1])
             places[list(one.values())] = list(one)
-            found.append([places[a:b] - a for a, b in zip(starts[:-1], starts[1:], strict=True)])
+            found.append([places[a:b] - a for a, b in itertools.pairwise(starts)])
         return found
 
     def orbits(self) -> list[Int[np.ndarray, " units"]]:
@@ -55,7 +55,7 @@ class Automorphisms:
         for one in self.generators:
             joined.join(one)
         roots = np.array([joined.find(unit) for unit in range(starts[-1])], np.int64)
-        return [_by_first(roots[a:b]) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        return [_by_first(roots[a:b]) for a, b in itertools.pairwise(starts)]
 
 
 def automorphisms(net: Net, effort: Effort | None = None) -> Automorphisms:
@@ -93,8 +93,7 @@ def canonical_relabelling(net: Net, effort: Effort | None = None) -> Relabelling
     """The relabelling that gives equal nets for all nets that are equal up to relabelling."""
     order = _solved(net, effort).labelling
     starts = np.cumsum((0, *widths(net)))
-    ranges = zip(starts[:-1], starts[1:], strict=True)
-    return [order[(order >= a) & (order < b)] - a for a, b in ranges]
+    return [order[(order >= a) & (order < b)] - a for a, b in itertools.pairwise(starts)]
 
 
 def canonical(net: Net, effort: Effort | None = None) -> list[np.ndarray]:
@@ -119,8 +118,3 @@ def _by_first(roots: Int[np.ndarray, " units"]) -> Int[np.ndarray, " units"]:
     """Numbers of orbits in the order in which they are first met."""
     _, first, which = np.unique(roots, return_index=True, return_inverse=True)
     return np.argsort(np.argsort(first))[which.reshape(-1)]
-
-
-def orders_per_orbit(found: Automorphisms) -> list[int]:
-    """Π |orbit|! of each hidden layer: at least the order of what automorphisms do to the layer."""
-    return [math.prod(math.factorial(int(size)) for size in np.bincount(each)) for each in found.orbits()]

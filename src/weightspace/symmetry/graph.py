@@ -37,7 +37,7 @@ class Graph:
 
     @functools.cached_property
     def incidence(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Vertices that have neighbours, where the run of each begins, and neighbours and labels by vertex."""
+        """Vertices with neighbours, where the run of each begins, and neighbours and labels by vertex."""
         here = np.concatenate([self.sources, self.targets])
         there = np.concatenate([self.targets, self.sources])
         order = np.argsort(here, kind="stable")

@@ -56,8 +56,8 @@ class Effort:
         self.left -= 1
         if self.left < 0:
             raise InputError(
-                "the mask's symmetry was not settled within the number of steps allowed: its units look alike "
-                "without being so; count the twin product, a lower bound, or give Effort(most=…) more"
+                "the mask's symmetry was not settled within the number of steps allowed: its units look "
+                "alike without being so; count the twin product, a lower bound, or give Effort(most=…) more"
             )
 
 
