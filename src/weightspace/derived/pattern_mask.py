@@ -83,8 +83,8 @@ class PatternMask(Derived):
             if pattern.by_neurons and not has_units(leaf):
                 raise InputError(
                     f"the pattern '{pattern.name}' places ones unit by unit, but kernel '{leaf.path}' of "
-                    f"shape {leaf.shape} has no single axis of units; take 'random' or 'bernoulli', or name other "
-                    "layers"
+                    f"shape {leaf.shape} has no single axis of units; take 'random' or 'bernoulli', "
+                    "or name other layers"
                 )
         return {leaf.path: Step.plain(leaf) for leaf in kernels if has_units(leaf)}
 

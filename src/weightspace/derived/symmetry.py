@@ -22,8 +22,8 @@ from weightspace.symmetry.twins import classes, twin_products
 class Symmetry(Derived):
     """The mask's automorphism group: relabellings within hidden layers, inputs and outputs labelled.
 
-    Columns, each for the mask as it is and, with `_alive` behind its name, for the units that are alive and
-    their connections alone (see `masks.propagate`), which is what figures show:
+    Columns, each for the mask as it is and, with `alive_` before its name, for the units that are alive
+    and their connections alone (see `masks.propagate`), which is what figures show:
 
     - `units`; `order`, |Aut(M)|, a whole number of any size, and `order_digits`, log₁₀ of it;
     - `twin_order` and `twin_digits`, Π m! over classes of units with equal connections, a divisor;
@@ -51,18 +51,23 @@ class Symmetry(Derived):
         units = units_of(self.model, self.shape)
         net, layers = units.net(self.mask), names(units)
         living = alive(net)
-        raw, orbits = counted(net, layers, "")
-        of_alive, _ = counted(restricted(net), layers, "_alive")
+        raw, orbits = counted(net, layers)
+        of_alive, _ = counted(restricted(net), layers)
         by_layer = {f"alive_units_{name}": int(each.sum()) for name, each in zip(layers, living, strict=True)}
         arrays = {
             "orbits": dict(zip(layers, orbits, strict=True)),
             "living": dict(zip(layers, living, strict=True)),
         }
-        told = {**raw, **of_alive, "connected": int(connected(net)), **by_layer}
+        told = {
+            **raw,
+            **{f"alive_{name}": value for name, value in of_alive.items()},
+            "connected": int(connected(net)),
+            **by_layer,
+        }
         return Found(told, {name: found for name, found in arrays.items() if found})
 
 
-def counted(net: Net, layers: tuple[str, ...], ending: str) -> tuple[dict[str, Any], list[np.ndarray]]:
+def counted(net: Net, layers: tuple[str, ...]) -> tuple[dict[str, Any], list[np.ndarray]]:
     """The columns of a net, and the orbits of its units."""
     found, twins = automorphisms(net), twin_products(net)
     product = math.prod(twins)
@@ -82,4 +87,4 @@ def counted(net: Net, layers: tuple[str, ...], ending: str) -> tuple[dict[str, A
             f"unique_units_{name}": len(sizes),
             f"orbits_{name}": len(np.unique(orbit)),
         }
-    return {name + ending: value for name, value in told.items()}, orbits
+    return told, orbits

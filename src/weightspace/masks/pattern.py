@@ -20,7 +20,8 @@ from weightspace.errors import InputError
 from weightspace.masks.select import best
 from weightspace.spec import Spec
 
-Flags = Bool[np.ndarray, "inputs units taps"]
+Flags = Bool[np.ndarray, "_ _ _"]
+"""[inputs, units, taps]"""
 
 
 @dataclasses.dataclass(frozen=True)

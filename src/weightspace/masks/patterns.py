@@ -7,7 +7,7 @@ With s the sparsity, F the fan-in and n the units of a layer:
 | `random` | anywhere | ⌈sFn⌉ |
 | `bernoulli` | each with probability 1 - s by itself | by chance |
 | `per_neuron` | in each unit apart | ⌈sF⌉ of each unit |
-| `per_neuron_no_input_ablation` | so that no input is cut off, the rest unit by unit | F - max(round((1-s)F), d) |
+| `per_neuron_no_input_ablation` | so that no input is cut off, then by unit | F - max(round((1-s)F), d) |
 | `symmetric` | one unit's, the same for all | ⌈sF⌉ of each unit |
 | `block_repeat` | units in groups of `repeat` that have one mask on both sides | ⌈sF⌉ of each unit |
 | `circulant` | each unit's the one before it, moved on | ⌈sF⌉ of each unit |

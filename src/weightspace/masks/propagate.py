@@ -14,13 +14,14 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-Net = Sequence[Bool[np.ndarray, "inputs units taps"]]
+Connections = Bool[np.ndarray, "_ _ _"]
+Net = Sequence[Connections]
 """Connections of each layer; see `weightspace.symmetry`."""
 
 
-def alive(net: Net) -> list[Bool[np.ndarray, " units"]]:
+def alive(net: Net) -> list[Bool[np.ndarray, "_"]]:
     """Which units of each hidden layer are on a path from an input to an output."""
-    pairs = [layer.any(axis=2) for layer in net]
+    pairs = [np.asarray(layer.any(axis=2)) for layer in net]
     forward, backward = _reached(pairs[:-1]), _reached([layer.T for layer in pairs[:0:-1]])
     return [a & b for a, b in zip(forward, reversed(backward), strict=True)]
 
@@ -30,11 +31,11 @@ def _reached(pairs: list[np.ndarray]) -> list[np.ndarray]:
     found: list[np.ndarray] = []
     for layer in pairs:
         inputs = found[-1] if found else np.ones(len(layer), bool)
-        found.append(layer[inputs].any(axis=0))
+        found.append(np.asarray(layer[inputs].any(axis=0)))
     return found
 
 
-def propagated(net: Net) -> list[Bool[np.ndarray, "inputs units taps"]]:
+def propagated(net: Net) -> list[Connections]:
     """The net without the connections of dead units; of the same shapes, with no new connection."""
     living = alive(net)
     taken = [np.ones(net[0].shape[0], bool), *living]
@@ -45,7 +46,7 @@ def propagated(net: Net) -> list[Bool[np.ndarray, "inputs units taps"]]:
     ]
 
 
-def restricted(net: Net) -> list[Bool[np.ndarray, "inputs units taps"]]:
+def restricted(net: Net) -> list[Connections]:
     """The net of the units that are alive alone."""
     living = alive(net)
     taken = [np.ones(net[0].shape[0], bool), *living]

@@ -1,8 +1,8 @@
 """Start: weights for a sparse network, whose variance goes by the inputs that a unit has left.
 
 With k_i ones of unit i, and A units that have any, w = T σ_i / 0.87962566 with T a normal number cut off at
-±2 and σ_i² = 2 / k_i (`kaiming`) or 2 / (k_i + A) (`xavier`); 0.87962566 is the standard deviation of T. Units
-without ones, and entries that are off, are zero.
+±2 and σ_i² = 2 / k_i (`kaiming`) or 2 / (k_i + A) (`xavier`); 0.87962566 is the standard deviation of T.
+Units without ones, and entries that are off, are zero.
 """
 
 import jax

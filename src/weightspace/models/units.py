@@ -27,7 +27,8 @@ from weightspace.tree import Tree
 NEEDED = "dense and convolutional layers in sequence, each taking the units of the one before it alone"
 _TOLERANCE = 1e-3
 _EXAMPLES = 4
-Joined = Shaped[np.ndarray, "inputs units taps"]
+Joined = Shaped[np.ndarray, "_ _ _"]
+"""[inputs, units, taps]"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from weightspace.symmetry.graph import Net, check_net, graph_of, widths
 from weightspace.symmetry.numbers import group_order, log10
 from weightspace.symmetry.search import Effort, Orbits, Permutation, Solution, solve
 
-Relabelling = list[Int[np.ndarray, " units"]]
+Relabelling = list[Int[np.ndarray, "_"]]
 """For each hidden layer, which unit takes each place."""
 
 
@@ -48,7 +48,7 @@ class Automorphisms:
             found.append([places[a:b] - a for a, b in itertools.pairwise(starts)])
         return found
 
-    def orbits(self) -> list[Int[np.ndarray, " units"]]:
+    def orbits(self) -> list[Int[np.ndarray, "_"]]:
         """For each hidden layer, the number of each unit's orbit, by first units."""
         starts = np.cumsum((0, *self.widths))
         joined = Orbits(int(starts[-1]))

@@ -15,8 +15,10 @@ from jaxtyping import Bool, Int
 
 from weightspace.errors import InputError
 
-Connections = Bool[np.ndarray, "inputs units taps"]
-Net = Sequence[Connections]
+Connections = Bool[np.ndarray, "_ _ _"]
+"""[inputs, units, taps]"""
+Net = Sequence[np.ndarray]
+"""Connections of each layer; `check_net` says what is wrong with others."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,9 +108,9 @@ def graph_of(net: Net) -> Graph:
     for number, size in enumerate(sizes):
         fixed = [np.full(size, number, np.int64)]
         if number == 0:
-            fixed.append(ids(_columns(net[0])))
+            fixed.append(ids(columns_of(net[0])))
         if number == len(sizes) - 1:
-            fixed.append(ids(_rows(net[-1])))
+            fixed.append(ids(rows_of(net[-1])))
         colours.append(np.stack([*fixed, *[np.zeros(size, np.int64)] * (3 - len(fixed))]))
         if number:
             rows, columns = np.nonzero(net[number].any(axis=2))
@@ -122,7 +124,7 @@ def graph_of(net: Net) -> Graph:
 
 def signatures(net: Net, layer: int) -> Int[np.ndarray, " units"]:
     """Which units of a hidden layer have the same connections on both sides, as numbers."""
-    return ids(np.concatenate([_columns(net[layer]), _rows(net[layer + 1])], axis=1))
+    return ids(np.concatenate([columns_of(net[layer]), rows_of(net[layer + 1])], axis=1))
 
 
 def ids(rows: Bool[np.ndarray, "n m"]) -> Int[np.ndarray, " n"]:
@@ -134,11 +136,11 @@ def ids(rows: Bool[np.ndarray, "n m"]) -> Int[np.ndarray, " n"]:
     return np.unique(whole, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _columns(layer: Connections) -> Bool[np.ndarray, "units entries"]:
+def columns_of(layer: Connections) -> Bool[np.ndarray, "units entries"]:
     """What connects each unit with its inputs."""
-    return layer.transpose(1, 0, 2).reshape(layer.shape[1], -1)
+    return layer.transpose(1, 0, 2).reshape(layer.shape[1], layer.shape[0] * layer.shape[2])
 
 
-def _rows(layer: Connections) -> Bool[np.ndarray, "inputs entries"]:
+def rows_of(layer: Connections) -> Bool[np.ndarray, "inputs entries"]:
     """What connects each input with the units."""
     return layer.reshape(layer.shape[0], layer.shape[1] * layer.shape[2])

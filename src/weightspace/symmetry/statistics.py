@@ -10,7 +10,7 @@ from typing import TypedDict
 
 import numpy as np
 
-from weightspace.symmetry.graph import Connections, Net, ids
+from weightspace.symmetry.graph import Connections, Net, columns_of, ids, rows_of
 from weightspace.symmetry.numbers import digits, log10
 
 
@@ -33,12 +33,12 @@ class Statistics(TypedDict):
 def layer_statistics(layer: Connections, after: Connections | None) -> tuple[int, int, int]:
     """Permutations, unique and zeroed units of a masked layer, given the next one if there is any."""
     units = layer.shape[1]
-    columns = layer.transpose(1, 0, 2).reshape(units, -1)
+    columns = columns_of(layer)
     living = columns.any(axis=1)
     zeroed = int((~living).sum())
     told = columns
     if after is not None:
-        rows = after.reshape(units, -1)
+        rows = rows_of(after)
         living = living & rows.any(axis=1)
         told = np.concatenate([columns, rows], axis=1)
     if not living.any():
