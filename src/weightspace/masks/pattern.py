@@ -124,25 +124,18 @@ def drawn_columns(
     size: int, counts: Int[np.ndarray, " columns"], key: Key[Array, ""]
 ) -> Bool[np.ndarray, "size columns"]:
     """In each column some of `size` places, columns drawn apart."""
-    free = np.ones((size, len(counts)), bool)
-    return added(free, counts, key)
+    return added(np.ones((size, len(counts)), bool), counts, key)
 
 
 def added(
     free: Bool[np.ndarray, "size columns"], counts: Int[np.ndarray, " columns"], key: Key[Array, ""]
 ) -> Bool[np.ndarray, "size columns"]:
-    """In each column so many of the places that are free there."""
-    keys = jax.random.split(key, len(counts))
-    return np.asarray(_columns(jnp.asarray(free.T), jnp.asarray(counts, jnp.int32), keys)).T
+    """In each column so many of the places that are free there, columns drawn apart."""
+    bits = np.asarray(jax.random.bits(key, free.shape, jnp.uint32)).astype(np.int64)
+    order = np.argsort(np.where(free, bits, 1 << 32), axis=0, kind="stable")
+    chosen = np.zeros(free.shape, bool)
+    np.put_along_axis(chosen, order, np.arange(len(free))[:, None] < counts, axis=0)
+    return chosen & free
 
 
 _drawn = jax.jit(best)
-
-
-@jax.jit
-def _columns(
-    free: Bool[Array, "columns size"], counts: Int[Array, " columns"], keys: Key[Array, " columns"]
-) -> Bool[Array, "columns size"]:
-    return jax.vmap(lambda among, count, key: best(jnp.zeros(among.shape), among, count, key))(
-        free, counts, keys
-    )
