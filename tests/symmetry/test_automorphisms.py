@@ -162,7 +162,7 @@ def test_regular_graphs_that_every_unit_sees_alike():
 
 
 def test_random_masks_of_64_units_as_found_by_igraph_and_nauty():
-    """Medians of the digits 1, 1 and 17 at sparsities .9, .95 and .98; twins exact in 500, 500, 227 of 500."""
+    """Medians of the digits 1, 1, 17 at sparsities .9, .95, .98; twins exact in 500, 500, 227 of 500."""
     rng = np.random.default_rng(0)
     sizes = ((64, 64), (64, 64), (64, 64), (64, 10))
     for sparsity, middle, exact in ((0.9, 1, 1.0), (0.95, 1, 1.0), (0.98, 17, 0.454)):
