@@ -244,3 +244,16 @@ def test_patterns_by_unit_need_an_axis_of_units():
     with pytest.raises(InputError, match="no single axis of units"):
         PatternMask(model, (8,), Seeds(0), "circulant", 0.5).compute()
     assert layout_of(model, (8,), "float32")["a/kernel"].out_axis is None
+
+
+@pytest.mark.parametrize(
+    "name", ["mnist_fc:widths=8,8", "mnist_cnn:filters=6,8,widths=8", "cifar10_cnn:filters=4,8"]
+)
+def test_the_study_s_networks_are_counted_with_their_norms(name):
+    model = make(name, SHAPE, 10)
+    found = count(mask(model, "symmetric", 0.5), model).columns
+    assert found["order"] >= found["twin_order"] > 1
+    widths = units_of(model, SHAPE).widths
+    assert count(full(model), model).columns["order"] == group_order(widths)
+    assert all(len(own) == 3 for own in units_of(model, SHAPE).own)
+    assert all(len(own) == 2 for own in units_of(model, SHAPE).state)
