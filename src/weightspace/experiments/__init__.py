@@ -44,6 +44,9 @@ _BY_NAME = {
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
+    "symmetry.count": "weightspace.experiments.symmetry.count:Count",
+    "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",
+    "symmetry.random-mask": "weightspace.experiments.symmetry.masked:RandomMask",
 }
 
 

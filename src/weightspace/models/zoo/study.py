@@ -97,7 +97,7 @@ class Study(ZooModel):
             if min(height, width) < least:
                 raise InputError(
                     f"{self.label} halves images {len(self.pools())} times, so they must be at least "
-                    f"{least} × {least}, but they are {height} × {width}; give fewer filters, or take mnist_fc"
+                    f"{least} × {least}, but they are {height} × {width}; give fewer filters, or mnist_fc"
                 )
 
     def convolutions(self) -> tuple[tuple[int, ...], int, int]:
