@@ -7,7 +7,8 @@ from flax import nnx
 
 from weightspace.errors import InputError
 from weightspace.models.adapters import from_nnx
-from weightspace.models.units import Step, units_of
+from weightspace.models.steps import Step
+from weightspace.models.units import units_of
 from weightspace.models.zoo import make
 from weightspace.tree import flat_dict
 

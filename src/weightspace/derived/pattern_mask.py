@@ -11,7 +11,8 @@ from weightspace.masks.layers import masked_kernels
 from weightspace.masks.pattern import Named, Pattern, Place
 from weightspace.models.base import input_dtype_of, layout_of
 from weightspace.models.layout import Leaf
-from weightspace.models.units import Step, has_units, units_of
+from weightspace.models.steps import Step
+from weightspace.models.units import has_units, units_of
 from weightspace.node import Derived
 from weightspace.spec import spec, static
 from weightspace.streams import Seeds, Stream, key, named

@@ -7,8 +7,9 @@ from weightspace.derived.symmetry import Symmetry
 from weightspace.errors import InputError
 from weightspace.experiments.base import Paper
 from weightspace.experiments.settings import swept
+from weightspace.masks.layers import masked_kernels
 from weightspace.masks.patterns import make_pattern
-from weightspace.models.base import Model
+from weightspace.models.base import Model, layout_of
 from weightspace.streams import Seeds
 from weightspace.tables.words import Label
 
@@ -20,6 +21,7 @@ IOANNOU_2020 = Paper(
   year = {2020},
   howpublished = {github.com/google-research/rigl, rigl/experimental/jax},
 }""",
+    figure="README",
 )
 PATTERN = Label("pattern", "mask pattern", spaced=True)
 COUNTED = (
@@ -53,7 +55,12 @@ class Patterns:
     def mask(
         self, model: Model, shape: tuple[int, ...], seeds: Seeds, pattern: str, sparsity: float
     ) -> PatternMask:
-        """The mask of a network."""
+        """The mask of a network.
+
+        Raises:
+          InputError: If the network has no such layers.
+        """
+        masked_kernels(layout_of(model, shape, "float32"), self.layers or None)
         return PatternMask(model, shape, seeds, pattern, sparsity, self.layers or None)
 
 
