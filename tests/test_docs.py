@@ -70,6 +70,17 @@ def test_tickets_in_python(here):
     assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
 
 
+def test_weight_symmetry_in_python(here, capsys):
+    """Masks are counted by a sweep, and nets of one's own by hand."""
+    masks, nets = blocks("docs/symmetry.md")
+    table = module(here, "symmetry_block", masks).table.set_index("pattern")
+    assert table.alive_order["circulant"] % 16 == 0
+    assert table.alive_twin_order["circulant"] == 1
+    assert table.alive_order["block_repeat:repeat=4"] % 24 == 0
+    module(here, "nets_block", nets)
+    assert "6 1 0.778" in capsys.readouterr().out
+
+
 def test_sparse_training_in_python(here):
     """Every arm is trained, exchanged masks keep their size, and an edit of one's own acts."""
     code, own = blocks("docs/sparsity.md")

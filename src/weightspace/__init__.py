@@ -15,9 +15,13 @@ if TYPE_CHECKING:
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
     from weightspace.derived.measured import Measured as Measured
+    from weightspace.derived.pattern_mask import PatternMask as PatternMask
+    from weightspace.derived.propagated import Propagated as Propagated
     from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
     from weightspace.derived.random_mask import RandomMask as RandomMask
+    from weightspace.derived.sparse_start import SparseStart as SparseStart
+    from weightspace.derived.symmetry import Symmetry as Symmetry
     from weightspace.edits.exchange import RigL as RigL
     from weightspace.edits.exchange import Set as Set
     from weightspace.edits.gradual import Gradual as Gradual
@@ -94,8 +98,12 @@ _HOMES = {
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
     "weightspace.derived.measured": ("Measured",),
+    "weightspace.derived.pattern_mask": ("PatternMask",),
+    "weightspace.derived.propagated": ("Propagated",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.derived.random_mask": ("RandomMask",),
+    "weightspace.derived.sparse_start": ("SparseStart",),
+    "weightspace.derived.symmetry": ("Symmetry",),
     "weightspace.edits.exchange": ("RigL", "Set"),
     "weightspace.edits.gradual": ("Gradual",),
     "weightspace.errors": ("NoResultWarning",),

@@ -48,6 +48,9 @@ _BY_NAME = {
     "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
     "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
+    "symmetry.count": "weightspace.experiments.symmetry.count:Count",
+    "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",
+    "symmetry.random-mask": "weightspace.experiments.symmetry.masked:RandomMask",
 }
 
 

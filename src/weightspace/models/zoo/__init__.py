@@ -42,6 +42,15 @@ _TABLE = {
         "IdentityCnn",
         "first layer a bias for each pixel, then two convolutions (96, 384 channels)",
     ),
+    "mnist_fc": _Entry("study", "MnistFc", "symmetry: two hidden layers of 32, batch normalisation"),
+    "mnist_cnn": _Entry(
+        "study",
+        "MnistCnn",
+        "symmetry: two 5 × 5 convolutions (16, 32 channels), average, a dense layer (64)",
+    ),
+    "cifar10_cnn": _Entry(
+        "study", "Cifar10Cnn", "symmetry: six convolutions (32 to 128 channels), average, batch normalisation"
+    ),
 }
 
 
