@@ -31,6 +31,9 @@ SIZES = {
     ("resnet20", MNIST, 10): 272_186,
     ("resnet20", CIFAR, 10): 272_474,
     ("resnet20", CIFAR, 100): 278_324,
+    ("cresnet20", CIFAR, 10): 272_464,
+    ("cresnet", CIFAR, 10): 272_464,
+    ("cresnet:norm=group", CIFAR, 10): 272_464,
     ("wide_resnet", CIFAR, 100): 3_110_148,
     ("mlp", (10,), 1): 2_507,
     ("fc", MNIST, 10): 266_610,
@@ -54,6 +57,8 @@ SMALL = {
     "conv3": "conv3:channels=2,3,4",
     "conv4": "conv4:channels=2,3",
     "resnet20": "resnet20:widths=3,4,blocks=1",
+    "cresnet20": "cresnet20:depth=8,width=3",
+    "cresnet": "cresnet:depth=8,width=4,norm=group,groups=2",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
@@ -109,10 +114,12 @@ def test_layouts(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
-    assert kinds == {"kernel", "bias"} | ({"scale", "shift"} if "resnet" in name else set())
-    assert [leaf.path for leaf in layout if leaf.output] == ["output/kernel", "output/bias"]
+    biased = {"bias"} if "cresnet" not in name else set()
+    assert kinds == {"kernel"} | biased | ({"scale", "shift"} if "resnet" in name else set())
+    head = ["output/kernel", "output/bias"][: 1 + len(biased)]
+    assert [leaf.path for leaf in layout if leaf.output] == head
     assert all(leaf.shape[leaf.out_axis] == leaf.shape[-1] for leaf in layout)
-    assert layout.leaves[-1].path == "output/bias"
+    assert layout.leaves[-1].path == head[-1]
 
 
 def test_layers_of_the_resnet_stand_in_forward_order():

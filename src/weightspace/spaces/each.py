@@ -86,8 +86,7 @@ class Each(Space):
             def part(own: Keys, i: int = i) -> Tree:
                 return jax.tree.map(lambda a: a[i], sample(own))
 
-            # One set of keys for all: each takes its own vertex of one draw, and a mixture's are independent.
-            found.append(space.init(keys, part, inner))
+            found.append(space.init(keys.child(i), part, inner))
         return tuple(fixed for fixed, _ in found), {str(i): theta for i, (_, theta) in enumerate(found)}
 
     def weights(self, fixed: Fixed, theta: Coordinates, p: Point) -> Tree:

@@ -31,6 +31,8 @@ _TABLE = {
         "lth_conv", "LthConv6", "tickets: 6 convolutions (64, 128, 256 channels), 3 dense layers"
     ),
     "resnet20": _Entry("resnet", "ResNet20", "residual network of 20 layers with batch normalisation"),
+    "cresnet20": _Entry("cresnet", "CResNet20", "residual network of 20 layers that ends in a convolution"),
+    "cresnet": _Entry("cresnet", "CResNet", "the same of any depth and width, with batch or group norm"),
     "wide_resnet": _Entry("resnet", "WideResNet16", "residual network of 16 layers, four times as wide"),
     "mlp": _Entry("mlp", "Mlp", "first layer a bias alone, then three hidden layers of 32 units"),
     "mlp2": _Entry("mlp", "Mlp2", "first layer a bias alone, then one hidden layer of 32 units"),
