@@ -71,7 +71,9 @@ PAIRS = {
     f"{a} of {b}": (Compose(outer, inner), dof or outer_dof)
     for (a, (outer, outer_dof)), (b, (inner, dof)) in itertools.product(SINGLE.items(), INNER.items())
 }
-SPACES = SINGLE | {name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full", "line of affine")}
+SPACES = SINGLE | {
+    name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full", "line of affine")
+}
 
 
 def sample(keys, dtype=jnp.float32):

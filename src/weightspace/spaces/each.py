@@ -5,6 +5,7 @@ It lives in the coordinates of a mixture, whose leaves have a leading axis of ve
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,7 @@ class Each(Space):
       spaces: One for each vertex.
     """
 
-    spaces: tuple[Space, ...]
+    spaces: tuple[Any, ...]
 
     @property
     def name(self) -> str:

@@ -77,7 +77,7 @@ class Mixture(Space):
     vertices: int = static(default=2)
     beta: float | None = 1.0
     layerwise: bool = static(default=False)
-    law: Law = Uniform()
+    law: Any = Uniform()  # its kind is checked below, in words
     starts: Any = None
     frozen: tuple[int, ...] = static(default=())
     decay: float | None = None
@@ -95,7 +95,9 @@ class Mixture(Space):
         )
         check_number("beta", self.beta, least=0, hint="0 switches the penalty off.")
         check_number("decay", self.decay, least=0)
-        check_kind(f"law of {type(self).__name__}", self.law, Law, "give Uniform(), Beta(a, b) or Dirichlet(a)")
+        check_kind(
+            f"law of {type(self).__name__}", self.law, Law, "give Uniform(), Beta(a, b) or Dirichlet(a)"
+        )
         for i in self.frozen:
             check_number("a frozen vertex", i, least=-self.vertices, most=self.vertices - 1)
         if len({i % self.vertices for i in self.frozen}) == self.vertices:
@@ -103,7 +105,9 @@ class Mixture(Space):
         if self.starts is None:
             return
         if not isinstance(self.starts, list | tuple) or len(self.starts) != self.vertices:
-            given = f"{len(self.starts)} of them" if isinstance(self.starts, list | tuple) else shown(self.starts)
+            given = (
+                f"{len(self.starts)} of them" if isinstance(self.starts, list | tuple) else shown(self.starts)
+            )
             raise InputError(
                 f"starts is {given}, but must be a tuple of {self.vertices}, one for each vertex; None is a "
                 "draw of the model's own initialisation"
@@ -199,7 +203,9 @@ class Mixture(Space):
         if name in (DEFAULT_POINT, MIDPOINT):
             return Place(self.midpoint, jnp.int32(0))
         if _SAMPLE.fullmatch(name):
-            return self.draw(fixed, theta, named(jax.random.wrap_key_data(fixed.key, impl="threefry2x32"), name))
+            return self.draw(
+                fixed, theta, named(jax.random.wrap_key_data(fixed.key, impl="threefry2x32"), name)
+            )
         return Place(self._by_name(name), jnp.int32(0))
 
     def _by_name(self, name: str) -> Float[Array, " m"]:

@@ -46,9 +46,7 @@ class CBlock(nnx.Module):
 class CNet(nnx.Module):
     """A normalised convolution, blocks, global average, a 1 × 1 convolution."""
 
-    def __init__(
-        self, channels: int, outputs: int, width: int, blocks: int, normed: Any, rngs: nnx.Rngs
-    ):
+    def __init__(self, channels: int, outputs: int, width: int, blocks: int, normed: Any, rngs: nnx.Rngs):
         widths = (width, 2 * width, 4 * width)
         self.stem_conv = conv(channels, width, rngs, bias=False, initialiser=DRAWN)
         self.stem_norm = normed(width)
