@@ -41,9 +41,8 @@ LAYOUT = Layout((
 def sample(keys):
     k = keys(Stream.INIT)
     shapes = {leaf.path: leaf.shape for leaf in LAYOUT}
-    return tree.nested_dict({
-        path: jax.random.normal(jax.random.fold_in(k, i), shape) for i, (path, shape) in enumerate(shapes.items())
-    })  # fmt: skip
+    drawn = {p: jax.random.normal(jax.random.fold_in(k, i), s) for i, (p, s) in enumerate(shapes.items())}
+    return tree.nested_dict(drawn)
 
 
 def begin(space, seed=0):
@@ -228,7 +227,7 @@ def test_the_first_vertex_starts_as_a_run_alone_and_others_apart():
     start, own = moved(Line())[0], alone()[0]
     for path, leaf in tree.flat_dict(own).items():
         stacked = tree.flat_dict(start)[path]
-        np.testing.assert_array_equal(stacked[0], leaf)
+        np.testing.assert_allclose(stacked[0], leaf, rtol=1e-5, atol=1e-6)  # programs round differently
         if path.endswith("kernel"):
             assert abs(np.corrcoef(np.ravel(stacked[0]), np.ravel(stacked[1]))[0, 1]) < 0.3
 
@@ -292,12 +291,12 @@ def test_parts_of_each_are_drawn_by_themselves():
     stacked = Line().coordinates(LAYOUT)
     with pytest.raises(InputError, match="3 spaces, but lies in coordinates of 2 vertices"):
         space.check(stacked)
-    with pytest.raises(InputError, match="3 spaces, but lies in coordinates of 3 vertices|without|of 3"):
+    with pytest.raises(InputError, match="3 spaces, but lies in coordinates of "):
         space.check(LAYOUT)
     layout = Simplex(3).coordinates(LAYOUT)
     space.check(layout)
-    stack = lambda keys: begin(Simplex(3), 4)[1]  # noqa: E731
-    fixed, theta = space.init(Keys(Seeds(0)), stack, layout)
+    start = begin(Simplex(3), 4)[1]
+    fixed, theta = space.init(Keys(Seeds(0)), lambda _: start, layout)
     assert not tree.equal(fixed[0], fixed[1])
     assert tree.paths(theta) == ("0", "1", "2/conv/kernel", "2/norm/bias", "2/norm/scale", "2/out/kernel")
     assert set(space.coordinates(layout).paths()) == set(tree.paths(theta))

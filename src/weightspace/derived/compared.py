@@ -1,4 +1,4 @@
-"""Compared: networks of separate trainings beside each other, and as ensembles; what `Points` shares with it."""
+"""Compared: networks of separate trainings side by side and as ensembles; what `Points` shares with it."""
 
 from typing import Any, NamedTuple
 
@@ -77,12 +77,10 @@ def compared(seen: Seen, kind: str, weights: Tree, way: str, bins: int) -> Compa
 def geometry(weights: Tree) -> dict[str, np.ndarray]:
     """Distances and squared cosines of networks as vectors, in double precision."""
     leaves = [np.asarray(leaf, np.float64).reshape(len(leaf), -1) for leaf in jax.tree.leaves(weights)]
-    count = len(leaves[0])
     # Differences themselves: those of squared norms would lose the digits of near points.
     squares = sum(np.square(v[:, None] - v[None]).sum(-1) if v.size < 2**16 else _squares(v) for v in leaves)
     gram = sum(v @ v.T for v in leaves)
     norms = np.maximum(np.diagonal(gram), np.finfo(np.float64).tiny)
-    assert np.shape(squares) == (count, count)
     return {"distance": np.sqrt(squares), "cosine_squared": gram**2 / np.outer(norms, norms)}
 
 

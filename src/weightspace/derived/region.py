@@ -1,5 +1,6 @@
 """Points: networks of a line, a curve or a simplex, compared on one split in one reading of it."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -146,7 +147,7 @@ class Points(Derived):
             found = [float(name) for name in self.names]
         except ValueError:
             return None
-        rising = all(a < b for a, b in zip(found, found[1:], strict=False))
+        rising = all(a < b for a, b in itertools.pairwise(found))
         return found if rising and len(found) > 1 and (found[0], found[-1]) == (0, 1) else None
 
 

@@ -108,6 +108,7 @@ def _program(
 
 
 def parts_of(data: Examples, arrays: Any, seeds: Seeds, spread: Any) -> Any:
+    """The function that gives the splits of the data as a run with these seeds sees them."""
     arrays = jax.tree.map(jnp.asarray, arrays)
     labels, rows = data.labels(arrays, seeds), data.partition(seeds)
 

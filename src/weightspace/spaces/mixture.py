@@ -43,7 +43,7 @@ class Place(NamedTuple):
 
 
 class Marks(NamedTuple):
-    """What is fixed: for each leaf, in the tree's order, its module's number and whether it counts in cos²."""
+    """For each leaf, in the tree's order, its module's number and whether it counts in cos²."""
 
     modules: Int[Array, " leaves"]
     counted: Bool[Array, " leaves"]
@@ -235,7 +235,8 @@ class Mixture(Space):
         found = jnp.zeros(())
         if self.beta is not None:
             j, k = self._pair(p.pair)
-            square = cosine_squared(*([a[i] for a in jax.tree.leaves(theta)] for i in (j, k)), fixed.counted)
+            first, second = ([a[i] for a in jax.tree.leaves(theta)] for i in (j, k))
+            square = cosine_squared(first, second, fixed.counted)
             found = jnp.add(found.astype(square.dtype), jnp.asarray(self.beta, square.dtype) * square)
         if self.decay is not None:
             norm = tree.squared_norm(self.weights(fixed, theta, p))

@@ -94,7 +94,8 @@ class CResNet(ZooModel):
         if (self.depth - 2) % 6:
             near = 6 * ((self.depth - 2) // 6) + 2
             raise InputError(
-                f"depth is {self.depth}, but must be 6 for each block of a stage and 2: take {near} or {near + 6}"
+                f"depth is {self.depth}, but must be 6 for each block of a stage and 2: take {near} or "
+                f"{near + 6}"
             )
         if self.norm == "group" and self.width % self.groups:
             raise InputError(f"groups is {self.groups}, but must divide the width of {self.width}")
