@@ -14,6 +14,7 @@ from weightspace import tree
 from weightspace.data import make_data
 from weightspace.derived.compared import Compared, geometry
 from weightspace.derived.region import Points, grid
+from weightspace.derived.region_sharpness import SharpnessAt
 from weightspace.errors import InputError
 from weightspace.measure.collect import collect
 from weightspace.measure.host import measure, stacked
@@ -81,7 +82,8 @@ def test_points_are_what_networks_measured_one_by_one_are(statistics):
                 np.testing.assert_allclose(found.arrays[prefix + ours][i], expected, rtol=2e-5, atol=1e-5)
     assert np.abs(found.arrays["nll"] - found.arrays["uncalibrated_nll"]).max() > 1e-3
     assert found.columns["mean_accuracy"] == pytest.approx(found.arrays["accuracy"].mean())
-    assert found.columns["barrier_ends_nll" if "barrier_ends_nll" in found.columns else "nll_barrier_ends"]
+    ends = found.arrays["nll"][[0, -1]].mean()
+    assert found.columns["barrier_ends_nll"] == pytest.approx(found.arrays["nll"].max() - ends)
 
 
 def test_pooled_statistics_are_those_of_one_large_batch():
@@ -122,7 +124,8 @@ def test_features_are_compared_by_their_cosine():
     arrays = run.task.data.arrays()
     x = np.asarray(run.task.data.decode(arrays, jnp.asarray(arrays.test.x), jnp.dtype("float32")))
     h = [
-        x.reshape(len(x), 64) @ np.asarray(n.weights["hidden"]["kernel"]) + np.asarray(n.weights["hidden"]["bias"])
+        x.reshape(len(x), 64) @ np.asarray(n.weights["hidden"]["kernel"])
+        + np.asarray(n.weights["hidden"]["bias"])
         for n in networks
     ]
     unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in h]
@@ -177,7 +180,7 @@ def test_a_line_from_training_to_its_points(tmp_path):
     accuracy = Store(tmp_path).output(points.digest, "accuracy")
     for i, name in enumerate(("0", "0.25", "midpoint")):
         assert accuracy[i] == pytest.approx(line[f"{name}_test_accuracy"], abs=1e-6)
-    assert table.set_index("what").loc["points", "error_barrier_ends"] >= 0
+    assert table.set_index("what").loc["points", "barrier_ends_error"] >= 0
 
 
 def test_points_of_a_line_inside_a_random_subspace():
@@ -214,3 +217,29 @@ def test_a_point_outside_is_refused():
     with pytest.raises(InputError, match="no point '1.2'"):
         dataclasses.replace(region(run, networks), names=("0", "1.2")).compute()
     assert Simplex(3).points
+
+
+def test_sharpness_along_a_line_is_the_largest_eigenvalue_of_the_whole_hessian():
+    data = make_data("digits", subset=120)
+    run = small_run(0, model="fc:widths=1", data=data, space=Line())
+    draw = jax.jit(lambda k: run.model.init(k, jnp.zeros((1, 8, 8, 1)))[0])
+    ends = [draw(jax.random.key(i, impl="threefry2x32")) for i in (0, 1)]
+    theta = jax.tree.map(lambda *a: jnp.stack(a), *ends)
+    given = SharpnessAt(run.model, run.task, run.space, theta, run.seeds, ("0", "0.5"), iterations=40)
+    found = given.compute().arrays
+    arrays = run.task.data.arrays()
+    rows = run.task.data.partition(run.seeds).train
+    x = run.task.data.decode(arrays, jnp.asarray(arrays.train.x)[rows], jnp.dtype("float32"))
+    y = jnp.asarray(arrays.train.y)[rows]
+    flat, back = tree.ravel(ends[0])
+
+    @jax.jit
+    def hessian(v):
+        k = jax.random.key(0, impl="threefry2x32")
+        return jax.hessian(
+            lambda v: jnp.mean(run.task.loss(run.model.apply(back(v), {}, x, train=False, key=k)[0], y))
+        )(v)
+
+    for i, point in enumerate((flat, (flat + tree.ravel(ends[1])[0]) / 2)):
+        exact = np.linalg.eigvalsh(np.asarray(hessian(point), np.float64))[-1]
+        assert found["sharpness"][i] == pytest.approx(exact, rel=2e-3)

@@ -110,7 +110,7 @@ def _program(
         own = parts_of(task.data, arrays, seeds, spread)
         decode = functools.partial(task.data.decode, arrays, dtype=storage)
         networks = with_state(subject, networks)
-        renewed = [_renewed(subject, networks, own("train"), decode, kind) for kind in statistics]
+        renewed = [renewed_states(subject, networks, own("train"), decode, kind) for kind in statistics]
         part = own(split)
         count = part.size if limit is None else min(limit, part.size)
         size = min(count, BATCH)
@@ -136,7 +136,8 @@ def _program(
     return collected
 
 
-def _renewed(subject: Subject, networks: Network, train: Any, decode: Any, kind: str) -> Network:
+def renewed_states(subject: Subject, networks: Network, train: Any, decode: Any, kind: str) -> Network:
+    """Many networks with states of a kind of statistics, estimated from training examples where it says so."""
     if kind not in ESTIMATED:
         return networks
     renew = functools.partial(recalibrated, subject, part=train, decode=decode, pooled=kind == "pooled")

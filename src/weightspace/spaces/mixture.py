@@ -218,8 +218,8 @@ class Mixture(Space):
             found = None if numbers is None else self.placed(numbers)
         if found is None:
             raise InputError(
-                f"the space '{self.name}' has no point '{name}'; it has '{MIDPOINT}' (the default), 'vertex0' "
-                f"to 'vertex{self.vertices - 1}', {self.numbers_text}, and 'sample0', 'sample1', …"
+                f"the space '{self.name}' has no point '{name}'; it has '{MIDPOINT}' (the default), "
+                f"'vertex0' to 'vertex{self.vertices - 1}', {self.numbers_text}, and 'sample0', 'sample1', …"
             )
         return found
 
