@@ -123,11 +123,8 @@ def test_features_are_compared_by_their_cosine():
     seen = collect(subject, stacked(networks), "test", ("running",), features="hidden")
     arrays = run.task.data.arrays()
     x = np.asarray(run.task.data.decode(arrays, jnp.asarray(arrays.test.x), jnp.dtype("float32")))
-    h = [
-        x.reshape(len(x), 64) @ np.asarray(n.weights["hidden"]["kernel"])
-        + np.asarray(n.weights["hidden"]["bias"])
-        for n in networks
-    ]
+    layers = [n.weights["hidden"] for n in networks]
+    h = [x.reshape(len(x), 64) @ np.asarray(w["kernel"]) + np.asarray(w["bias"]) for w in layers]
     unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in h]
     cosine = np.array([[(a * b).sum(1).mean() for b in unit] for a in unit])
     squared = np.array([[((a * b).sum(1) ** 2).mean() for b in unit] for a in unit])
@@ -164,9 +161,11 @@ def test_networks_side_by_side_and_geometry():
     np.testing.assert_allclose(weights["cosine_squared"][1, 2], cosine**2, rtol=1e-5)
     length = np.linalg.norm(flat[0] - flat[1])
     assert points.columns["path_length"] == pytest.approx(length, rel=1e-5)
+    other = Compared(
+        run.model, run.task, (Network({"hidden": networks[0].weights["hidden"]}, None),), run.seeds
+    )
     with pytest.raises(InputError, match="belongs to another architecture: it has no leaf"):
-        other = Network({"hidden": networks[0].weights["hidden"]}, None)
-        Compared(run.model, run.task, (other,), run.seeds).compute()
+        other.compute()
 
 
 def test_a_line_from_training_to_its_points(tmp_path):
@@ -214,7 +213,7 @@ def test_what_makes_no_sense_is_refused(change, text):
 
 def test_a_point_outside_is_refused():
     run, networks = normed()
-    with pytest.raises(InputError, match="no point '1.2'"):
+    with pytest.raises(InputError, match=r"no point '1\.2'"):
         dataclasses.replace(region(run, networks), names=("0", "1.2")).compute()
     assert Simplex(3).points
 

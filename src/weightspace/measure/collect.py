@@ -137,7 +137,7 @@ def _program(
 
 
 def renewed_states(subject: Subject, networks: Network, train: Any, decode: Any, kind: str) -> Network:
-    """Many networks with states of a kind of statistics, estimated from training examples where it says so."""
+    """Many networks with states of a kind of statistics, estimated where the kind says so."""
     if kind not in ESTIMATED:
         return networks
     renew = functools.partial(recalibrated, subject, part=train, decode=decode, pooled=kind == "pooled")
