@@ -88,9 +88,10 @@ def test_lines_of_networks_in_python(here):
     (code,) = blocks("docs/subspaces.md")
     table = module(here, "line_block", code.replace('"10ep"', '"2ep"')).table.set_index("space")
     assert set(table["status"]) == {"ok"}
-    assert len(table) == 6
-    assert table["mean_accuracy"].between(0.15, 1).all()
-    assert (table["path_length"] > 0).all()
+    points = table.dropna(subset=["path_length"])
+    assert len(points) == len(table) - len(points) == 5
+    assert points["mean_accuracy"].between(0.1, 1).all()
+    assert (points["path_length"] > 0).all()
 
 
 def random_mask():

@@ -161,9 +161,8 @@ def test_networks_side_by_side_and_geometry():
     np.testing.assert_allclose(weights["cosine_squared"][1, 2], cosine**2, rtol=1e-5)
     length = np.linalg.norm(flat[0] - flat[1])
     assert points.columns["path_length"] == pytest.approx(length, rel=1e-5)
-    other = Compared(
-        run.model, run.task, (Network({"hidden": networks[0].weights["hidden"]}, None),), run.seeds
-    )
+    part = Network({"hidden": networks[0].weights["hidden"]}, None)
+    other = Compared(run.model, run.task, (part,), run.seeds)
     with pytest.raises(InputError, match="belongs to another architecture: it has no leaf"):
         other.compute()
 

@@ -147,7 +147,7 @@ def _spaces(_: str) -> Rows:
         {
             "name": "Bezier",
             "formula": "Σ C(n,i) (1−t)ⁿ⁻ⁱ tⁱ θᵢ",
-            "what": "learned curves, ends free or frozen",
+            "what": "learned curves",
         },
         {"name": "Chain", "formula": "(1−s) θᵢ + s θᵢ₊₁", "what": "the same of straight pieces"},
         {"name": "Each", "formula": "wᵢ = spaceᵢ(θᵢ)", "what": "a space for each vertex of a mixture"},
