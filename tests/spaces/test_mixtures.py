@@ -26,8 +26,9 @@ from weightspace.spaces.each import Each
 from weightspace.spaces.full import Full
 from weightspace.spaces.laws import Beta, Dirichlet, Uniform
 from weightspace.spaces.masked import Masked
-from weightspace.spaces.mixture import Place, cosine_squared
+from weightspace.spaces.mixture import Place
 from weightspace.spaces.simplex import Line, Simplex
+from weightspace.spaces.vertices import cosine_squared
 from weightspace.streams import Keys, Seeds, Stream, key
 
 LAYOUT = Layout((

@@ -104,7 +104,7 @@ def differences(outputs: Float[np.ndarray, "k n classes"], y: Labels) -> dict[st
     `disagree_correct` the share of these where one of both is right, of all examples.
     """
     count, p = len(outputs), np.exp(log_probabilities(outputs))
-    classes, broken = outputs.argmax(-1), np.isnan(outputs).reshape(count, -1).any(1).tolist()
+    classes, broken = outputs.argmax(-1), [bool(np.isnan(each).any()) for each in outputs]
     right = classes == y
     names = ("total_variation", "disagreement", "disagree_correct")
     found = {name: np.zeros((count, count)) for name in names}

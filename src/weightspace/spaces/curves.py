@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from weightspace.errors import check_choice
-from weightspace.spaces.mixture import Mixture, mixed_leaf
+from weightspace.spaces.mixture import Mixture
+from weightspace.spaces.vertices import mixed_leaf
 from weightspace.spec import spec, static
 from weightspace.tree import Tree
 

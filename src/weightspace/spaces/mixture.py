@@ -8,7 +8,6 @@ line inside a random subspace `Compose(Affine(basis), Simplex(2))`.
 """
 
 import abc
-import dataclasses
 import itertools
 import re
 from typing import Any, NamedTuple
@@ -20,10 +19,11 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from weightspace import tree
 from weightspace.errors import InputError, check_kind, check_number, shown
 from weightspace.models.fit import check_fit
-from weightspace.models.layout import Layout, Leaf
+from weightspace.models.layout import Layout
 from weightspace.node import outputs_in
 from weightspace.spaces.base import DEFAULT_POINT, Coordinates, Fixed, Point, Sample, Space
 from weightspace.spaces.laws import Law, Uniform
+from weightspace.spaces.vertices import cosine_squared, mixed_leaf, over, stacked_leaf
 from weightspace.spec import spec, static
 from weightspace.streams import Keys, Stream, named
 from weightspace.tree import Tree
@@ -254,36 +254,11 @@ class Mixture(Space):
         if not self.frozen:
             return None
         moves = jnp.asarray([i not in self.frozen for i in range(self.vertices)], bool)
-        return jax.tree.map(lambda a: jnp.broadcast_to(_over(moves, a), a.shape), theta)
+        return jax.tree.map(lambda a: jnp.broadcast_to(over(moves, a), a.shape), theta)
 
     def coordinates(self, layout: Layout) -> Layout:
         """The layout's leaves with a leading axis of vertices."""
-        return Layout(tuple(_stacked(leaf, self.vertices) for leaf in layout))
-
-
-def mixed_leaf(c: Float[Array, " m"], leaf: Array) -> Array:
-    """Σ c_i leaf[i]."""
-    # No matrix product: on some devices those round their factors to ten bits.
-    return jnp.sum(_over(c.astype(leaf.dtype), leaf) * leaf, axis=0)
-
-
-def _over(c: Array, leaf: Array) -> Array:
-    return c.reshape((-1,) + (1,) * (leaf.ndim - 1))
-
-
-def cosine_squared(a: list[Array], b: list[Array], counted: Bool[Array, " leaves"]) -> Float[Array, ""]:
-    """⟨a, b⟩² / (|a|² |b|²) of the counted leaves as one vector; zero where one of both is zero."""
-
-    def dot(u: list[Array], v: list[Array]) -> Float[Array, ""]:
-        products = jnp.stack([jnp.sum(x * y) for x, y in zip(u, v, strict=True)])
-        return jnp.sum(jnp.where(counted, products, jnp.zeros_like(products)))
-
-    # |a| times |b| could overflow or vanish where neither does; so does the gradient of 0 / 0.
-    norms = [dot(a, a), dot(b, b)]
-    alive = (norms[0] > 0) & (norms[1] > 0)
-    safe = [jnp.where(alive, norm, jnp.ones_like(norm)) for norm in norms]
-    inner = dot(a, b)
-    return jnp.where(alive, (inner / safe[0]) * (inner / safe[1]), jnp.zeros_like(inner))
+        return Layout(tuple(stacked_leaf(leaf, self.vertices) for leaf in layout))
 
 
 def _numbers(name: str) -> tuple[float, ...] | None:
@@ -296,10 +271,3 @@ def _numbers(name: str) -> tuple[float, ...] | None:
 def on_simplex(numbers: tuple[float, ...]) -> bool:
     """Whether numbers are not negative and sum to 1."""
     return min(numbers) >= 0 and abs(sum(numbers) - 1) <= _ROUNDING
-
-
-def _stacked(leaf: Leaf, count: int) -> Leaf:
-    axis = None if leaf.out_axis is None else leaf.out_axis + 1
-    return dataclasses.replace(
-        leaf, shape=(count, *leaf.shape), fan_axes=tuple(a + 1 for a in leaf.fan_axes), out_axis=axis
-    )
