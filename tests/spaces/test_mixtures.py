@@ -30,6 +30,7 @@ from weightspace.spaces.mixture import Place
 from weightspace.spaces.simplex import Line, Simplex
 from weightspace.spaces.vertices import cosine_squared
 from weightspace.streams import Keys, Seeds, Stream, key
+from weightspace.training.step import gradient
 
 LAYOUT = Layout((
     Leaf("conv/kernel", (3, 4), "kernel", "conv", 0, (0,), 1),
@@ -391,3 +392,31 @@ def test_a_line_is_a_simplex_and_its_defaults_are_the_paper_s():
     assert (Line().name, Simplex(3).name, Bezier(3).name, Chain(5).name) == (
         "line", "simplex(3)", "bezier(3)", "chain(5)",
     )  # fmt: skip
+
+
+def test_each_part_of_a_batch_has_a_draw_of_its_own():
+    run = RUN(space=Line(beta=None), recipe=Recipe(Sgd(0.5), "1it", batch=8, samples=2))
+    layout = run.model.layout(example((8, 8, 1)))
+    space, t = run.space, jnp.int32(0)
+
+    def draw(keys):
+        return run.model.init(keys(Stream.INIT), jnp.zeros((1, 8, 8, 1)))[0]
+
+    fixed, theta = jax.jit(lambda: space.init(Keys(run.seeds), draw, layout))()
+    rng = np.random.default_rng(0)
+    x, y = jnp.asarray(rng.normal(size=(8, 8, 8, 1)), jnp.float32), jnp.asarray(rng.integers(0, 10, 8))
+    found = jax.jit(lambda a: gradient(run, fixed, a, {}, (x, y, jnp.ones(8)), t).theta)(theta)
+
+    def loss(theta):
+        total, places = jnp.zeros(()), []
+        for number, rows in enumerate((slice(0, 4), slice(4, 8))):
+            own = jax.random.fold_in(key(run.seeds, Stream.POINT, 0), jnp.uint32(number))
+            places.append(space.draw(fixed, theta, own))
+            weights = space.weights(fixed, theta, places[-1])
+            outputs = run.model.apply(weights, {}, x[rows], train=True, key=own)[0]
+            total = total + jnp.sum(run.task.loss(outputs, y[rows])) / 8
+        return total, places
+
+    expected, places = jax.jit(jax.grad(loss, has_aux=True))(theta)
+    assert abs(places[0].coefficients[0] - places[1].coefficients[0]) > 1e-3
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected)
