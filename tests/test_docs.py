@@ -94,6 +94,17 @@ def test_sparse_training_in_python(here):
     assert 0.1 < sweep([Row({}, thin)], here / "out" / "thin")["mask_density"].iloc[0] < 1
 
 
+def test_lines_of_networks_in_python(here):
+    """Lines, curves, tickets and random subspaces: all train, and their points are compared."""
+    (code,) = blocks("docs/subspaces.md")
+    table = module(here, "line_block", code.replace('"10ep"', '"2ep"')).table.set_index("space")
+    assert set(table["status"]) == {"ok"}
+    points = table.dropna(subset=["path_length"])
+    assert len(points) == len(table) - len(points) == 5
+    assert points["mean_accuracy"].between(0.1, 1).all()
+    assert (points["path_length"] > 0).all()
+
+
 def random_mask():
     """A mask that keeps everything, for `fc:widths=8` on digits."""
     run = small_run(0, model="fc:widths=8")

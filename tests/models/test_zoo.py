@@ -31,6 +31,9 @@ SIZES = {
     ("resnet20", MNIST, 10): 272_186,
     ("resnet20", CIFAR, 10): 272_474,
     ("resnet20", CIFAR, 100): 278_324,
+    ("cresnet20", CIFAR, 10): 272_464,
+    ("cresnet", CIFAR, 10): 272_464,
+    ("cresnet:norm=group", CIFAR, 10): 272_464,
     ("wide_resnet", CIFAR, 100): 3_110_148,
     ("resnet18_64", (64, 64, 3), 200): 11_271_232,
     ("mlp", (10,), 1): 2_507,
@@ -61,6 +64,8 @@ SMALL = {
     "conv4": "conv4:channels=2,3",
     "resnet20": "resnet20:widths=3,4,blocks=1",
     "resnet18_64": "resnet18_64:widths=3,4,blocks=1",
+    "cresnet20": "cresnet20:depth=8,width=3",
+    "cresnet": "cresnet:depth=8,width=4,norm=group,groups=2",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
@@ -123,7 +128,7 @@ def test_layouts(name):
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
     normed = "resnet" in name or name in STUDY
-    unbiased = name == "resnet18_64"
+    unbiased = name == "resnet18_64" or "cresnet" in name
     assert kinds == {"kernel"} | ({"scale", "shift"} if normed else set()) | (set() if unbiased else {"bias"})
     last = ["output/kernel"] if unbiased else ["output/kernel", "output/bias"]
     assert [leaf.path for leaf in layout if leaf.output] == last

@@ -65,7 +65,6 @@ class Count(
         "quick": {},
         "mnist": {"data": "mnist", "seeds": ("10",)},
     },
-    minutes={},
     by=("pattern", "sparsity"),
     metrics=COUNTED,
     words=(PATTERN,),
