@@ -24,7 +24,6 @@ from weightspace.spec import spec, static
 from weightspace.streams import Keys, Seeds, Stream
 from weightspace.tree import Tree
 
-
 _BETWEEN = ("total_variation", "disagreement", "disagree_correct", "distance", "cosine_squared")
 """What is told of the two ends of a path."""
 

@@ -14,6 +14,7 @@ from weightspace.figures.charts import Curve
 from weightspace.frames import Frame
 from weightspace.run import Row
 from weightspace.spaces.simplex import Simplex
+from weightspace.streams import Seeds
 from weightspace.tables.base import Given, On, Table
 from weightspace.tables.curves import Curves
 
@@ -62,8 +63,8 @@ class SubspacesSimplexes(
                 for layerwise in self.layerwise:
                     yield from self._simplex(m, layerwise, seeds)
 
-    def _simplex(self, m: int, layerwise: bool, seeds: object) -> Iterator[Row]:
-        run = self.training.run(Simplex(m, beta=self.beta, layerwise=layerwise), seeds)  # pyright: ignore[reportArgumentType]
+    def _simplex(self, m: int, layerwise: bool, seeds: Seeds) -> Iterator[Row]:
+        run = self.training.run(Simplex(m, beta=self.beta, layerwise=layerwise), seeds)
         name, own = "layerwise" if layerwise else "simplex", {"vertices": m}
         yield Row({"part": "training", "method": f"{name}, m = {m}"} | own, run, self.training.watching())
         groups = {
@@ -72,8 +73,8 @@ class SubspacesSimplexes(
             "vertices": tuple(f"vertex{i}" for i in range(m)),
         }
         for what, names in groups.items():
-            labels = {"part": "point", "method": f"{name}, m = {m}, {what}", "kind": f"{name}, {what}"} | own
-            yield Row(labels, Points.of(run, names))
+            labels = {"part": "point", "method": f"{name}, m = {m}, {what}", "kind": f"{name}, {what}"}
+            yield Row(labels | own | {"seed": run.seeds.base}, Points.of(run, names))
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Against the number of vertices, and differences by seed."""

@@ -59,16 +59,18 @@ class Along(Table):
             } | ({PLAIN: plain} if plain else {})
             common = {name: row[name] for name in ("run", "status", "seed", "method") if name in row}
             for reading, values in readings.items():
-                for place, alpha in enumerate(np.asarray(outputs["alphas"])):
-                    own = {name: float(values[name][place]) for name in SCORES}
-                    lines.append(common | {"reading": reading, "alpha": float(alpha)} | own)
+                places = enumerate(np.asarray(outputs["alphas"]).tolist())
+                lines += [
+                    common | {"reading": reading, "alpha": alpha} | {k: float(values[k][i]) for k in SCORES}
+                    for i, alpha in places
+                ]
         there = list(dict.fromkeys(line["reading"] for line in lines))
         for row in given.of(Part("point")).to_dict("records"):
             mine = {STANDARD: (ONE, PLAIN), TWO: (PAIR,)}.get(row["method"], ())
             common = {name: row[name] for name in ("run", "status", "seed") if name in row}
             own = {name: row[f"all_{name}"] for name in SCORES}
-            for reading in (reading for reading in mine if reading in there):
-                lines.append(common | {"method": STANDARD, "reading": reading, "alpha": _MIDDLE} | own)
+            own |= {"method": STANDARD, "alpha": _MIDDLE}
+            lines += [common | own | {"reading": reading} for reading in mine if reading in there]
         columns = ["run", "status", "seed", "method", "reading", "alpha", *SCORES]
         return DataFrame(lines, columns=columns)
 

@@ -69,17 +69,17 @@ class RegionTraining(Training):
         for method, runs in ((STANDARD, (one,)), (TWO, (one, two))):
             networks = tuple(run.network() for run in runs)
             node = Compared(one.model, one.task, networks, seeds, precision=self.precision)
-            yield Row({"part": "point", "method": method}, node)
+            yield Row({"part": "point", "method": method, "seed": seeds.base}, node)
 
     def region(self, method: str, run: Run, **labels: Any) -> Iterator[Row]:
-        """A run, its midpoint as one network, and the points between its ends with the pair of 0.2 and 0.8."""
+        """A run, its midpoint as one network, the pair of 0.2 and 0.8, and the points between its ends."""
         yield Row({"part": "training", "method": method} | labels, run, self.watching())
-        yield Row({"part": "point", "method": f"{method}, midpoint"} | labels, Points.of(run, ("midpoint",)))
-        pair = Points.of(run, ("0.2", "0.8"))
-        yield Row({"part": "point", "method": f"{method}, pair"} | labels, pair)
+        for what, names in (("midpoint", ("midpoint",)), ("pair", ("0.2", "0.8"))):
+            own = {"part": "point", "method": f"{method}, {what}", "seed": run.seeds.base}
+            yield Row(own | labels, Points.of(run, names))
         yield self.along(method, run, **labels)
 
     def along(self, method: str, run: Run, when: str = "end", **labels: Any) -> Row:
         """The points between the ends."""
         found = Points.of(run, grid(self.points), when=when)
-        return Row({"part": "region", "method": method} | labels, found)
+        return Row({"part": "region", "method": method, "seed": run.seeds.base} | labels, found)

@@ -19,7 +19,8 @@ _SCORES = (
     ("accuracy", "accuracy", "fraction", "higher", "share of the test examples that are right"),
     ("nll", "negative log-likelihood", "nats", "lower", "mean -log p of the true class"),
     ("brier", "Brier score", "", "lower", "mean Σ_k (p_k - 1[y = k])²"),
-    ("ece", "calibration error", "fraction", "lower", "20 bins, bin = min(⌊20 c⌋, 19), Σ_b |Σ right - Σ c| / n"),
+    ("ece", "calibration error", "fraction", "lower",
+     "20 bins, bin = min(⌊20 c⌋, 19), Σ_b |Σ right - Σ c| / n"),
 )  # fmt: skip
 _OF = (
     ("all_", "{} of what is compared", "{}; all networks of the row vote as one"),
@@ -53,6 +54,7 @@ WORDS = (
     Label("alpha", "α", order="always", symbol="α"),
     Label("method", "method"),
     Label("part", "part"),
+    Label("kind", "kind of network"),
     Label("reading", "which networks"),
     Label("vertices", "number of vertices", "{:g} vertices", order="always", symbol="m"),
 )  # fmt: skip
@@ -61,7 +63,7 @@ METRICS = (
     "ends_disagreement",
 )  # fmt: skip
 READING = (
-    "A method's midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
+    "A midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
     "beside it. Statistics of normalisation are estimated anew at each point, but where it says otherwise. "
     "Differences are paired by seed."
 )
