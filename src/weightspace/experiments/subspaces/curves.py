@@ -1,4 +1,4 @@
-"""`subspaces.curves` and `subspaces.connect`: curves with ends that are trained too, and between two networks."""
+"""`subspaces.curves`: curves with ends that are trained too; `subspaces.connect`: between two networks."""
 
 from collections.abc import Iterator
 

@@ -19,10 +19,11 @@ STANDARD, TWO = "standard", "standard, two as an ensemble"
 _APART = 1_000_000
 SMOKE = {"epochs": 2.0, "seeds": ("2",), "model": "cresnet:depth=8,width=2", "points": 5, "warmup": 1.0}
 CIFAR = {"data": "cifar10", "weight_decay": 1e-4, "eval_every": "10ep"}
+TEN_THOUSAND = "cifar10:classes=0,1,2,3,4,5,6,7,8,9,train_each=1000"
 PRESETS = {
     "smoke": SMOKE,
     "quick": {"points": 11},
-    "cifar8": CIFAR | {"data": "cifar10:train_each=1000", "model": "cresnet:depth=8,width=8", "epochs": 20.0},
+    "cifar8": CIFAR | {"data": TEN_THOUSAND, "model": "cresnet:depth=8,width=8", "epochs": 20.0},
     "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0},
 }
 

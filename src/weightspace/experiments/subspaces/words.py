@@ -46,7 +46,7 @@ WORDS = (
       for of, words, formula in _OF for name, what, unit, better, told in _SCORES),
     *(Metric(f"pair_{name}", f"mean {what} of pairs", "", "", "", told) for name, what, told in _DIFFERENCES),
     *(Metric(f"ends_{name}", f"{what} of the ends", "", "", "", told) for name, what, told in _DIFFERENCES),
-    *(Metric(f"{value}_{name}", f"{value} barrier {what}", "", "", "lower", told)
+    *(Metric(f"{name}_{value}", f"{value} barrier {what}", "", "", "lower", told)
       for value in ("error", "nll") for name, what, told in _BARRIERS),
     Metric("sd_accuracy", "spread of the accuracy", "", "fraction", "", "over networks of the row (n - 1)"),
     Metric("path_length", "length of the path", "", "", "", "through all points, Euclidean"),
@@ -59,8 +59,8 @@ WORDS = (
     Label("vertices", "number of vertices", "{:g} vertices", order="always", symbol="m"),
 )  # fmt: skip
 METRICS = (
-    "all_accuracy", "all_nll", "all_ece", "error_barrier_ends", "ends_cosine_squared", "ends_distance",
-    "ends_disagreement",
+    "all_accuracy", "all_nll", "all_ece", "barrier_ends_error", "ends_cosine_squared", "ends_distance",
+    "ends_disagreement", "test_accuracy", "test_loss",
 )  # fmt: skip
 READING = (
     "A midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
