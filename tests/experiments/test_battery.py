@@ -15,6 +15,9 @@ from weightspace.tables.vocabulary import VOCABULARY
 MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 FEW = {"model": "fc:widths=8,initialiser=glorot_normal", "epochs": 2.0}
 REGION = {
+    "model": "fc:widths=8",
+    "epochs": 1.0,
+    "warmup": 0.0,
     "data": "digits:classes=0,1,2,3,4,5,6,7,8,9,train_each=20,test_each=10",
     "points": 3,
     "batch_size": 50,

@@ -1,5 +1,7 @@
 """Learned regions as questions: what their tables and charts are made of."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,7 +24,7 @@ def given():
     arrays = {"alphas": np.asarray([0, 0.5, 1])}
     arrays |= {f"ensemble_{name}": MATRIX for name in SCORES}
     arrays |= {f"uncalibrated_{name}": np.full(3, 0.25) for name in SCORES}
-    return Given(rows, rows.iloc[:0], lambda run, name: arrays[name], VOCABULARY)
+    return Given(rows, rows.iloc[:0], lambda _, name: arrays[name], VOCABULARY)
 
 
 def test_networks_stand_on_the_diagonal_and_mirrored_pairs_on_the_other():
@@ -39,7 +41,8 @@ def test_networks_stand_on_the_diagonal_and_mirrored_pairs_on_the_other():
 
 
 def test_presets_of_the_issue():
-    cifar, paper = (experiment_class("subspaces.lines").preset(name) for name in ("cifar8", "paper"))
+    cls: Any = experiment_class("subspaces.lines")
+    cifar, paper = cls.preset("cifar8"), cls.preset("paper")
     assert (cifar.model, cifar.epochs, cifar.seeds) == ("cresnet:depth=8,width=8", 20, ("3",))
     assert (paper.model, paper.epochs, paper.warmup, paper.weight_decay) == ("cresnet20", 160, 5, 1e-4)
 

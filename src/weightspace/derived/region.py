@@ -49,7 +49,7 @@ class Points(Derived):
     ensemble `all_accuracy` (…), means over points `mean_accuracy` (…), means over pairs `pair_disagreement`
     (…); where points are numbers of [0, 1] in rising order `barrier_ends`, `barrier_chord` and
     `barrier_worse` of `error` and `nll` (as `barrier_ends_error`), the `path_length` through all points and
-    `mean_error_along` it, differences of both ends `ends_distance` (…), and the points as output `alphas` [k].
+    `mean_error_along` it, differences of both ends `ends_distance` (…); output `alphas` [k], the points.
 
     Attributes:
       model: The network.

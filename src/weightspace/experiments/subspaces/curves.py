@@ -6,7 +6,7 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.subspaces.tables import along, differences
-from weightspace.experiments.subspaces.training import PRESETS, RegionTraining
+from weightspace.experiments.subspaces.training import PRESETS, PathTraining
 from weightspace.experiments.subspaces.words import GARIPOV_2018, METRICS, READING, WORDS, WORTSMAN_2021
 from weightspace.run import Row
 from weightspace.spaces.curves import Bezier
@@ -26,7 +26,7 @@ class SubspacesCurves(
 ):
     """Are networks along a trained Bézier curve better than those along a line?"""
 
-    training: RegionTraining = RegionTraining()
+    training: PathTraining = PathTraining()
     vertices: tuple[int, ...] = swept(3, least=3)
     """Vertices of the Bézier curves, both ends among them."""
     beta: float = number(1.0, least=0)
@@ -57,7 +57,7 @@ class SubspacesConnect(
 ):
     """Are two separate trainings joined by a curve along which the error does not rise?"""
 
-    training: RegionTraining = RegionTraining()
+    training: PathTraining = PathTraining()
     vertices: tuple[int, ...] = swept(3, least=3)
     """Vertices of the Bézier curves, both ends among them."""
     decay: float = number(5e-4, least=0)

@@ -7,7 +7,7 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import swept
 from weightspace.experiments.subspaces.tables import along, differences
-from weightspace.experiments.subspaces.training import PRESETS, RegionTraining
+from weightspace.experiments.subspaces.training import PRESETS, PathTraining
 from weightspace.experiments.subspaces.words import METRICS, READING, WORDS, WORTSMAN_2021
 from weightspace.run import Row
 from weightspace.spaces.simplex import Line
@@ -26,7 +26,7 @@ class SubspacesLines(
 ):
     """Is one trained line of networks as good as separate trainings, alone and as pairs?"""
 
-    training: RegionTraining = RegionTraining()
+    training: PathTraining = PathTraining()
     betas: tuple[float, ...] = swept(1.0, 0.0, words="β", least=0)
     """β of the penalty β cos² of the ends."""
     layerwise: bool = True

@@ -37,8 +37,6 @@ class RegionTraining(Training):
     epochs: float = number(10, above=0)
     warmup: float = number(2.0, least=0)
     """Epochs in which the learning rate rises."""
-    points: int = number(21, least=2)
-    """Points between 0 and 1 at which networks are compared, both ends among them."""
 
     def check(self) -> None:
         """The warm-up ends before training does."""
@@ -71,6 +69,14 @@ class RegionTraining(Training):
             networks = tuple(run.network() for run in runs)
             node = Compared(one.model, one.task, networks, seeds, precision=self.precision)
             yield Row({"part": "point", "method": method, "seed": seeds.base}, node)
+
+
+@dataclasses.dataclass(frozen=True)
+class PathTraining(RegionTraining):
+    """Regions with two ends: what lies between them is looked at."""
+
+    points: int = number(21, least=2)
+    """Points between 0 and 1 at which networks are compared, both ends among them."""
 
     def region(self, method: str, run: Run, **labels: Any) -> Iterator[Row]:
         """A run, its midpoint as one network, the pair of 0.2 and 0.8, and the points between its ends."""
