@@ -94,7 +94,7 @@ def test_what_is_no_well_is_refused(trained):
     gone = Network(jax.tree.map(lambda w: w * np.nan, end.weights), None)
     with pytest.raises(InputError, match="end of a spectrum"):
         Spectrum(run.model, run.task, start, gone, run.seeds).compute()
-    with pytest.raises(InputError, match="start of a spectrum.*another architecture"):
+    with pytest.raises(InputError, match=r"start of a spectrum.*another architecture"):
         Spectrum(run.model, run.task, Network({"a": np.ones(3)}, None), end, run.seeds).compute()
     for more, message in (
         ({"at": "ends"}, "did you mean 'end'"),

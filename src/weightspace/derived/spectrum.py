@@ -1,4 +1,4 @@
-"""Spectrum of the Gauss-Newton matrix about a training: the quadratic well that predicts its degrees of freedom.
+"""Spectrum of the Gauss-Newton matrix about a training: the well that predicts its degrees of freedom.
 
 The well of the loss about a minimum w*, seen from w_t, is known by two measures: Σ δ(λ_i) of the whole
 spectrum, and Σ p_i² δ(λ_i) of the displacement p = w* - w_t. Both are found by products alone.
@@ -21,6 +21,8 @@ from weightspace.tree import Tree
 
 ENDS = ("end", "start")
 DTYPES = tuple(ROUNDING)
+CURVATURES = np.logspace(-8, 3, 45)
+"""At which tails are given, four a decade."""
 
 
 @spec
@@ -28,10 +30,13 @@ class Spectrum(Derived):
     """Gauss quadratures of the Gauss-Newton matrix G of the mean training loss, by Lanczos' method.
 
     Outputs `eigenvalues` with `counts` (Σ = D, from normal starts) and `nodes` with `masses` (Σ = R², from
-    p = w* - w_t). Columns `curvature_trace` Σ λ, `curvature_top` λ_max, `curvature_rank` (dimensions whose
-    curvature rounding can tell from 0), `displacement` R = ‖p‖, `loss_start` L(w_t), `loss_end` L(w*), and
-    `well_loss` L₀ = ½ pᵀGp, what a quadratic well rises from w* to w_t; where the loss is no well, that is
-    not L(w_t) - L(w*).
+    p = w* - w_t); and both as tails: `stiffer`, how many dimensions have a curvature of at least each of
+    `curvatures`, and `stiffer_share`, the share of R² that lies in them.
+
+    Columns `curvature_trace` Σ λ, `curvature_top` λ_max, `curvature_rank` (dimensions whose curvature
+    rounding can tell from 0), `displacement` R = ‖p‖, `loss_start` L(w_t), `loss_end` L(w*), and `well_loss`
+    L₀ = ½ pᵀGp, what a quadratic well rises from w* to w_t; where the loss is no well, that is not
+    L(w_t) - L(w*).
 
     Attributes:
       model: The network.
@@ -107,9 +112,16 @@ class Spectrum(Derived):
             "counts": found.counts,
             "nodes": found.nodes,
             "masses": found.masses,
+            "curvatures": CURVATURES,
+            "stiffer": _tail(found.eigenvalues, found.counts),
+            "stiffer_share": _tail(found.nodes, found.masses) / found.masses.sum(),
         }
 
 
 def _flat(weights: Tree) -> np.ndarray:
     """All leaves as one vector in float64, in the order of `ravel`."""
     return np.concatenate([np.ravel(np.asarray(leaf, np.float64)) for leaf in jax.tree.leaves(weights)])
+
+
+def _tail(places: np.ndarray, masses: np.ndarray) -> np.ndarray:
+    return (places >= CURVATURES[:, None]) @ masses

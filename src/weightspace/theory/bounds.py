@@ -1,4 +1,4 @@
-"""Bounds on the probability that a random subspace of d dimensions meets a set; NaN with a reason where vacuous."""
+"""Bounds on the probability that a random subspace meets a set; NaN with a reason where vacuous."""
 
 from dataclasses import dataclass
 from typing import Any
