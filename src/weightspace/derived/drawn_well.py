@@ -1,5 +1,6 @@
 """Drawn well: a quadratic well of a known spectrum, its threshold dimension by every method, and bounds."""
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ from weightspace.errors import check_number, unknown
 from weightspace.node import Derived
 from weightspace.spec import spec, static
 from weightspace.theory.bounds import Bound, conic, gordon_hit
-from weightspace.theory.well import closed_form, cone, monte_carlo, self_consistent, well
+from weightspace.theory.well import closed_form, cone, drawn_losses, first_reached, self_consistent, well
 from weightspace.tree import Tree
 
 STIFF, TOP = 20, 5
@@ -77,12 +78,10 @@ class DrawnWell(Derived):
 
     def compute(self) -> dict[str, Tree]:
         """All methods and bounds."""
-        spectrum, displacement = shape_of(self.shape)
-        i = np.arange(1, self.size + 1.0)
-        values, p = SPECTRA[spectrum](i), DISPLACEMENTS[displacement](i)
+        values, p = _parts(self.shape, self.size)
         at = well(values, p)
         eps = self.share * at.loss
-        first = monte_carlo(values, p, eps, self.draws, self.seed)[:, 0]
+        first = first_reached(_losses(self.shape, self.size, self.draws, self.seed), eps)[:, 0]
         exact = cone(values, p, eps, self.draws, self.seed)
         dims = dims_of(self.size)
         angular = self.size - exact
@@ -101,6 +100,18 @@ class DrawnWell(Derived):
             "drawn": (first[:, None] <= dims).mean(0),
             **{name: bound.values for name, bound in bounds.items()},
         }
+
+
+def _parts(shape: str, size: int) -> tuple[np.ndarray, np.ndarray]:
+    spectrum, displacement = shape_of(shape)
+    i = np.arange(1, size + 1.0)
+    return SPECTRA[spectrum](i), DISPLACEMENTS[displacement](i)
+
+
+@functools.lru_cache(maxsize=64)
+def _losses(shape: str, size: int, draws: int, seed: int) -> np.ndarray:
+    """One drawing serves all levels of a well."""
+    return drawn_losses(*_parts(shape, size), draws, seed)
 
 
 def dims_of(size: int) -> np.ndarray:
