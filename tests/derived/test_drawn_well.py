@@ -9,7 +9,7 @@ from weightspace.errors import InputError
 
 @pytest.fixture(scope="module", params=["even/flat", "harmonic/top", "step/flat"])
 def found(request):
-    return DrawnWell(request.param, 120, 0.1, 60).compute()
+    return DrawnWell(request.param, 80, 0.1, 40).compute()
 
 
 def test_methods_agree_but_for_the_closed_form_which_is_above(found):
@@ -20,12 +20,12 @@ def test_methods_agree_but_for_the_closed_form_which_is_above(found):
 
 
 def test_bounds_hold_where_they_say_something(found):
-    """Up to the noise of sixty drawn bases."""
+    """Up to the noise of forty drawn bases."""
     for name in ("gordon", "conic_above"):
         said = np.isfinite(found[name])
-        assert (found["drawn"][said] <= found[name][said] + 0.15).all()
+        assert (found["drawn"][said] <= found[name][said] + 0.2).all()
     said = np.isfinite(found["conic_below"])
-    assert (found["drawn"][said] >= found["conic_below"][said] - 0.15).all()
+    assert (found["drawn"][said] >= found["conic_below"][said] - 0.2).all()
     assert (np.diff(found["drawn"]) >= 0).all()
     assert found["drawn"][-1] == 1
 

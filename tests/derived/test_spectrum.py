@@ -71,6 +71,12 @@ def test_both_measures_are_those_of_the_dense_matrix(trained, dtype):
     assert found["well_loss"] == pytest.approx(truth.loss, rel=1e-4)
     assert found["loss_end"] == pytest.approx(loss, rel=1e-5)
     assert found["loss_start"] > found["loss_end"]
+    parts = (vectors.T @ p) ** 2
+    names = ("curvatures", "stiffer", "stiffer_share")
+    for share, tail, inside in zip(*(found[name] for name in names), strict=True):
+        stiff = values >= share * values[-1]
+        assert tail == pytest.approx(stiff.sum(), abs=0.1 * len(dense))
+        assert inside == pytest.approx(parts[stiff].sum() / parts.sum(), abs=0.1)
     for method in (closed_form, self_consistent):
         for share in (0.5, 0.1, 0.01):
             eps = share * truth.loss

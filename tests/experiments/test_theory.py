@@ -45,7 +45,7 @@ def test_spectra_are_seen_from_what_slices_pass_through():
             assert start == offset
         else:
             assert offset is None
-            assert (start.of, start.probe.when) == (end.of, "0it")
+            assert (start.of, str(start.probe.when)) == (end.of, "0it")
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,15 @@ class Measured(Table):
 
     level: float = 0.01
     star: float = 10.0
+    censored: str = ""
 
     def of(self, given):
         arm = {"burn_in": [0, 8], "method": "burn-in", "lr": 0.05, "level": self.level}
-        return pd.DataFrame(arm | {"d_star": self.star, "d_star_low": 8.0, "d_star_high": np.inf, "n": 2})
+        return pd.DataFrame(
+            arm
+            | {"d_star": self.star, "d_star_low": 8.0, "d_star_high": np.inf, "n": 2}
+            | {"censored": self.censored}
+        )
 
 
 def rows(*lines):
@@ -33,9 +38,12 @@ def rows(*lines):
     return pd.DataFrame(lines, columns=list(columns)).assign(status="ok")
 
 
-def made(table, *lines, outputs=lambda run, name: ARRAYS[name]):
+def made(
+    table,
+    *lines,
+):
     frame = rows(*lines)
-    return Given(frame, frame.iloc[:0], outputs).of(table)
+    return Given(frame, frame.iloc[:0], lambda _, name: ARRAYS[name]).of(table)
 
 
 def line(frame, way, **labels):
@@ -68,14 +76,24 @@ def test_a_matched_well_rises_as_the_loss_does():
 
 def test_why_there_is_no_prediction():
     """No seed's minimum below the level; a start that lies no higher."""
-    table = Predicted((0.01, 0.3), ("burn_in",), Measured(0.3, np.inf))
+    table = Predicted((0.01, 0.3), ("burn_in",), Measured(0.3, np.inf, "above"))
     found = made(table, ("a", 0, 0, 0.2, 0.02, WELL.loss), ("b", 8, 0, 0.01, 0.02, WELL.loss))
     assert line(found, CLOSED, burn_in=0, level=0.01)["reason"] == "no w* lies below the level"
     assert np.isnan(line(found, CLOSED, burn_in=0, level=0.01)["d_predicted"])
     assert line(found, MATCHED, burn_in=8, level=0.3)["reason"] == "w_t does not lie above w*"
-    assert line(found, CONSISTENT, burn_in=8, level=0.3)["reason"] == ""
-    assert np.isnan(found["ratio"]).all()  # training has not reached it
+    assert line(found, CONSISTENT, burn_in=0, level=0.3)["reason"] == "no d asked reaches the level"
+    assert np.isnan(found["ratio"]).all()
     assert np.isnan(found["d_star"]).all()
+
+
+def test_a_threshold_below_the_dimensions_asked_is_no_number_to_compare_with():
+    found = made(
+        Predicted((0.01,), ("burn_in",), Measured(censored="below")), ("a", 0, 0, 0.2, 0.0, WELL.loss)
+    )
+    assert np.isnan(found["ratio"]).all()
+    assert (found["reason"] == "the smallest d asked reaches the level").all()
+    assert np.isnan(found["d_star"]).all()
+    assert (found["d_predicted"] > 0).all()
 
 
 def test_seeds_below_the_level_alone_count():

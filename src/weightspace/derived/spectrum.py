@@ -21,8 +21,8 @@ from weightspace.tree import Tree
 
 ENDS = ("end", "start")
 DTYPES = tuple(ROUNDING)
-CURVATURES = np.logspace(-8, 3, 45)
-"""At which tails are given, four a decade."""
+CURVATURES = np.logspace(-5, 0, 26)
+"""At which tails are given, five a decade, as shares of the largest."""
 
 
 @spec
@@ -30,8 +30,8 @@ class Spectrum(Derived):
     """Gauss quadratures of the Gauss-Newton matrix G of the mean training loss, by Lanczos' method.
 
     Outputs `eigenvalues` with `counts` (Σ = D, from normal starts) and `nodes` with `masses` (Σ = R², from
-    p = w* - w_t); and both as tails: `stiffer`, how many dimensions have a curvature of at least each of
-    `curvatures`, and `stiffer_share`, the share of R² that lies in them.
+    p = w* - w_t); and both as tails: `stiffer`, how many dimensions have at least each of the `curvatures`
+    (shares of λ_max), and `stiffer_share`, the share of R² that lies in them.
 
     Columns `curvature_trace` Σ λ, `curvature_top` λ_max, `curvature_rank` (dimensions whose curvature
     rounding can tell from 0), `displacement` R = ‖p‖, `loss_start` L(w_t), `loss_end` L(w*), and `well_loss`
@@ -101,9 +101,10 @@ class Spectrum(Derived):
                 curved[self.at].product, p, self.iterations, self.draws, int(self.seeds.base),
                 ROUNDING[self.dtype],
             )  # fmt: skip
+        top = float(max(found.eigenvalues.max(), found.nodes.max()))
         return {
             "curvature_trace": float(found.counts @ found.eigenvalues),
-            "curvature_top": float(max(found.eigenvalues.max(), found.nodes.max())),
+            "curvature_top": top,
             "curvature_rank": found.rank,
             "displacement": float(np.linalg.norm(p)),
             "well_loss": found.loss,
@@ -113,8 +114,8 @@ class Spectrum(Derived):
             "nodes": found.nodes,
             "masses": found.masses,
             "curvatures": CURVATURES,
-            "stiffer": _tail(found.eigenvalues, found.counts),
-            "stiffer_share": _tail(found.nodes, found.masses) / found.masses.sum(),
+            "stiffer": _tail(found.eigenvalues / (top or 1), found.counts),
+            "stiffer_share": _tail(found.nodes / (top or 1), found.masses) / found.masses.sum(),
         }
 
 
@@ -124,4 +125,5 @@ def _flat(weights: Tree) -> np.ndarray:
 
 
 def _tail(places: np.ndarray, masses: np.ndarray) -> np.ndarray:
-    return (places >= CURVATURES[:, None]) @ masses
+    # The last place is the largest curvature itself, whatever its rounding.
+    return (places >= CURVATURES[:, None] * (1 - 1e-9)) @ masses

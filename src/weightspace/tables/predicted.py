@@ -59,7 +59,7 @@ class Predicted(Table):
         its ends, and `ratio`, d_predicted over d_star.
 
         A prediction is NaN with a reason where no seed's w* lies below the level, or where w_t does not lie
-        above w*; the ratio also where training has not reached the level.
+        above w*; d_star and the ratio where d* lies outside the dimensions asked.
         """
         from pandas import DataFrame
 
@@ -75,16 +75,21 @@ class Predicted(Table):
         found, measured = DataFrame(lines), given.of(self.measured)
         if found.empty:
             return found
-        star = ["d_star", "d_star_low", "d_star_high"]
+        star = ["d_star", "d_star_low", "d_star_high", "censored"]
         on = [name for name in (*arms, "level") if name in measured]
         if measured.empty:
-            return found.assign(**dict.fromkeys([*star, "ratio"], np.nan))
+            return found.assign(**dict.fromkeys([*star[:-1], "ratio"], np.nan))
         labels = [name for name in measured if name in (*_BESIDE, *on)]
-        both = found.merge(measured[[*labels, *star]], on=on, how="left")
-        both[star] = both[star].replace(np.inf, np.nan)
-        return both.assign(ratio=both["d_predicted"] / both["d_star"])
+        both = found.merge(measured[[*labels, *star]], on=on, how="left").replace(np.inf, np.nan)
+        # A threshold outside the dimensions asked is an end of a range, no number to compare with.
+        outside = both["censored"].map(_OUTSIDE).fillna("")
+        both.loc[outside != "", star[:-1]] = np.nan
+        ratio = both["d_predicted"] / both["d_star"]
+        reason = both["reason"].where(both["reason"] != "", outside)
+        return both.drop(columns="censored").assign(ratio=ratio, reason=reason)
 
 
+_OUTSIDE = {"below": "the smallest d asked reaches the level", "above": "no d asked reaches the level"}
 _BESIDE = ("method", "optimiser", "lr")
 """Labels of measured lines that spectra have not."""
 

@@ -49,7 +49,7 @@ WELLS = (
 )  # fmt: skip
 WORDS = (
     Label("curved_at", "curvature taken", names=(("end", "curvature at w*"), ("start", "curvature at w_t"))),
-    Label("curvature", "curvature λ", "λ = {:g}", scale="log", symbol="λ"),
+    Label("curvature", "curvature λ / λ_max", "λ = {:g} λ_max", scale="log", symbol="λ"),
     Metric("stiffer", "directions of at least that curvature", "", "dimensions", "", "Σ counts of λ or more, "
            "from normal starts"),
     Metric("stiffer_share", "share of R² in them", "", "fraction", "", "Σ p_i² over directions of curvature "
@@ -183,9 +183,9 @@ class FreedomTheory(
                 "spectra", On(tails, Curves(("stiffer", "stiffer_share"), "curvature", arms, runs=False)),
                 Curve(
                     "curvature", arms, name="spectra", title="Spectrum, and where the displacement lies",
-                    counted="seed", told="Directions whose curvature of the training loss is at least λ, and "
-                    "the share of the squared displacement w* - w_t in them; means over {n} at each λ, bands "
-                    "from the least to the greatest.",
+                    counted="seed", told="Directions whose curvature of the training loss is at least a "
+                    "share of the largest, and the share of the squared displacement w* - w_t in them; means "
+                    "over {n} at each λ, bands from the least to the greatest.",
                 ), shown=0,
             ),
             Answer("wells", On(Where((("method", (SPECTRUM,)),)), Means(WELLS, arms))),
