@@ -70,6 +70,17 @@ def test_tickets_in_python(here):
     assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
 
 
+def test_weight_symmetry_in_python(here, capsys):
+    """Masks are counted by a sweep, and nets of one's own by hand."""
+    masks, nets = blocks("docs/symmetry.md")
+    table = module(here, "symmetry_block", masks).table.set_index("pattern")
+    assert table.alive_order["circulant"] % 16 == 0
+    assert table.alive_twin_order["circulant"] == 1
+    assert table.alive_order["block_repeat:repeat=4"] % 24 == 0
+    module(here, "nets_block", nets)
+    assert "6 1 0.778" in capsys.readouterr().out
+
+
 def test_sparse_training_in_python(here):
     """Every arm is trained, exchanged masks keep their size, and an edit of one's own acts."""
     code, own = blocks("docs/sparsity.md")
@@ -81,6 +92,17 @@ def test_sparse_training_in_python(here):
     space, edits = Masked(random_mask()), (made.Thin(0.05, at=10),)
     thin = small_run(0, model="fc:widths=8", length="12it", space=space, edits=edits)
     assert 0.1 < sweep([Row({}, thin)], here / "out" / "thin")["mask_density"].iloc[0] < 1
+
+
+def test_lines_of_networks_in_python(here):
+    """Lines, curves, tickets and random subspaces: all train, and their points are compared."""
+    (code,) = blocks("docs/subspaces.md")
+    table = module(here, "line_block", code.replace('"10ep"', '"2ep"')).table.set_index("space")
+    assert set(table["status"]) == {"ok"}
+    points = table.dropna(subset=["path_length"])
+    assert len(points) == len(table) - len(points) == 5
+    assert points["mean_accuracy"].between(0.1, 1).all()
+    assert (points["path_length"] > 0).all()
 
 
 def random_mask():

@@ -23,6 +23,7 @@ FLOORS = (
         "masks",
         "probes",
         "edits",
+        "symmetry",
         "derived",
     ),  # contracts and plug-ins
     *("arguments", "run", "tickets", "training", "store", "sweeps"),  # what carries runs out and keeps them
@@ -32,7 +33,7 @@ FLOORS = (
 ANYWHERE = ("__version__",)
 MEMBERS = ("models.zoo", "models.adapters", "spaces.full", "spaces.affine", "spaces.compose", "spaces.bases")
 MAY_NOT = {
-    **dict.fromkeys(("masks", "spaces", "probes", "derived"), MEMBERS[:2]),
+    **dict.fromkeys(("masks", "spaces", "probes", "symmetry", "derived"), MEMBERS[:2]),
     "spaces": (*MEMBERS[:2], "masks"),
     "training": (*MEMBERS, "recipes.optimisers", "derived", "masks"),
     "store": ("models", "recipes", "data", "masks", "spaces", "edits", "probes", "derived", "training"),

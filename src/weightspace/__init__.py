@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from weightspace.data.base import Data as Data
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.compared import Compared as Compared
     from weightspace.derived.measured import Measured as Measured
+    from weightspace.derived.pattern_mask import PatternMask as PatternMask
+    from weightspace.derived.propagated import Propagated as Propagated
     from weightspace.derived.prune import FullMask as FullMask
     from weightspace.derived.prune import Prune as Prune
     from weightspace.derived.random_mask import RandomMask as RandomMask
+    from weightspace.derived.region import Points as Points
+    from weightspace.derived.region_sharpness import SharpnessAt as SharpnessAt
+    from weightspace.derived.sparse_start import SparseStart as SparseStart
+    from weightspace.derived.symmetry import Symmetry as Symmetry
     from weightspace.edits.exchange import RigL as RigL
     from weightspace.edits.exchange import Set as Set
     from weightspace.edits.gradual import Gradual as Gradual
@@ -77,9 +84,17 @@ if TYPE_CHECKING:
     from weightspace.spaces.bases.sparse import Sparse as Sparse
     from weightspace.spaces.bases.srht import Srht as Srht
     from weightspace.spaces.compose import Compose as Compose
+    from weightspace.spaces.curves import Bezier as Bezier
+    from weightspace.spaces.curves import Chain as Chain
+    from weightspace.spaces.each import Each as Each
     from weightspace.spaces.edge_popup import EdgePopup as EdgePopup
     from weightspace.spaces.full import Full as Full
+    from weightspace.spaces.laws import Beta as Beta
+    from weightspace.spaces.laws import Dirichlet as Dirichlet
+    from weightspace.spaces.laws import Uniform as Uniform
     from weightspace.spaces.masked import Masked as Masked
+    from weightspace.spaces.simplex import Line as Line
+    from weightspace.spaces.simplex import Simplex as Simplex
     from weightspace.spaces.supermask import Supermask as Supermask
     from weightspace.store.read import history as history
     from weightspace.store.read import results as results
@@ -93,9 +108,16 @@ _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
+    "weightspace.derived.compared": ("Compared",),
     "weightspace.derived.measured": ("Measured",),
+    "weightspace.derived.pattern_mask": ("PatternMask",),
+    "weightspace.derived.propagated": ("Propagated",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.derived.random_mask": ("RandomMask",),
+    "weightspace.derived.sparse_start": ("SparseStart",),
+    "weightspace.derived.symmetry": ("Symmetry",),
+    "weightspace.derived.region": ("Points",),
+    "weightspace.derived.region_sharpness": ("SharpnessAt",),
     "weightspace.edits.exchange": ("RigL", "Set"),
     "weightspace.edits.gradual": ("Gradual",),
     "weightspace.errors": ("NoResultWarning",),
@@ -136,9 +158,13 @@ _HOMES = {
     "weightspace.spaces.bases.sparse": ("Sparse",),
     "weightspace.spaces.bases.srht": ("Srht",),
     "weightspace.spaces.compose": ("Compose",),
+    "weightspace.spaces.curves": ("Bezier", "Chain"),
+    "weightspace.spaces.each": ("Each",),
     "weightspace.spaces.edge_popup": ("EdgePopup",),
     "weightspace.spaces.full": ("Full",),
+    "weightspace.spaces.laws": ("Beta", "Dirichlet", "Uniform"),
     "weightspace.spaces.masked": ("Masked",),
+    "weightspace.spaces.simplex": ("Line", "Simplex"),
     "weightspace.spaces.supermask": ("Supermask",),
     "weightspace.store.read": ("history", "results", "sql"),
     "weightspace.streams": ("Seeds", "Stream"),

@@ -31,6 +31,9 @@ SIZES = {
     ("resnet20", MNIST, 10): 272_186,
     ("resnet20", CIFAR, 10): 272_474,
     ("resnet20", CIFAR, 100): 278_324,
+    ("cresnet20", CIFAR, 10): 272_464,
+    ("cresnet", CIFAR, 10): 272_464,
+    ("cresnet:norm=group", CIFAR, 10): 272_464,
     ("wide_resnet", CIFAR, 100): 3_110_148,
     ("resnet18_64", (64, 64, 3), 200): 11_271_232,
     ("mlp", (10,), 1): 2_507,
@@ -47,6 +50,11 @@ SIZES = {
     ("lth_conv2", CIFAR, 10): 4_301_642,
     ("lth_conv4", CIFAR, 10): 2_425_930,
     ("lth_conv6", CIFAR, 10): 2_262_602,
+    ("mnist_fc", MNIST, 10): 26_634,
+    ("mnist_cnn", MNIST, 10): 16_254,
+    ("cifar10_cnn", CIFAR, 10): 289_214,
+    ("mnist_fc:norm=false", MNIST, 10): 26_432 + 74,
+    ("cifar10_cnn:norm=false", CIFAR, 10): 287_840 + 458,
 }
 
 SMALL = {
@@ -56,6 +64,8 @@ SMALL = {
     "conv4": "conv4:channels=2,3",
     "resnet20": "resnet20:widths=3,4,blocks=1",
     "resnet18_64": "resnet18_64:widths=3,4,blocks=1",
+    "cresnet20": "cresnet20:depth=8,width=3",
+    "cresnet": "cresnet:depth=8,width=4,norm=group,groups=2",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
@@ -63,7 +73,13 @@ SMALL = {
     "lth_conv2": "lth_conv2:width=2",
     "lth_conv4": "lth_conv4:width=2",
     "lth_conv6": "lth_conv6:width=2",
+    "mnist_fc": "mnist_fc:widths=5,4,dropout=0.1",
+    "mnist_cnn": "mnist_cnn:filters=3,4,widths=5",
+    "cifar10_cnn": "cifar10_cnn:filters=2,2,3,4",
 }
+
+STUDY = ("mnist_fc", "mnist_cnn", "cifar10_cnn")
+"""Networks with batch norm; the last two normalise their outputs."""
 
 
 def init(model, count=4, seed=0):
@@ -111,12 +127,13 @@ def test_layouts(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
-    others = {"scale", "shift"} if "resnet" in name else set()
-    assert kinds == {"kernel"} | others | (set() if name == "resnet18_64" else {"bias"})
-    last = ["output/kernel"] if name == "resnet18_64" else ["output/kernel", "output/bias"]
+    normed = "resnet" in name or name in STUDY
+    unbiased = name == "resnet18_64" or "cresnet" in name
+    assert kinds == {"kernel"} | ({"scale", "shift"} if normed else set()) | (set() if unbiased else {"bias"})
+    last = ["output/kernel"] if unbiased else ["output/kernel", "output/bias"]
     assert [leaf.path for leaf in layout if leaf.output] == last
     assert all(leaf.shape[leaf.out_axis] == leaf.shape[-1] for leaf in layout)
-    assert layout.leaves[-1].path == last[-1]
+    assert layout.leaves[-1].path == ("end/norm/bias" if name in STUDY[1:] else last[-1])
 
 
 def test_layers_of_the_resnet_stand_in_forward_order():
@@ -402,6 +419,8 @@ ERRORS = {
     ),
     "a width of zero": ("fc:widths=4,0", DIGITS, "each of widths is 0, but must lie in"),
     "momentum of one": ("resnet20:momentum=1", DIGITS, "momentum is 1"),
+    "halving a small image": ("mnist_cnn:filters=2,2,2,2,2", DIGITS, "at least 16 × 16, but they are 8 × 8"),
+    "no filters": ("cifar10_cnn:filters=0", DIGITS, "each of filters is 0"),
     "pools on a small image": ("conv4", DIGITS, "must be at least 16 × 16, but they are 8 × 8"),
     "a vector for an image": ("conv2", (10,), r"conv2 needs images .*shape \(10,\); fc takes any shape"),
     "a vector for a resnet": ("resnet20", (10,), "resnet20 needs images"),

@@ -18,9 +18,13 @@ from weightspace.spaces.bases.regenerated import Regenerated
 from weightspace.spaces.bases.sparse import Sparse
 from weightspace.spaces.bases.srht import Srht
 from weightspace.spaces.compose import Compose
+from weightspace.spaces.curves import Bezier, Chain
+from weightspace.spaces.each import Each
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.full import Full
+from weightspace.spaces.laws import Beta, Dirichlet
 from weightspace.spaces.masked import Masked
+from weightspace.spaces.simplex import Line, Simplex
 from weightspace.spaces.supermask import Supermask
 from weightspace.streams import Keys, Seeds, Stream, key, named
 
@@ -54,15 +58,27 @@ SINGLE = {
         20,
     ),
     "edge-popup": (EdgePopup(0.5, scale="kaiming", compensate=True), 20),
+    "line": (Line(), 2 * SIZE),
+    "line-beta": (Line(layerwise=True, law=Beta(2.0, 0.5), beta=None, decay=0.1), 2 * SIZE),
+    "simplex": (Simplex(4, beta=0.5, compensate=True), 4 * SIZE),
+    "simplex-layerwise": (Simplex(3, layerwise=True, law=Dirichlet(0.3)), 3 * SIZE),
+    "bezier": (Bezier(3, layerwise=True), 3 * SIZE),
+    "bezier-ends": (Bezier(4, starts=(FROZEN, None, None, None), frozen=(0, -1), bends="between"), 2 * SIZE),
+    "chain": (Chain(3), 3 * SIZE),
+    "line-each": (Compose(Line(), Each((Masked(MASK), Full()))), 20 + SIZE),
 }
+MIXED = ("line", "line-beta", "simplex", "simplex-layerwise", "bezier", "bezier-ends", "chain", "line-each")
 STRAIGHT_THROUGH = (Supermask, EdgePopup)
 """Their weights are steps of the coordinates, and the gradient is by choice not theirs."""
+WITH_POINTS = {"supermask", "supermask-rescaled", *MIXED}
 INNER = {"affine": (Affine(Gaussian(3), spread=0.1), 3), "full": (Full(), None)}
 PAIRS = {
     f"{a} of {b}": (Compose(outer, inner), dof or outer_dof)
     for (a, (outer, outer_dof)), (b, (inner, dof)) in itertools.product(SINGLE.items(), INNER.items())
 }
-SPACES = SINGLE | {name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full")}
+SPACES = SINGLE | {
+    name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full", "line of affine")
+}
 
 
 def sample(keys, dtype=jnp.float32):
@@ -163,9 +179,9 @@ def test_seeds_differ_and_repeat(member):
     assert tree.equal(begin(space, 5), begin(space, 5))
 
 
-def test_a_space_says_whether_it_has_points(member):
-    space, _ = member
-    random = isinstance(space, Supermask)
+@pytest.mark.parametrize("name", SINGLE)
+def test_a_space_says_whether_it_has_points(name):
+    space, random = SINGLE[name][0], name in WITH_POINTS
     assert space.points == random
     assert Compose(space, Full()).points == random
     # An inner space without points is handed none, whatever the outer one is asked for.
@@ -174,6 +190,7 @@ def test_a_space_says_whether_it_has_points(member):
     if random:
         fixed, theta = begin(around)
         assert around.point(fixed, theta, "sample1")[0] == ()
+        assert not tree.equal(around.point(fixed, theta, "sample1"), around.point(fixed, theta, "sample2"))
 
 
 def test_an_unknown_point_is_refused(member):

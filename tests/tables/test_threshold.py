@@ -47,3 +47,51 @@ def test_success_is_the_share_of_seeds():
     values = np.asarray([[0.1, 0.6], [0.5, np.nan], [0.9, 0.9]])
     np.testing.assert_allclose(success(values, 0.5, rising=True), [2 / 3, 2 / 3])
     np.testing.assert_allclose(success(values, 0.5, rising=False), [2 / 3, 0])
+
+
+def product_limit(times, happened, failure):
+    """Kaplan and Meier as in a textbook: at each time one less the share lost of those still there."""
+    left = 1.0
+    for time in sorted({t for t, h in zip(times, happened, strict=True) if h}):
+        there = sum(t >= time for t in times)
+        lost = sum(t == time and h for t, h in zip(times, happened, strict=True))
+        left *= 1 - lost / there
+        if left <= failure + 1e-9:
+            return time
+    return np.inf
+
+
+def test_of_a_seed_no_more_is_known_than_up_to_its_own_largest_dimension():
+    """Where seeds were asked different d, one that was not asked further has not failed further."""
+    rng = np.random.default_rng(0)
+    dims = np.arange(1.0, 13.0)
+    for failure in (0.1, 0.3, 0.5):
+        own = rng.integers(2, 13, size=40).astype(float)
+        last = rng.integers(3, 13, size=40)
+        asked = dims[None, :] <= last[:, None]
+        values = np.where(dims[None, :] >= own[:, None], 1.0, 0.0)
+        # A crossing of 0.5 lies between two whole numbers, half way in log d.
+        there = np.sqrt(own * (own - 1))
+        reached = own <= last
+        expected = product_limit(np.where(reached, there, last), reached, failure)
+        known = np.where(asked, values, values[np.arange(40), last - 1][:, None])
+        found = threshold(dims, known, 0.5, rising=True, failure=failure, asked=asked)
+        assert found.d_star == pytest.approx(expected)
+
+
+def test_seeds_that_were_asked_alike_have_the_plain_share():
+    rng = np.random.default_rng(1)
+    values = np.sort(rng.random((17, 4)), axis=1)
+    each = np.sort(crossings(DIMS, values, 0.6, rising=True))
+    for failure in (0.05, 0.1, 0.25, 0.5, 0.8):
+        place = int(np.ceil((1 - failure) * 17 - 1e-9)) - 1
+        assert threshold(DIMS, values, 0.6, rising=True, failure=failure).d_star == pytest.approx(each[place])
+
+
+def test_what_a_seed_reaches_at_its_first_dimension_lies_below_it():
+    nothing = [np.nan, np.nan, 0.9, 0.9]
+    values = np.array([[0.1, 0.2, 0.9, 0.9], nothing, nothing])
+    asked = np.isfinite(values)
+    found = threshold(DIMS, values, 0.5, rising=True, failure=0.1, asked=asked)
+    assert (found.d_star, found.censored) == (32.0, "below")
+    assert threshold(DIMS, np.nan_to_num(values), 0.5, rising=True, failure=0.1).censored == ""

@@ -144,6 +144,14 @@ def _spaces(_: str) -> Rows:
             "what": "masks that are learned over fixed weights, by sampling",
         },
         {"name": "EdgePopup", "formula": "top k of |θ| ⊙ w₀", "what": "the same, by the largest scores"},
+        {"name": "Simplex", "formula": "Σ cᵢ θᵢ", "what": "learned lines and simplexes of networks"},
+        {
+            "name": "Bezier",
+            "formula": "Σ C(n,i) (1−t)ⁿ⁻ⁱ tⁱ θᵢ",
+            "what": "learned curves",
+        },
+        {"name": "Chain", "formula": "(1−s) θᵢ + s θᵢ₊₁", "what": "the same of straight pieces"},
+        {"name": "Each", "formula": "wᵢ = spaceᵢ(θᵢ)", "what": "a space for each vertex of a mixture"},
         {"name": "Compose", "formula": "outer(inner(θ))", "what": "a space inside a space"},
     ]
 

@@ -3,20 +3,17 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from weightspace.errors import check_choice, check_number
 from weightspace.masks.densities import DISTRIBUTIONS, kept_counts
-from weightspace.masks.select import best
+from weightspace.masks.pattern import drawn
 from weightspace.models.base import input_dtype_of, layout_of
 from weightspace.models.layout import Layout
 from weightspace.node import Derived
 from weightspace.spec import spec, static
 from weightspace.streams import Seeds, Stream, key, named
 from weightspace.tree import Tree, map_named
-
-_drawn = jax.jit(best)
 
 
 @spec
@@ -67,8 +64,6 @@ class RandomMask(Derived):
             if path not in counts:
                 return np.ones(leaf.shape, bool)
             size = int(np.prod(leaf.shape))
-            everywhere = jnp.ones((size,), bool)
-            chosen = _drawn(jnp.zeros((size,)), everywhere, jnp.int32(counts[path]), named(mask_key, path))
-            return np.asarray(chosen).reshape(leaf.shape)
+            return drawn(size, counts[path], named(mask_key, path)).reshape(leaf.shape)
 
         return {"mask": map_named(one, self._weights())}

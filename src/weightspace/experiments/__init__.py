@@ -50,6 +50,9 @@ _BY_NAME = {
     "freedom.theory": "weightspace.experiments.freedom.theory:FreedomTheory",
     "freedom.wells": "weightspace.experiments.freedom.wells:FreedomWells",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
+    "symmetry.count": "weightspace.experiments.symmetry.count:Count",
+    "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",
+    "symmetry.random-mask": "weightspace.experiments.symmetry.masked:RandomMask",
 }
 
 

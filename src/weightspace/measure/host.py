@@ -81,7 +81,7 @@ def _program(
     def measured(networks: Network, seeds: Seeds, shared: Any, others: Any) -> dict[str, Any]:
         subject = Subject(model, task, seeds, precision)
         arrays = task.data.drawn(seeds) or shared
-        own = _parts(task.data, arrays, seeds, spread)
+        own = parts_of(task.data, arrays, seeds, spread)
         decode = functools.partial(task.data.decode, arrays, dtype=jnp.dtype(precision.storage))
         networks = with_state(subject, networks)
         if statistics in ESTIMATED:
@@ -94,7 +94,7 @@ def _program(
             part, read = own(split), decode
             if other is not None:
                 theirs = other.drawn(seeds) or others
-                part = _parts(other, theirs, seeds, spread_order(other.size))(split)
+                part = parts_of(other, theirs, seeds, spread_order(other.size))(split)
                 read = functools.partial(other.decode, theirs, dtype=jnp.dtype(precision.storage))
             count = jnp.int32(part.size if limit is None else min(limit, part.size))
             values = evaluate(
@@ -107,7 +107,8 @@ def _program(
     return measured
 
 
-def _parts(data: Examples, arrays: Any, seeds: Seeds, spread: Any) -> Any:
+def parts_of(data: Examples, arrays: Any, seeds: Seeds, spread: Any) -> Any:
+    """The function that gives the splits of the data as a run with these seeds sees them."""
     arrays = jax.tree.map(jnp.asarray, arrays)
     labels, rows = data.labels(arrays, seeds), data.partition(seeds)
 

@@ -77,6 +77,11 @@ class Space(Spec, abc.ABC):
         """What the space itself adds to the loss."""
         return jnp.zeros(())
 
+    @property
+    def gain(self) -> int:
+        """By what the loss's gradient to the coordinates is multiplied, before a penalty's is added to it."""
+        return 1
+
     def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
         """Which coordinates may move: a tree of booleans, or None for all of them."""
         return None

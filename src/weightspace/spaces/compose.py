@@ -128,6 +128,11 @@ class Compose(Space):
             self.inner.penalty(fixed[1], theta, p[1]), self.outer.penalty(fixed[0], coordinates, p[0])
         )
 
+    @property
+    def gain(self) -> int:
+        """The product of both."""
+        return self.outer.gain * self.inner.gain
+
     def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
         """What the inner space lets move."""
         return self.inner.free(fixed[1], theta)

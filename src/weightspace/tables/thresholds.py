@@ -179,9 +179,9 @@ def thresholds(
             runs, rising = _counted(rows, metric, swept), swept.words.rising(metric)
             if runs.empty:
                 continue
-            dims, values = _filled(runs, metric, swept.over, rising=rising)
+            dims, values, asked = _filled(runs, metric, swept.over, rising=rising)
             for level in grid:
-                found = threshold(dims, values, float(level), rising=rising, failure=failure)
+                found = threshold(dims, values, float(level), rising=rising, failure=failure, asked=asked)
                 reached = np.isfinite(found.d_star)
                 angular, ratio = (size - found.d_star, size / found.d_star) if reached else (np.nan, np.nan)
                 interval = (found.d_star, found.low, found.high)
@@ -199,11 +199,13 @@ def _counted(rows: Frame, metric: str, swept: Swept) -> Frame:
     return once(told, ["seed", swept.over, metric])
 
 
-def _filled(rows: Frame, metric: str, over: str, *, rising: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Dimensions and values by seed, with what was not measured taken from the seed's neighbours in log d.
+def _filled(
+    rows: Frame, metric: str, over: str, *, rising: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Dimensions, values by seed, and which were asked; what was not is taken from neighbours in log d.
 
     A seed may lack a dimension because it was not asked, is waiting or has failed, which says nothing about
-    the level. Beyond its largest dimension a seed keeps its last value; below its smallest nothing is known.
+    the level. Below its smallest dimension and beyond its largest nothing is known of a seed.
     A run that diverged to no value has the worst of its arm.
     """
     rows = single(rows, ["seed", over], f"the threshold of {over}")
@@ -215,4 +217,4 @@ def _filled(rows: Frame, metric: str, over: str, *, rising: bool) -> tuple[np.nd
         first = int(np.flatnonzero(there)[0])
         gaps = ~there & (np.arange(len(dims)) > first)
         row[gaps] = np.interp(np.log(dims[gaps]), np.log(dims[there]), row[there])
-    return dims, values
+    return dims, values, np.isfinite(known)

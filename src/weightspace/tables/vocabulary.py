@@ -65,6 +65,7 @@ BEFORE = (
     Part("exact_", "{}, of polygons", "{}, of the plane cut into its polygons"),
     Part("copies_", "{} of the copies", "mean over two copies of: {}"),
     Part("train_", "{}, training", "{}, on the training split"),
+    Part("alive_", "{}, units alive", "of the units alive and their connections: {}"),
     Part("layer1_", "{}, second layer", "{}, of layer 1"),
 )
 AFTER = (

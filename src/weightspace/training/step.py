@@ -25,7 +25,7 @@ class Gradient:
     """What one batch gives.
 
     Attributes:
-      theta: ∂L/∂θ, the space's penalty included.
+      theta: ∂L/∂θ, times the space's gain, the gradient of its penalty included.
       weights: ∂L/∂w; where the batch is cut into parts, their sum.
       at: The weights it was taken at (of the first part).
       point: The point of the space where they are.
@@ -121,6 +121,8 @@ def _part_gradient(
 
     (loss, (losses, outputs, after)), g_weights = jax.value_and_grad(loss_of, has_aux=True)(weights)
     (g_theta,) = pull(g_weights)
+    if space.gain != 1:
+        g_theta = jax.tree.map(lambda a: space.gain * a, g_theta)
     penalty, g_penalty = jax.value_and_grad(lambda theta: space.penalty(fixed, theta, point) / parts)(theta)
     return Gradient(
         theta=jax.tree.map(lambda a, b: a + b.astype(a.dtype), g_theta, g_penalty),

@@ -12,8 +12,8 @@ from weightspace.frames import Frame
 from weightspace.tables.logistic import fit
 from weightspace.tables.threshold import matrix
 
-SHARES = (0.2, 0.5, 0.9)
-"""The success probabilities at whose dimensions runs are spent: two for the slope, one for d* itself."""
+SHARES = (0.2, 0.5, 0.95)
+"""The success probabilities at whose dimensions runs are spent: about the middle, and beyond d* itself."""
 PER_OCTAVE = 8
 """Dimensions told apart between d and 2 d: each is a program of its own, so that there must not be many."""
 

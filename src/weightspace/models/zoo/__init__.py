@@ -34,6 +34,8 @@ _TABLE = {
     "resnet18_64": _Entry(
         "resnet", "ResNet18", "residual network of 18 layers for 64 x 64 images, 11 million weights"
     ),
+    "cresnet20": _Entry("cresnet", "CResNet20", "residual network of 20 layers that ends in a convolution"),
+    "cresnet": _Entry("cresnet", "CResNet", "the same of any depth and width, with batch or group norm"),
     "wide_resnet": _Entry("resnet", "WideResNet16", "residual network of 16 layers, four times as wide"),
     "mlp": _Entry("mlp", "Mlp", "first layer a bias alone, then three hidden layers of 32 units"),
     "mlp2": _Entry("mlp", "Mlp2", "first layer a bias alone, then one hidden layer of 32 units"),
@@ -41,6 +43,15 @@ _TABLE = {
         "identity_cnn",
         "IdentityCnn",
         "first layer a bias for each pixel, then two convolutions (96, 384 channels)",
+    ),
+    "mnist_fc": _Entry("study", "MnistFc", "symmetry: two hidden layers of 32, batch normalisation"),
+    "mnist_cnn": _Entry(
+        "study",
+        "MnistCnn",
+        "symmetry: two 5 × 5 convolutions (16, 32 channels), average, a dense layer (64)",
+    ),
+    "cifar10_cnn": _Entry(
+        "study", "Cifar10Cnn", "symmetry: six convolutions (32 to 128 channels), average, batch normalisation"
     ),
 }
 

@@ -42,13 +42,15 @@ INITIALISERS: dict[str, Callable[..., Any]] = {
     "glorot_normal": initializers.glorot_normal(),
     "glorot_normal_uncorrected": initializers.variance_scaling(CUT_VARIANCE, "fan_avg", "truncated_normal"),
     "glorot_uniform": initializers.glorot_uniform(),
+    "kaiming_normal": initializers.variance_scaling(2.0, "fan_in", "normal"),
     "orthogonal": initializers.orthogonal(),
     "torch": initializers.variance_scaling(1 / 3, "fan_in", "uniform"),
 }
 """Initialisers of kernels by name; `torch` draws kernels and biases from U(±1/√fan-in).
 
 Normal ones are cut off at two standard deviations and widened to their nominal variance;
-`glorot_normal_uncorrected` is not widened, so that its variance is 0.774 times that of `glorot_normal`.
+`glorot_normal_uncorrected` is not widened, so that its variance is 0.774 times that of `glorot_normal`;
+`kaiming_normal` is not cut off, its variance 2 / fan-in.
 """
 
 

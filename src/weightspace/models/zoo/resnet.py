@@ -60,7 +60,7 @@ class WideBlock(nnx.Module):
         return y + (self.shortcut_conv(x) if hasattr(self, "shortcut_conv") else x)
 
 
-def _plan(first: int, widths: tuple[int, ...], blocks: int) -> Iterator[tuple[int, int, int]]:
+def plan(first: int, widths: tuple[int, ...], blocks: int) -> Iterator[tuple[int, int, int]]:
     """Channels taken and made, and the stride, of each block: the first of a later stage halves the image."""
     taken = first
     for stage, made in enumerate(widths):
@@ -84,7 +84,7 @@ class ResNet(nnx.Module):
     ):
         self.stem_conv = conv(channels, widths[0], rngs, bias=False)
         self.stem_norm = norm(widths[0], momentum, rngs)
-        self.blocks = nnx.List([Block(*sizes, momentum, rngs) for sizes in _plan(widths[0], widths, blocks)])
+        self.blocks = nnx.List([Block(*sizes, momentum, rngs) for sizes in plan(widths[0], widths, blocks)])
         self.output = dense(widths[-1], outputs, rngs, bias=bias)
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
@@ -109,7 +109,7 @@ class WideResNet(nnx.Module):
     ):
         stem = 16
         self.stem_conv = conv(channels, stem, rngs)
-        self.blocks = nnx.List([WideBlock(*sizes, momentum, rngs) for sizes in _plan(stem, widths, blocks)])
+        self.blocks = nnx.List([WideBlock(*sizes, momentum, rngs) for sizes in plan(stem, widths, blocks)])
         self.last_norm = norm(widths[-1], momentum, rngs)
         self.output = dense(widths[-1], outputs, rngs)
 

@@ -1,0 +1,152 @@
+"""`symmetry.shuffled-mask`, `symmetry.random-mask`: does training suffer where a mask breaks symmetry?
+
+Each network is trained under a mask whose dead units are cut, from a start whose variance goes by the inputs
+that each unit has left; the symmetry of the mask stands beside its accuracy.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from weightspace.derived.propagated import Propagated
+from weightspace.derived.sparse_start import SparseStart
+from weightspace.errors import InputError
+from weightspace.experiments.answer import Answer
+from weightspace.experiments.base import Experiment
+from weightspace.experiments.settings import number, swept
+from weightspace.experiments.symmetry.masks import COUNTED, IOANNOU_2020, PATTERN, Patterns, symmetry
+from weightspace.experiments.training import Training
+from weightspace.figures.charts import Curve
+from weightspace.run import Row
+from weightspace.spaces.masked import Masked
+from weightspace.streams import Seeds
+from weightspace.tables.curves import Curves
+from weightspace.tables.means import Means
+from weightspace.tables.paired import Pairs
+
+ACCURACY = ("test_accuracy",)
+METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss", *COUNTED)
+READING = (
+    "Symmetry is that of the units alive. Masks of other patterns differ in more than symmetry: a symmetric "
+    "mask cuts whole inputs. That a mask has little symmetry alone does not say how well it trains, since a "
+    "lottery ticket's mask and a random one drawn anew have the same, next to none."
+)
+
+
+def rows(training: Training, masks: Patterns, seeds: Seeds, pattern: str, sparsity: float) -> Iterator[Row]:
+    """A training under a mask, and the symmetry of the mask."""
+    shape = tuple(training.task.data.shape)
+    model = training.network()
+    mask = masks.mask(model, shape, seeds, pattern, sparsity)
+    alive = Propagated(model, shape, mask.output("mask")).output("mask")
+    start = SparseStart(model, shape, alive, seeds).output("weights")
+    labels = {"pattern": pattern, "sparsity": sparsity, "seed": seeds.base}
+    yield Row(labels, training.run(Masked(alive, start=start), seeds), training.watching())
+    yield Row(labels, symmetry(mask))
+
+
+class ShuffledMask(
+    Experiment,
+    name="symmetry.shuffled-mask",
+    question="Do sparse networks train worse whose masks break the symmetry of their units?",
+    paper=IOANNOU_2020,
+    reading=READING,
+    presets={
+        "smoke": {
+            "model": "mnist_fc:widths=16,16",
+            "epochs": 2.0,
+            "seeds": ("2",),
+            "sparsities": (0.5, 0.75),
+        },
+        "quick": {},
+        "mnist": {"data": "mnist", "seeds": ("5",), "epochs": 10.0},
+    },
+    by=("pattern", "sparsity"),
+    metrics=METRICS,
+    words=(PATTERN,),
+):
+    """Do sparse networks train worse whose masks break the symmetry of their units?"""
+
+    training: Training = Training(model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01)
+    masks: Patterns = Patterns()
+    sparsities: tuple[float, ...] = swept(0.5, 0.75, 0.9, words="sparsity", least=0, most=1)
+    """Shares of the masked kernels' weights that are zero."""
+    confidence: float = number(0.95, above=0, below=1)
+    """Of the intervals of means."""
+
+    def check(self) -> None:
+        """Patterns are known."""
+        self.masks.check()
+
+    def ask(self) -> Iterator[Row]:
+        """Every pattern at every sparsity, with each seed."""
+        for seeds in self.training.each_seed():
+            for pattern in self.masks.patterns:
+                for sparsity in self.sparsities:
+                    yield from rows(self.training, self.masks, seeds, pattern, sparsity)
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Means, paired comparisons with the first pattern, accuracy and symmetry against sparsity."""
+        arms, first = ("pattern", "sparsity"), self.masks.patterns[0]
+        return (
+            Answer("means", Means(METRICS, by=arms, interval=self.confidence), shown=0),
+            Answer("pairs", Pairs(ACCURACY, arm="pattern", against=first, within=("sparsity",))),
+            Answer("curve", *_against_sparsity(), shown=0),
+        )
+
+
+class RandomMask(
+    Experiment,
+    name="symmetry.random-mask",
+    question="How do accuracy and symmetry fall with the sparsity of masks drawn weight by weight?",
+    paper=IOANNOU_2020,
+    reading=READING,
+    presets={
+        "smoke": {"model": "mnist_fc:widths=16,16", "epochs": 2.0, "seeds": ("3",)},
+        "quick": {},
+        "mnist": {"data": "mnist", "seeds": ("20",), "epochs": 10.0},
+    },
+    by=("pattern",),
+    metrics=METRICS,
+    words=(PATTERN,),
+):
+    """How do accuracy and symmetry fall with the sparsity of masks drawn weight by weight?"""
+
+    training: Training = Training(model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01, seeds=("10",))
+    masks: Patterns = Patterns(("bernoulli",))
+    least: float = number(0.5, least=0, most=1)
+    """Lower end of the range that sparsities are drawn from."""
+    most: float = number(0.95, least=0, most=1)
+    """Its upper end."""
+
+    def check(self) -> None:
+        """Patterns are known, and the range is one."""
+        self.masks.check()
+        if self.least > self.most:
+            raise InputError(
+                f"sparsities lie between least={self.least:g} and most={self.most:g}; least is the smaller"
+            )
+
+    def ask(self) -> Iterator[Row]:
+        """One mask a seed and pattern, of a sparsity of its own."""
+        for seeds in self.training.each_seed():
+            share = np.random.default_rng(seeds.mask).uniform()
+            sparsity = round(float(self.least + share * (self.most - self.least)), 4)
+            for pattern in self.masks.patterns:
+                yield from rows(self.training, self.masks, seeds, pattern, sparsity)
+
+    def answered_by(self) -> tuple[Answer, ...]:
+        """Means, and accuracy and symmetry against sparsity."""
+        return (
+            Answer("means", Means(METRICS, by=("pattern",)), shown=0),
+            Answer("curve", *_against_sparsity(), shown=0),
+        )
+
+
+def _against_sparsity() -> tuple[Curves, Curve]:
+    """Accuracy and symmetry against sparsity."""
+    return (
+        Curves((*ACCURACY, "alive_order_digits"), x="sparsity", arms=("pattern",)),
+        Curve(x="sparsity", arms=("pattern",), name="sparsity", spread="sd",
+              title="Accuracy and symmetry against sparsity"),
+    )  # fmt: skip

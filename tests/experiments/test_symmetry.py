@@ -1,0 +1,52 @@
+"""Questions of weight symmetry: N!^L by both readings, exact orders in the table, early refusals."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from weightspace.errors import InputError
+from weightspace.experiments.symmetry.count import Count, Relabellings
+from weightspace.experiments.symmetry.masked import RandomMask, ShuffledMask
+from weightspace.experiments.symmetry.masks import Patterns
+from weightspace.experiments.training import Training
+from weightspace.sweeps import sweep
+from weightspace.tables.base import Given
+
+
+def test_the_number_of_the_readme_stands_beside_the_other_reading():
+    frame = Relabellings(16, 6).of(Given(pd.DataFrame(), pd.DataFrame()))
+    assert list(frame["relabellings"]) == ["8.389e+79", "4.010e+66"]
+    assert list(frame["hidden layers"]) == [6, 5]
+
+
+def test_a_dense_network_has_all_relabellings(tmp_path):
+    asked = Count(Patterns(("random",)), model="fc:widths=16,16,16,16,16,16", sparsities=(0.0,), seeds=("1",))
+    table = sweep(asked, tmp_path)
+    assert table.order[0] == table.alive_order[0] == math.factorial(16) ** 6
+    assert table.lost_digits[0] == 0
+
+
+def test_sparsities_are_drawn_from_the_range_one_for_each_seed():
+    training = Training(model="mnist_fc:widths=4", seeds=("6",))
+    asked = RandomMask(training, least=0.6, most=0.7)
+    found = [row.labels["sparsity"] for batch in asked.ask() for row in batch]
+    assert len(set(found)) == 6
+    assert all(0.6 <= sparsity <= 0.7 for sparsity in found)
+    assert found == [row.labels["sparsity"] for batch in asked.ask() for row in batch]
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda: Count(Patterns(("randm",))), "did you mean 'random'"),
+        (lambda: Count(Patterns(("per-neuron", "per_neuron"))), "named twice"),
+        (lambda: Count(sparsities=(1.5,)), r"must lie in \[0, 1\]"),
+        (lambda: Count(depth=0), "depth is 0"),
+        (lambda: RandomMask(least=0.9, most=0.5), "least is the smaller"),
+        (lambda: ShuffledMask(masks=Patterns(layers="7")), "layer 7 is none"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused(ask, words):
+    with pytest.raises(InputError, match=words):
+        list(ask().ask())
