@@ -58,13 +58,15 @@ def test_products_of_batches_are_the_dense_matrix(trained, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_both_measures_are_those_of_the_dense_matrix(trained, dtype):
     _, start, end, dense, loss = trained
-    found = spectrum(trained, dtype=dtype).compute()
+    found = spectrum(trained, dtype=dtype, draws=24).compute()
     values, vectors = np.linalg.eigh(dense)
     p = flat(end.weights).astype(float) - flat(start.weights)
     truth = well(np.maximum(values, 0), vectors.T @ p)
     made = quadrature(*(found[name] for name in ("eigenvalues", "counts", "nodes", "masses")))
     assert found["curvature_top"] == pytest.approx(values[-1], rel=1e-4)
     assert found["curvature_trace"] == pytest.approx(values.sum(), rel=0.2)
+    participation = values.sum() ** 2 / (values**2).sum()
+    assert found["curvature_participation"] == pytest.approx(participation, rel=0.25)
     assert found["displacement"] == pytest.approx(np.linalg.norm(p), rel=1e-6)
     assert made.masses.sum() == pytest.approx(found["displacement"] ** 2)
     assert made.counts.sum() == pytest.approx(len(dense))

@@ -33,10 +33,12 @@ class Spectrum(Derived):
     p = w* - w_t); and both as tails: `stiffer`, how many dimensions have at least each of the `curvatures`
     (shares of λ_max), and `stiffer_share`, the share of R² that lies in them.
 
-    Columns `curvature_trace` Σ λ, `curvature_top` λ_max, `curvature_rank` (dimensions whose curvature
-    rounding can tell from 0), `displacement` R = ‖p‖, `loss_start` L(w_t), `loss_end` L(w*), and `well_loss`
-    L₀ = ½ pᵀGp, what a quadratic well rises from w* to w_t; where the loss is no well, that is not
-    L(w_t) - L(w*).
+    Columns `curvature_trace` Σ λ, `curvature_top` λ_max, `curvature_participation` (Σλ)² / Σλ²,
+    `displacement` R = ‖p‖, `loss_start` L(w_t), `loss_end` L(w*), and `well_loss` L₀ = ½ pᵀGp, what a
+    quadratic well rises from w* to w_t; where the loss is no well, that is not L(w_t) - L(w*).
+
+    Quadratures have sums over the spectrum right long before they resolve its smallest eigenvalues: the rank
+    is not to be had of them, nor d* at levels so near L(w*) that these decide.
 
     Attributes:
       model: The network.
@@ -105,7 +107,7 @@ class Spectrum(Derived):
         return {
             "curvature_trace": float(found.counts @ found.eigenvalues),
             "curvature_top": top,
-            "curvature_rank": found.rank,
+            "curvature_participation": _participation(found.eigenvalues, found.counts),
             "displacement": float(np.linalg.norm(p)),
             "well_loss": found.loss,
             **losses,
@@ -127,3 +129,8 @@ def _flat(weights: Tree) -> np.ndarray:
 def _tail(places: np.ndarray, masses: np.ndarray) -> np.ndarray:
     # The last place is the largest curvature itself, whatever its rounding.
     return (places >= CURVATURES[:, None] * (1 - 1e-9)) @ masses
+
+
+def _participation(places: np.ndarray, masses: np.ndarray) -> float:
+    whole = float(masses @ places)
+    return whole**2 / float(masses @ places**2) if whole else 0.0

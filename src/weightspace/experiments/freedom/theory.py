@@ -44,7 +44,7 @@ PRESETS = {
     },
 }  # fmt: skip
 WELLS = (
-    "curvature_trace", "curvature_top", "curvature_rank", "displacement", "loss_start", "loss_end",
+    "curvature_trace", "curvature_top", "curvature_participation", "displacement", "loss_start", "loss_end",
     "well_loss",
 )  # fmt: skip
 WORDS = (
@@ -58,8 +58,8 @@ WORDS = (
            "the training loss, from normal starts", "log"),
     Metric("curvature_top", "largest curvature", "λ_max", "", "", "largest eigenvalue of the Gauss-Newton "
            "matrix of the training loss", "log"),
-    Metric("curvature_rank", "curved directions", "", "dimensions", "", "dimensions in which rounding can "
-           "tell the curvature from 0"),
+    Metric("curvature_participation", "participation of the curvature", "", "dimensions", "",
+           "(Σλ)² / Σλ² of the Gauss-Newton matrix of the training loss"),
     Metric("displacement", "distance to the minimum", "R", "weight units", "", "‖w* - w_t‖"),
     Metric("loss_start", "training loss at w_t", "L(w_t)", "nats", "lower", "mean loss of the examples of a "
            "spectrum at w_t", "log"),
