@@ -55,6 +55,14 @@ SMALL = {
         "trajectory_steps": 40,
         "methods": ("random", "own", "transfer", "energy"),
     },
+    "freedom.theory": {
+        "dims": (4, 16),
+        "seeds": ("1",),
+        "epochs": 1.0,
+        "minimum_epochs": 2.0,
+        "loss_levels": (2.2, 1.0),
+    },
+    "freedom.wells": {"size": 30, "shapes": ("step/top",), "draws": 3},
     "symmetry.count": {"model": "fc:widths=6,6", "sparsities": (0.0, 0.5), "seeds": ("1",)},
     "symmetry.shuffled-mask": {
         "model": "mnist_fc:widths=8",

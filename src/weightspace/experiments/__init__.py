@@ -47,6 +47,8 @@ _BY_NAME = {
     "freedom.methods": "weightspace.experiments.freedom.methods:FreedomMethods",
     "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
     "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
+    "freedom.theory": "weightspace.experiments.freedom.theory:FreedomTheory",
+    "freedom.wells": "weightspace.experiments.freedom.wells:FreedomWells",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
     "symmetry.count": "weightspace.experiments.symmetry.count:Count",
     "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",
