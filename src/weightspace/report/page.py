@@ -134,7 +134,7 @@ def render(store: Store, parts: Sequence[Answered]) -> str:
     written = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     return environment.get_template("page.html.jinja").render(
         folder=store.root.resolve().name, version=__version__, written=written, chapters=chapters,
-        circumstances=_circumstances(store, parts), policy=policy(texts), scripts=[Markup(text) for text in texts],
+        circumstances=_circumstances(store, parts), policy=policy(texts), scripts=list(map(Markup, texts)),
     )  # fmt: skip
 
 
@@ -157,9 +157,14 @@ def _part(part: Answered, key: str) -> PartView:
 
 def _figure(part: Answered, panel: Panel, key: str) -> FigureView:
     kind = "wide" if panel.figure.get_figwidth() > 1.2 * style.COLUMN else "narrow"
-    found = part.made(f"chart {panel.name} of the page", lambda: twin(panel), None)
-    chart = embedded(found.as_json(panel.title)) if found else Markup()
+    chart = part.made(f"chart {panel.name} of the page", lambda: _chart(panel), Markup())
     return FigureView(key, kind, panel.title, panel.caption, Markup(inline_svg(panel, key)), chart)
+
+
+def _chart(panel: Panel) -> Markup:
+    """The figure's twin as JSON; empty where it has none."""
+    found = twin(panel)
+    return embedded(found.as_json(panel.title)) if found else Markup()
 
 
 def _title(part: Answered) -> str:

@@ -111,7 +111,7 @@
       };
       try {
         const { view } = await vegaEmbed(element.querySelector(".chart"), { ...pane.spec, datasets: { rows: pane.rows } }, {
-          actions: false, renderer: "svg", ast: true, tooltip: told, mode: "vega-lite",
+          actions: false, renderer: "svg", ast: true, tooltip: told, mode: "vega-lite", logLevel: 1,
         });
         this.views.push(view);
         if (this.off.size) view.signal("off", [...this.off]).runAsync();

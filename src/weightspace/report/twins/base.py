@@ -27,10 +27,13 @@ HEIGHT = 250
 """Of a pane, in pixels; its width is that of the page."""
 THIN = 0.16
 """Opacity of bands, as in the pictures."""
-PERCENT = "format(100 * datum.value, '.4~g')"
-"""Numbers of an axis in per cent."""
+_PLAIN = "abs({0}) < 1e5 ? format({0}, ',.6~g') : format({0}, '.3~s')"
+NUMBER, PERCENT = (
+    f"datum.label === '' ? '' : {_PLAIN.format(value)}" for value in ("datum.value", "100 * datum.value")
+)
+"""Numbers of an axis, and those in per cent; Vega leaves some of a logarithmic one without."""
 STAR = "M0,-1L.22,-.31L.95,-.31L.36,.12L.59,.81L0,.38L-.59,.81L-.36,.12L-.95,-.31L-.22,-.31Z"
-_SHAPES = dict(zip(style.MARKERS, (
+_SHAPES: dict[str, str] = dict(zip(style.MARKERS, (
     "circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "stroke",
 ), strict=True))  # fmt: skip
 PAGE = {
@@ -249,23 +252,25 @@ def axis(
     if len(numbers) < len(values):
         names = list(dict.fromkeys(map(str, values)))
         return channel(f"{field}:N", title=title, sort=names, axis=alt.Axis(labelAngle=_angle(names), **more))
-    look: Mapping[str, Any] = {
-        "labelFlush": False,
-        "format": "~s" if max(numbers, default=0) >= 1e5 else ",~g",
-    }
-    look = {**look, **({"values": list(ticks)} if ticks else {}), **more}
-    return channel(f"{field}:Q", title=title, scale=_scale(numbers, scale), axis=alt.Axis(**look))
+    look: dict[str, Any] = {"labelFlush": False, "labelExpr": NUMBER, "labelOverlap": True}
+    if scale == "percent":
+        look["labelExpr"] = PERCENT
+    look |= ({"values": list(ticks)} if ticks else {}) | more
+    return channel(
+        f"{field}:Q", title=title, scale=_scale(numbers, scale, along=channel is alt.X), axis=alt.Axis(**look)
+    )
 
 
-def _scale(numbers: Sequence[float], scale: str) -> alt.Scale:
+def _scale(numbers: Sequence[float], scale: str, *, along: bool) -> alt.Scale:
     least = min(numbers, default=0)
     if scale == "log2" and least > 0:
-        return alt.Scale(type="log", base=2, zero=False, nice=False, padding=12)
+        return alt.Scale(type="log", base=2, nice=False, padding=12)
     if scale in ("log", "percent") and least > 0:
-        return alt.Scale(type="log", zero=False, nice=False, padding=12, reverse=scale == "percent")
+        return alt.Scale(type="log", nice=False, padding=12, reverse=scale == "percent")
     if scale == "symlog" and max(numbers, default=0) > 0:
         return alt.Scale(type="symlog", constant=min(number for number in numbers if number > 0), padding=12)
-    return alt.Scale(zero=False, padding=12)
+    # Values along the page have a margin beside them; those upwards end at round numbers.
+    return alt.Scale(zero=False, nice=False, padding=12) if along else alt.Scale(zero=False)
 
 
 def _angle(names: Sequence[str]) -> int:

@@ -36,7 +36,7 @@ def _heat(chart: Heat, panel: Panel, notes: Notes) -> Twin:
     panes = []
     for arm in arms:
         mine = arm.of(data)
-        rows = _tiles(chart, mine, words[0], logarithmic=metric.scale == "log")
+        rows = _tiles(chart, mine, logarithmic=metric.scale == "log")
         if chart.curve:
             line = mine.drop_duplicates(chart.y).sort_values(chart.y)
             line = line[np.isfinite(line[chart.curve])]
@@ -51,17 +51,20 @@ def _point(x: float, y: float) -> Row:
     return {"x": float(x), "y": float(y), "e": 0, "k": "line", "tip": []}
 
 
-def _tiles(chart: Heat, data: pd.DataFrame, words: str, *, logarithmic: bool) -> list[Row]:
+def _tiles(chart: Heat, data: pd.DataFrame, *, logarithmic: bool) -> list[Row]:
     """The cells of a map with their borders, those of the picture."""
     wide = data.pivot_table(index=chart.y, columns=chart.x, values=chart.value)
-    runs = data.pivot_table(index=chart.y, columns=chart.x, values="n") if "n" in data else None
-    x = edges(wide.columns.to_numpy(float), logarithmic=True)
-    y = edges(wide.index.to_numpy(float), logarithmic=logarithmic)
+    across, down = wide.columns.to_numpy(float), wide.index.to_numpy(float)
+    counts = None
+    if "n" in data:
+        counts = data.pivot_table(index=chart.y, columns=chart.x, values="n").to_numpy(float)
+    x = edges(across, logarithmic=True)
+    y = edges(down, logarithmic=logarithmic)
     found = []
     for (row, column), value in np.ndenumerate(wide.to_numpy(float)):
-        at, up = float(wide.columns[column]), float(wide.index[row])
-        n = "" if runs is None or np.isnan(runs.iat[row, column]) else f"{runs.iat[row, column]:.0f}"
-        tip = [f"{words} {text(at)}", text(at), text(up), text(float(value)), n, base.exactly(value)]
+        at, up = float(across[column]), float(down[row])
+        n = "" if counts is None or np.isnan(counts[row, column]) else f"{counts[row, column]:.0f}"
+        tip = ["", text(at), text(up), text(float(value)), n, base.exactly(value)]
         borders = (x[column], x[column + 1], y[row], y[row + 1])
         names = ("x", "x2", "y", "y2")
         found.append(
@@ -75,11 +78,12 @@ def _map(
     chart: Heat, data: pd.DataFrame, words: tuple[str, str, str], entries: list[Entry], *, logarithmic: bool
 ) -> Any:
     dims = sorted(float(value) for value in data[chart.x].unique())
-    scale = {"zero": False, "nice": False}
-    x = alt.X("x:Q", title=words[0], scale=alt.Scale(type="log", base=2, **scale),
-              axis=alt.Axis(values=thinned(dims, 8), format=",~g", grid=False))  # fmt: skip
-    y = alt.Y("y:Q", title=words[1], scale=alt.Scale(type="log" if logarithmic else "linear", **scale),
-              axis=alt.Axis(format=",~g", grid=False))  # fmt: skip
+    up = alt.Scale(type="log", nice=False) if logarithmic else alt.Scale(zero=False, nice=False)
+    x = alt.X("x:Q", title=words[0], scale=alt.Scale(type="log", base=2, nice=False),
+              axis=alt.Axis(values=thinned(dims, 8), labelExpr=base.NUMBER, grid=False))  # fmt: skip
+    y = alt.Y(
+        "y:Q", title=words[1], scale=up, axis=alt.Axis(labelExpr=base.NUMBER, labelOverlap=True, grid=False)
+    )
     shade = alt.Color("v:Q", title=words[2], scale=alt.Scale(domain=[0, 1], range=["#000000", "#ffffff"]),
                       legend=alt.Legend(values=_SHARES, orient="top", direction="horizontal"))  # fmt: skip
     whole = base.kept(alt.Chart())
@@ -88,8 +92,8 @@ def _map(
     if entries:
         line = whole.transform_filter(base.of_kind("line")).encode(x, y, order="y:Q")
         layers += [
-            line.mark_line(strokeWidth=4, stroke="#ffffff", interactive=False),
-            line.mark_line(strokeWidth=2, stroke=entries[0].colour, interactive=False),
+            line.mark_line(strokeWidth=4, stroke="#ffffff"),
+            line.mark_line(strokeWidth=2, stroke=entries[0].colour),
         ]
     return alt.layer(*layers)
 
@@ -130,6 +134,6 @@ def _shades(rows: list[Any], columns: list[Any], labels: Any, words: str) -> Any
     layers = [whole.mark_rect(tooltip=".").encode(color=shade)]
     if max(len(rows), len(columns)) <= 12:
         ink = alt.condition("datum.v > 0.6", alt.value(style.INK), alt.value(style.PAPER))
-        numbers = whole.mark_text(fontSize=10, interactive=False)
+        numbers = whole.mark_text(fontSize=10)
         layers.append(numbers.encode(text=alt.Text("v:Q", format=".2f"), color=ink))
     return alt.layer(*layers)

@@ -34,7 +34,7 @@ def twin(chart: Scatter | Relation, panel: Panel, notes: Notes) -> Twin:
         rows += [{"x": x, "y": y, "e": len(arms), "k": "law", "tip": []} for x, y in line]
     dots = [row for row in rows if row["k"] == "dot"]
     axes = [
-        base.axis(channel, field, title, [row[field] for row in dots], "log", format=",~g")
+        base.axis(channel, field, title, [row[field] for row in dots], "log")
         for channel, field, title in ((alt.X, "x", words[0]), (alt.Y, "y", words[1]))
     ]
     whole = base.kept(alt.Chart()).encode(*axes)

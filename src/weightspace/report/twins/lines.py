@@ -76,8 +76,8 @@ def _line(chart: Curve, rows: pd.DataFrame, e: int, name: str, notes: Notes) -> 
         if x is None or y is None:
             continue
         p = base.plain(row.get("p_corrected"))
-        tip = [name, base.told(label, row[chart.x]), base.mean(row["value"], row.get("sd") if several else None),
-               base.span(row["min"], row["max"]) if several else "", f"{row['n']:.0f}",
+        spread, ends = (row.get("sd"), base.span(row["min"], row["max"])) if several else (None, "")
+        tip = [name, base.told(label, row[chart.x]), base.mean(row["value"], spread), ends, f"{row['n']:.0f}",
                "" if p is None else f"{p:.2g}", base.exactly(row["value"])]  # fmt: skip
         found: Row = {"x": x, "y": y, "e": e, "k": "mean", "tip": tip}
         if several:
@@ -152,13 +152,16 @@ def _chart(
     grey = base.kept(alt.Chart()).transform_filter(base.of_kind("level")).encode(y=up, color=hued)
     means = whole.transform_filter(base.of_kind("mean"))
     shape = alt.Shape("e:N", scale=base.entries_scale(entries, "shape"), legend=None)
-    layers = [
-        grey.mark_rect(opacity=base.THIN).encode(y="l:Q", y2="h:Q"),
-        grey.mark_rule(strokeWidth=1.5, tooltip=".").encode(strokeDash=dash),
-        *_spread(chart, means, hued, rows),
-        means.mark_line(strokeWidth=2).encode(color=hued, strokeDash=dash),
-    ]
-    if len(x) <= 30:
+    layers: list[Any] = []
+    if any(row["k"] == "level" for row in rows):
+        layers += [
+            grey.transform_filter("isValid(datum.l)").mark_rect(opacity=base.THIN).encode(y="l:Q", y2="h:Q"),
+            grey.mark_rule(strokeWidth=1.5, tooltip=".").encode(strokeDash=dash),
+        ]
+    if any(row["k"] == "mean" for row in rows):
+        layers += _spread(chart, means, hued, rows)
+        layers.append(means.mark_line(strokeWidth=2).encode(color=hued, strokeDash=dash))
+    if x and len(x) <= 30:
         layers.append(means.mark_point(filled=True, size=30, opacity=1).encode(color=hued, shape=shape))
     if any(row.get("k") == "run" for row in rows):
         runs = whole.transform_filter(base.of_kind("run"))
@@ -169,7 +172,7 @@ def _chart(
             layers.append(
                 there.mark_point(shape=base.STAR, size=150, filled=filled, opacity=1).encode(color=hued)
             )
-    return alt.layer(*layers, base.nearest(whole, entries, "mean", "run"))
+    return alt.layer(*layers, *([base.nearest(whole, entries, "mean", "run")] if x else []))
 
 
 def _spread(chart: Curve, means: Any, hued: Any, rows: list[Row]) -> list[Any]:
@@ -177,6 +180,8 @@ def _spread(chart: Curve, means: Any, hued: Any, rows: list[Row]) -> list[Any]:
     if any("raw" in row for row in rows):
         return [means.mark_line(strokeWidth=0.8, opacity=0.3).encode(y="raw:Q", color=hued)]
     there = means.transform_filter("isValid(datum.l)")
+    if not any("l" in row for row in rows if row["k"] == "mean"):
+        return []
     if chart.spread == "lines" or len({row.get("x") for row in rows if row["k"] == "mean"}) == 1:
         return [there.mark_rule(opacity=0.7).encode(y="l:Q", y2="h:Q", color=hued)]
     return [there.mark_area(opacity=base.THIN).encode(y="l:Q", y2="h:Q", color=hued)]

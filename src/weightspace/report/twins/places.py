@@ -176,16 +176,13 @@ def _chart(
     names = {"x": "l:Q", "x2": "h:Q"} if lying else {"y": "l:Q", "y2": "h:Q"}
     axes = (
         base.axis(across, "p", place, list(places) or [""], ""),
-        base.axis(length, "y", value, [*numbers, *([0.0] if bars else [])], scale),
+        base.axis(length, "y", value, numbers, scale),
     )
     offset: dict[str, Any] = {}
     if not _alone(rows):
         order = alt.Scale(domain=list(range(len(entries))))
-        offset = (
-            {"yOffset": alt.YOffset("e:N", scale=order)}
-            if lying
-            else {"xOffset": alt.XOffset("e:N", scale=order)}
-        )
+        channel, name = (alt.YOffset, "yOffset") if lying else (alt.XOffset, "xOffset")
+        offset = {name: channel("e:N", scale=order)}
     hued = base.colour(entries)
     whole = base.kept(alt.Chart()).encode(*axes, **offset)
     means = whole.transform_filter(base.of_kind("mean"))
@@ -203,7 +200,7 @@ def _chart(
     if lying:
         layers.append(means.mark_point(filled=True, size=45, opacity=1).encode(color=hued))
     elif not bars:
-        layers.append(means.mark_tick(thickness=2.5, size=16).encode(color=hued))
+        layers.append(means.mark_tick(thickness=2.5, size=18, opacity=1).encode(color=hued))
     return alt.layer(*layers, base.nearest(whole, entries, "mean", "run", "reading"))
 
 

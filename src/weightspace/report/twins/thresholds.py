@@ -33,7 +33,7 @@ def twin(chart: Threshold, panel: Panel, notes: Notes) -> Twin:
             _pane(chart, data[data["metric"] == name], arms, name, "", dims, entries, notes)
             for name in metrics
         ]
-        return Twin(panes, entries)
+        return Twin([pane for pane in panes if pane.rows], entries)
     others = arms_of(data, tuple(label for label in chart.arms if label != chart.x), notes.words)
     levels = sorted(data["level"].unique())
     looks = [
@@ -44,12 +44,13 @@ def twin(chart: Threshold, panel: Panel, notes: Notes) -> Twin:
     panes = [
         _pane(
             chart, other.of(data[data["metric"] == name]), looks, name,
-            ", ".join([notes.words.words(name), *([other.name] if len(others) > 1 else [])]), dims, entries, notes,
+            f"{notes.words.words(name)}, {other.name}" if len(others) > 1 else notes.words.words(name),
+            dims, entries, notes,
         )
         for other in others
         for name in metrics
     ]  # fmt: skip
-    return Twin(panes, entries)
+    return Twin([pane for pane in panes if pane.rows], entries)
 
 
 def _pane(
@@ -69,7 +70,7 @@ def _pane(
     unit = f" ({words.unit})" if levels and words.scale == "log" else ""
     x = sorted({row["x"] for row in found})
     ticks = () if levels or label.scale not in ("log2", "symlog") else x
-    plain = {"labelExpr": "format(datum.value, '.4~g')"} if scale == "percent" and levels else {}
+    plain = {"labelExpr": base.NUMBER} if levels else {}
     axes = (
         base.axis(alt.X, "x", f"{along}{unit}", x, scale, ticks, **plain),
         base.axis(
@@ -77,11 +78,12 @@ def _pane(
         ),
     )
     keys = ("", along, "d*", "D − d*", "seeds", "exactly")
-    return Pane(title, keys, _chart(axes, entries, bars=not levels), found)
+    return Pane(title, keys, _chart(axes, entries, found, bars=not levels), found)
 
 
 def _rows(
-    chart: Threshold, rows: pd.DataFrame, e: int, name: str, dims: list[float], notes: Notes, rising: bool | None
+    chart: Threshold, rows: pd.DataFrame, e: int, name: str, dims: list[float], notes: Notes,
+    rising: bool | None,
 ) -> Iterator[Row]:  # fmt: skip
     """The line with its intervals, then the triangles."""
     line, below, above = line_of(rows, chart.x, rising=rising)
@@ -94,8 +96,9 @@ def _rows(
             value, float(each["d_star_low"]), float(each["d_star_high"]), str(each["censored"])
         )
         there = np.isfinite(value) and each["censored"] != "above"
-        tip = [name, text(base.plain(each[chart.x])), cell, text(size - value) if there and np.isfinite(size) else "",
-               f"{each['n']:.0f}", base.exactly(value) if there else ""]  # fmt: skip
+        angular = text(size - value) if there and np.isfinite(size) else ""
+        tip = [name, text(base.plain(each[chart.x])), cell, angular, f"{each['n']:.0f}",
+               base.exactly(value) if there else ""]  # fmt: skip
         found: Row = {"x": base.plain(each[chart.x]), "y": y, "e": e, "k": kind, "tip": tip}
         if place in ends and kind == "line":
             found |= dict(zip(("l", "h"), map(base.plain, ends[place]), strict=True))
@@ -111,22 +114,22 @@ def _rows(
             yield row(place, each, y, kind)
 
 
-def _chart(axes: tuple[Any, Any], entries: list[Entry], *, bars: bool) -> Any:
+def _chart(axes: tuple[Any, Any], entries: list[Entry], rows: list[Row], *, bars: bool) -> Any:
     hued = base.colour(entries)
     dash = alt.StrokeDash("e:N", scale=base.entries_scale(entries, "dash"), legend=None)
     whole = base.kept(alt.Chart()).encode(*axes)
     line = whole.transform_filter(base.of_kind("line"))
-    spread = line.transform_filter("isValid(datum.l)").encode(y="l:Q", y2="h:Q", color=hued)
-    layers = [
-        spread.mark_rule(opacity=0.7) if bars else spread.mark_area(opacity=base.THIN),
-        line.mark_line(strokeWidth=2, point={"filled": True, "size": 25} if bars else False).encode(
-            color=hued, strokeDash=dash
-        ),
-    ]
+    layers: list[Any] = []
+    if any("l" in row for row in rows):
+        spread = line.transform_filter("isValid(datum.l)").encode(y="l:Q", y2="h:Q", color=hued)
+        layers.append(spread.mark_rule(opacity=0.7) if bars else spread.mark_area(opacity=base.THIN))
+    if any(row["y"] is not None for row in rows if row["k"] == "line"):
+        points = {"filled": True, "size": 25} if bars else False
+        layers.append(line.mark_line(strokeWidth=2, point=points).encode(color=hued, strokeDash=dash))
     for kind, shape in _SHAPES.items():
-        outside = whole.transform_filter(base.of_kind(kind))
-        layers.append(
-            outside.mark_point(shape=shape, size=60, fill="var(--paper)", opacity=1).encode(stroke=hued)
-        )
+        if any(row["k"] == kind for row in rows):
+            outside = whole.transform_filter(base.of_kind(kind))
+            look = {"shape": shape, "size": 60, "fill": "var(--paper)", "opacity": 1}
+            layers.append(outside.mark_point(**look).encode(stroke=hued))
     there = whole.transform_filter("isValid(datum.y)")
     return alt.layer(*layers, base.nearest(there, entries, "line", *_SHAPES))
