@@ -39,7 +39,7 @@ def vega() -> str:
     kept = f"vega-{alt.SCHEMA_VERSION}-{importlib.metadata.version('vl-convert-python')}.js"
     path = cache_folder() / "page" / kept
     with contextlib.suppress(OSError, UnicodeError):
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()
         digest, _, script = text.partition("\n")
         if digest == _digest(script):
             return script
@@ -47,7 +47,7 @@ def vega() -> str:
     with contextlib.suppress(OSError):  # a cache that cannot be written costs a second, no more
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic(path) as temporary:
-            temporary.write_text(f"{_digest(script)}\n{script}", encoding="utf-8")
+            temporary.write_bytes(f"{_digest(script)}\n{script}".encode())
     return script
 
 

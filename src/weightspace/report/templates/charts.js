@@ -104,10 +104,10 @@
     }
 
     async embed(element, pane) {
-      const told = (_, event, item) => {
-        // What is nearest to the pointer is the cell of a point, whose datum is that point.
+      const told = (_, event, item, value) => {
+        // What is nearest to the pointer is the cell of a point, whose datum is that point. No value: it is left.
         const row = item?.datum?.tip ? item.datum : item?.datum?.datum;
-        if (row?.tip?.length) tell(pane.keys, row.tip, event.clientX, event.clientY); else hush();
+        if (value && row?.tip?.length) tell(pane.keys, row.tip, event.clientX, event.clientY); else hush();
       };
       try {
         const { view } = await vegaEmbed(element.querySelector(".chart"), { ...pane.spec, datasets: { rows: pane.rows } }, {

@@ -134,18 +134,14 @@ def _chart(
     label, words = notes.words.label(chart.x), notes.words.metric(metric)
     x = sorted({row["x"] for row in rows if "x" in row}, key=lambda value: (isinstance(value, str), value))
     y = [row["y"] for row in rows if row["y"] is not None]
-    more: dict[str, Any] = {}
-    if logistic:
-        more = {"labelExpr": _LOGISTIC, "values": [float(np.log(t / (1 - t))) for t in TICKS]}
-    elif chart.percent:
-        more = {"labelExpr": base.PERCENT}
+    expression = _LOGISTIC if logistic else base.PERCENT if chart.percent else base.NUMBER
     title = chart.y or (words.axis if chart.logarithmic else words.words)
+    title = f"{title} (%)" if chart.percent else title
     log = chart.logarithmic and words.scale == "log"
     discrete = label.scale in ("log2", "symlog") and len(x) <= 12
     along = base.axis(alt.X, "x", label.words, x, label.scale, x if discrete else ())
-    up = base.axis(
-        alt.Y, "y", f"{title} (%)" if chart.percent else title, y, "log" if log else "linear", **more
-    )
+    ticks = [float(np.log(tick / (1 - tick))) for tick in TICKS] if logistic else ()
+    up = base.axis(alt.Y, "y", title, y, "log" if log else "linear", ticks, labelExpr=expression)
     hued = base.colour(entries)
     dash = alt.StrokeDash("e:N", scale=base.entries_scale(entries, "dash"), legend=None)
     whole = base.kept(alt.Chart()).encode(along, up)
