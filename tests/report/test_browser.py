@@ -8,19 +8,12 @@ import statistics
 
 import pytest
 
-from tests.report.browser import browsing, needs_a_browser
-from tests.report.builders import EVIL, filled
-from weightspace.report import write_report
-from weightspace.store.base import Store
+from tests.report.browser import browsing
+from tests.report.builders import EVIL
 
-pytestmark = [pytest.mark.browser, needs_a_browser]
+pytestmark = pytest.mark.browser
 
 CURVE = "figure[data-key=q0f0]"
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return write_report(filled(Store(tmp_path_factory.mktemp("browser") / "out")))
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +23,8 @@ def session():
 
 
 @pytest.fixture(scope="module")
-def opened(session, path):
-    session.open(path)
+def opened(session, written):
+    session.open(written)
     session.run("document.querySelector(arguments[0]).scrollIntoView()", CURVE)
     drawn = "return document.querySelectorAll(arguments[0]).length === 2"
     assert session.wait(drawn, f"{CURVE} .pane svg")
@@ -169,7 +162,7 @@ def test_nothing_is_fetched_and_nothing_complained_of(opened):
     assert opened.messages() == []
 
 
-def test_the_page_forbids_what_a_store_might_slip_in(opened, path):
+def test_the_page_forbids_what_a_store_might_slip_in(opened, written):
     opened.run(
         "const script = document.createElement('script'); script.textContent = 'window.slipped = 1';"
         "const image = document.createElement('img'); image.src = 'http://127.0.0.1:9/x';"
@@ -178,13 +171,13 @@ def test_the_page_forbids_what_a_store_might_slip_in(opened, path):
     assert opened.run("return window.slipped ?? null") is None
     text = json.dumps(opened.messages())
     assert "Content Security Policy" in text
-    opened.open(path)
+    opened.open(written)
 
 
-def test_without_scripts_the_pictures_are_there(session, path):
+def test_without_scripts_the_pictures_are_there(session, written):
     session.say("Emulation.setScriptExecutionDisabled", value=True)
     try:
-        session.open(path)
+        session.open(written)
         document = session.say("DOM.getDocument", depth=1)["root"]["nodeId"]
         found = session.say("DOM.querySelectorAll", nodeId=document, selector="figure .picture svg")[
             "nodeIds"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.figures.builders import fill, line, random_experiment
-from tests.report.builders import EVIL, filled
+from tests.report.builders import EVIL
 from weightspace.report import write_report
 from weightspace.store.base import Store
 
@@ -42,8 +42,8 @@ class Page(html.parser.HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def content(tmp_path_factory):
-    return write_report(filled(Store(tmp_path_factory.mktemp("page") / "out"))).read_text()
+def content(written):
+    return written.read_text()
 
 
 @pytest.fixture(scope="module")
