@@ -24,7 +24,6 @@ from weightspace.spec import spec, static
 from weightspace.streams import Keys, Seeds, Stream
 from weightspace.tree import Tree
 
-
 _BETWEEN = ("total_variation", "disagreement", "disagree_correct", "distance", "cosine_squared")
 """What is told of the two ends of a path."""
 
@@ -49,8 +48,8 @@ class Points(Derived):
     and with `features` their `feature_cosine` and `feature_cosine_squared`. Columns: of all points as one
     ensemble `all_accuracy` (…), means over points `mean_accuracy` (…), means over pairs `pair_disagreement`
     (…); where points are numbers of [0, 1] in rising order `barrier_ends`, `barrier_chord` and
-    `barrier_worse` of `error` and `nll`, the `path_length` through all points and `mean_error_along` it, differences of
-    both ends `ends_distance` (…), and the points as output `alphas` [k].
+    `barrier_worse` of `error` and `nll`, the `path_length` through all points and `mean_error_along` it,
+    differences of both ends `ends_distance` (…), and the points as output `alphas` [k].
 
     Attributes:
       model: The network.

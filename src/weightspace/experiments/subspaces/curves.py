@@ -1,4 +1,4 @@
-"""`subspaces.curves` and `subspaces.connect`: curves with ends that are trained too, and between two networks."""
+"""`subspaces.curves`, `subspaces.connect`: curves whose ends are trained too, and between two networks."""
 
 from collections.abc import Iterator
 

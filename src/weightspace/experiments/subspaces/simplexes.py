@@ -79,8 +79,10 @@ class SubspacesSimplexes(
         """Against the number of vertices, and differences by seed."""
         metrics = tuple(f"all_{name}" for name in SCORES)
         chart = Curve(
-            "vertices", ("method",), name="vertices", metrics=metrics[:1], title="Against the number of vertices",
-            baseline=("method", STANDARD), baseline_words=("standard training", "standard training"), spread="sd",
+            "vertices", ("method",), name="vertices", metrics=metrics[:1],
+            title="Against the number of vertices",
+            baseline=("method", STANDARD), baseline_words=("standard training", "standard training"),
+            spread="sd",
         )  # fmt: skip
         table = On(ByVertices(), Curves(metrics, "vertices", ("method",), runs=False))
         return Answer("by-vertices", table, chart), differences()

@@ -67,8 +67,8 @@ class Along(Table):
             mine = {STANDARD: (ONE, PLAIN), TWO: (PAIR,)}.get(row["method"], ())
             common = {name: row[name] for name in ("run", "status", "seed") if name in row}
             own = {name: row[f"all_{name}"] for name in SCORES}
-            for reading in (reading for reading in mine if reading in there):
-                lines.append(common | {"method": STANDARD, "reading": reading, "alpha": _MIDDLE} | own)
+            named = common | {"method": STANDARD, "alpha": _MIDDLE}
+            lines += [named | {"reading": reading} | own for reading in mine if reading in there]
         columns = ["run", "status", "seed", "method", "reading", "alpha", *SCORES]
         return DataFrame(lines, columns=columns)
 

@@ -72,7 +72,7 @@ class RegionTraining(Training):
             yield Row({"part": "point", "method": method}, node)
 
     def region(self, method: str, run: Run, **labels: Any) -> Iterator[Row]:
-        """A run, its midpoint as one network, and the points between its ends with the pair of 0.2 and 0.8."""
+        """A run, its midpoint as one network, the points between its ends with the pair of 0.2 and 0.8."""
         yield Row({"part": "training", "method": method} | labels, run, self.watching())
         yield Row({"part": "point", "method": f"{method}, midpoint"} | labels, Points.of(run, ("midpoint",)))
         pair = Points.of(run, ("0.2", "0.8"))

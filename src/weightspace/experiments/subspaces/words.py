@@ -19,7 +19,7 @@ _SCORES = (
     ("accuracy", "accuracy", "fraction", "higher", "share of the test examples that are right"),
     ("nll", "negative log-likelihood", "nats", "lower", "mean -log p of the true class"),
     ("brier", "Brier score", "", "lower", "mean Σ_k (p_k - 1[y = k])²"),
-    ("ece", "calibration error", "fraction", "lower", "20 bins, bin = min(⌊20 c⌋, 19), Σ_b |Σ right - Σ c| / n"),
+    ("ece", "calibration error", "fraction", "lower", "20 bins, min(⌊20 c⌋, 19), Σ_b |Σ right - Σ c| / n"),
 )  # fmt: skip
 _OF = (
     ("all_", "{} of what is compared", "{}; all networks of the row vote as one"),
@@ -61,7 +61,7 @@ METRICS = (
     "ends_disagreement",
 )  # fmt: skip
 READING = (
-    "A method's midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
-    "beside it. Statistics of normalisation are estimated anew at each point, but where it says otherwise. "
+    "A method's midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings "
+    "do beside it. Statistics of normalisation are estimated anew at each point, unless it says otherwise. "
     "Differences are paired by seed."
 )
