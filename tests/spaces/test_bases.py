@@ -142,7 +142,13 @@ MEMBERS = {
 }
 
 
-@pytest.fixture(params=MEMBERS, ids=str)
+SLOW = ("sparse-disjoint", "layers")
+"""Made of other members, or tried in modules of their own too: `make slow` runs these."""
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in MEMBERS], ids=str
+)
 def member(request):
     return MEMBERS[request.param]
 

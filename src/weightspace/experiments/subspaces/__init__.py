@@ -1,1 +1,0 @@
-"""Learned subspaces: lines, curves and simplexes of networks, beside separate trainings."""
