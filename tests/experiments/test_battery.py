@@ -14,6 +14,7 @@ from weightspace.tables.vocabulary import VOCABULARY
 
 MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 FEW = {"model": "fc:widths=8,initialiser=glorot_normal", "epochs": 2.0}
+REGION = {"data": "digits:train_each=20,test_each=10", "points": 3, "batch_size": 50}
 SMALL = {
     **COMPLEXITY,
     **dict.fromkeys(
@@ -55,6 +56,18 @@ SMALL = {
         "trajectory_steps": 40,
         "methods": ("random", "own", "transfer", "energy"),
     },
+    "freedom.theory": {
+        "dims": (4, 16),
+        "seeds": ("1",),
+        "epochs": 1.0,
+        "minimum_epochs": 2.0,
+        "loss_levels": (2.2, 1.0),
+    },
+    "freedom.wells": {"size": 30, "shapes": ("step/top",), "draws": 3},
+    **dict.fromkeys(("subspaces.curves", "subspaces.connect"), REGION),
+    "subspaces.lines": REGION | {"betas": (1.0,), "samples": (2,), "layerwise": False},
+    "subspaces.simplexes": {k: v for k, v in REGION.items() if k != "points"}
+    | {"vertices": (2, 3), "layerwise": (False,), "members": 2},
     "symmetry.count": {"model": "fc:widths=6,6", "sparsities": (0.0, 0.5), "seeds": ("1",)},
     "symmetry.shuffled-mask": {
         "model": "mnist_fc:widths=8",
