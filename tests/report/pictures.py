@@ -38,8 +38,8 @@ def main(page, folder):
                 time.sleep(0.3)
             shot = folder / f"{name}.png"
             browser.picture(shot)
-            smaller = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-            smaller.save(shot, optimize=True)
+            whole = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
+            whole.quantize(128, dither=Image.Dither.NONE).save(shot, optimize=True)
             print(f"{shot}: {shot.stat().st_size / 1000:.0f} kB")
 
 
