@@ -3,6 +3,7 @@
 import json
 import math
 
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,7 +46,10 @@ def drawn(chart, frame):
     """The figure, its twin, and what the page's script is given."""
     (panel,) = chart.draw(frame, NOTES)
     found = twin(panel)
-    return panel, found, json.loads(embedded(found.as_json(panel.title))) if found else None
+    given = json.loads(embedded(found.as_json(panel.title))) if found else None
+    for pane in given["panes"] if given else ():
+        alt.Chart.from_dict(pane["spec"], validate=True).to_dict()  # against Vega-Lite's schema
+    return panel, found, given
 
 
 def told(pane, key):

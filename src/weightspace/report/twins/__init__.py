@@ -7,6 +7,8 @@ page's script shows them.
 
 import importlib
 
+from altair.utils.schemapi import debug_mode
+
 from weightspace.figures.panel import Panel
 from weightspace.report.twins.base import Twin
 
@@ -25,6 +27,7 @@ def twin(panel: Panel) -> Twin | None:
     if name is None:
         return None
     module = importlib.import_module(f"weightspace.report.twins.{name}")
-    found: Twin = module.twin(panel.chart, panel, panel.notes)
+    with debug_mode(False):  # checking each part of each chart takes most of the time
+        found: Twin = module.twin(panel.chart, panel, panel.notes)
     rows = sum(len(pane.rows) for pane in found.panes)
     return found if 0 < rows <= MOST else None
