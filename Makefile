@@ -11,12 +11,14 @@ CONSTRAINTS := constraints/$(VERSION).txt
 # A worker that has ended takes tests from the end of another's list: modules stay together, for each worker
 # compiles a module's programs, and makes its fixtures, for itself.
 PYTEST = XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist worksteal -q --durations=25
+# Longer than ten seconds each, on two cores: `make slow` and `make test-all` run them.
+QUICK = -m "not slow"
 # What another version of JAX, NumPy, DuckDB or Flax is most likely to change, in about a minute on two cores.
 BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests/doctor tests/store tests/recipes \
 	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py \
 	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
-.PHONY: demo test lint types pytest battery test-next test-all next format bench clean lock docs
+.PHONY: demo test lint types pytest slow battery test-next test-all next format bench clean lock docs
 
 demo: $(VENV)/.base
 	$(BIN)/weightspace demo
@@ -31,10 +33,13 @@ types: $(VENV)/.dev
 	$(BIN)/pyright
 
 pytest: $(VENV)/.test
-	$(PYTEST)
+	$(PYTEST) $(QUICK)
+
+slow: $(VENV)/.test
+	$(PYTEST) -m slow
 
 battery: $(VENV)/.test
-	$(PYTEST) $(BATTERY)
+	$(PYTEST) $(QUICK) $(BATTERY)
 
 next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) .venv-next/.test,@echo "no newer Python is at hand")
@@ -42,8 +47,8 @@ next:
 test-next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) battery,@echo "no newer Python is at hand")
 
-test-all: test
-	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) pytest,@echo "no newer Python is at hand")
+test-all: test slow
+	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) pytest slow,@echo "no newer Python is at hand")
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -114,7 +114,7 @@ def test_type_checkers_see_every_public_name():
 def test_the_core_imports_no_network_library_and_no_plotting():
     code = (
         "import sys, weightspace.training.block, weightspace.spaces.affine, weightspace.store.base\n"
-        "heavy = ('flax', 'equinox', 'matplotlib', 'torch', 'datasets', 'sklearn')\n"
+        "heavy = ('flax', 'equinox', 'matplotlib', 'altair', 'torch', 'datasets', 'sklearn')\n"
         "found = [m for m in heavy if m in sys.modules]\n"
         "assert not found, found"
     )
@@ -126,7 +126,8 @@ def test_help_needs_no_network_library(arguments):
     code = (
         "import sys\nfrom weightspace.cli import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
-        "found = [m for m in ('flax', 'matplotlib', 'sklearn', 'datasets', 'duckdb') if m in sys.modules]\n"
+        "heavy = ('flax', 'matplotlib', 'altair', 'sklearn', 'datasets', 'duckdb')\n"
+        "found = [m for m in heavy if m in sys.modules]\n"
         "assert not found, found"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

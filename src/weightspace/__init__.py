@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from weightspace.edits.exchange import RigL as RigL
     from weightspace.edits.exchange import Set as Set
     from weightspace.edits.gradual import Gradual as Gradual
+    from weightspace.edits.stepwise import Stepwise as Stepwise
     from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
@@ -120,6 +121,7 @@ _HOMES = {
     "weightspace.derived.region_sharpness": ("SharpnessAt",),
     "weightspace.edits.exchange": ("RigL", "Set"),
     "weightspace.edits.gradual": ("Gradual",),
+    "weightspace.edits.stepwise": ("Stepwise",),
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),

@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import small_run
 from tests.training.harness import train
+from weightspace.derived.curvature import examples_of, state_of
 from weightspace.derived.eigenvectors import Eigenvectors, leading_eigenvectors
 from weightspace.errors import InputError
 from weightspace.measure.network import Network
@@ -42,11 +43,11 @@ def test_the_curvature_of_a_network(kind):
     weights = train([run])[0][0]
     node = Eigenvectors(run.model, run.task, Network(weights, None), run.seeds, 3, kind, 100, 140)
     found = node.compute()
-    x, y = node._chosen()
+    x, y = examples_of(run.task, run.seeds, 100)
     assert len(x) == 100
     flat, back = jax.flatten_util.ravel_pytree(jax.tree.map(jnp.asarray, weights))
     key = jax.random.key(0)
-    state = node._state()
+    state = state_of(run.model, run.task, node.network, run.seeds)
 
     def outputs(at):
         return run.model.apply(back(at), state, x, train=False, key=key)[0]

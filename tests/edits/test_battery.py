@@ -7,6 +7,8 @@ import pytest
 from tests.edits.runs import KERNELS, SPARSE, Driven, random_mask, sparse_run
 from weightspace.edits.exchange import RigL, Set
 from weightspace.edits.gradual import Gradual
+from weightspace.edits.pruning import Pruning
+from weightspace.edits.stepwise import Stepwise
 from weightspace.recipes.base import Decay
 from weightspace.recipes.optimisers import Adam, Momentum, RmsProp
 from weightspace.tree import flat_dict
@@ -14,6 +16,8 @@ from weightspace.tree import flat_dict
 EDITS = {
     "gradual": Gradual(0.9, every="5it"),
     "gradual global": Gradual(0.9, initial=0.5, every="5it", begin="10it", until="end", scope="global"),
+    "gradual layers": Gradual((0.9, 0.8), every="5it", layers=None, ramp="linear"),
+    "stepwise": Stepwise(0.9, at=("5it", "10it", "35it"), shares=(0.3, 0.9, 1.0), layers="kernel"),
     "set": Set(0.4, every="5it"),
     "set random": Set(0.4, every="5it", decay="constant", grown="random"),
     "rigl": RigL(0.4, every="5it"),
@@ -73,6 +77,8 @@ def test_the_history_counts_what_came_and_went(edit, trained):
 OPTIMISERS = {
     "gradual": (Momentum(0.05), Decay(0.1)),
     "gradual global": (Adam(0.01), Decay(0.1, decoupled=True)),
+    "gradual layers": (Momentum(0.05), None),
+    "stepwise": (Adam(0.01), Decay(0.1)),
     "set": (RmsProp(0.01), None),
     "set random": (Adam(0.01), Decay(0.1)),
     "rigl": (Momentum(0.05, nesterov=True), Decay(0.1)),
@@ -82,7 +88,7 @@ OPTIMISERS = {
 @pytest.mark.parametrize("name", EDITS)
 def test_moments_of_what_changes_begin_anew_and_those_of_the_rest_go_on(name):
     edit, (optimiser, decay) = EDITS[name], OPTIMISERS[name]
-    mask = random_mask(1.0) if isinstance(edit, Gradual) else SPARSE
+    mask = random_mask(1.0) if isinstance(edit, Pruning) else SPARSE
     run = sparse_run(edit, mask=mask, optimiser=optimiser, decay=decay)
     event = edit.steps(40, 29)[1]
     still, moved = Driven(run), Driven(run)
@@ -172,5 +178,8 @@ def test_a_full_mask_is_pruned_or_left(edit):
     if edit == EDITS["gradual global"]:
         assert sum(int(mask[path].sum()) for path in KERNELS) == round(0.1 * sum(sizes))
         return
-    share = 0.1 if isinstance(edit, Gradual) else 1.0  # what is exchanged of a full layer is what it had
-    assert [int(mask[path].sum()) for path in KERNELS] == [round(share * size) for size in sizes]
+    shares = [0.1, 0.2, 1.0] if edit == EDITS["gradual layers"] else [0.1] * 3
+    if not isinstance(edit, Pruning):  # what is exchanged of a full layer is what it had
+        shares = [1.0] * 3
+    kept = [round(share * size) for share, size in zip(shares, sizes, strict=True)]
+    assert [int(mask[path].sum()) for path in KERNELS] == kept

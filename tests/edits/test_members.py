@@ -51,7 +51,7 @@ def test_the_ramp_is_that_of_zhu_and_gupta():
     assert edit.steps(100, 50) == (20, 30, 40, 50, 60, 70, 80)
     for t in range(101):
         s = 0.9 + (0.2 - 0.9) * (1 - (min(max(t, 20), 80) - 20) / 60) ** 3
-        found = resolved(edit, 100, 50).target(jnp.int32(t), jnp.int32(100))
+        (found,) = resolved(edit, 100, 50).targets(jnp.int32(t), jnp.int32(100))
         assert float(found) == pytest.approx(s, abs=1e-6)
 
 

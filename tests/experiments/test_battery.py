@@ -63,6 +63,14 @@ SMALL = {
         "trajectory_steps": 40,
         "methods": ("random", "own", "transfer", "energy"),
     },
+    "freedom.theory": {
+        "dims": (4, 16),
+        "seeds": ("1",),
+        "epochs": 1.0,
+        "minimum_epochs": 2.0,
+        "loss_levels": (2.2, 1.0),
+    },
+    "freedom.wells": {"size": 30, "shapes": ("step/top",), "draws": 3},
     **dict.fromkeys(("subspaces.curves", "subspaces.connect"), REGION),
     "subspaces.lines": REGION | {"betas": (1.0,), "samples": (2,), "layerwise": False},
     "subspaces.simplexes": {k: v for k, v in REGION.items() if k != "points"}
@@ -95,7 +103,16 @@ def test_presets_build_and_ask(name):
     assert cls.reading
 
 
-@pytest.fixture(scope="module", params=names())
+SLOW = (
+    "freedom.methods", "freedom.burn-in", "freedom.transfer", "tickets.kept-values", "tickets.pruned-values",
+    "tickets.supermask", "tickets.from-supermask", "complexity.batch-size", "complexity.architectures",
+    "symmetry.random-mask", "subspaces.curves", "subspaces.connect", "subspaces.simplexes",
+)  # fmt: skip
+"""Whose parts another experiment here has too, or a module of their own tries: `make slow` runs these."""
+PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names()]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def smoke(request, smoke_of):
     return smoke_of(request.param, SMALL.get(request.param, {}))
 

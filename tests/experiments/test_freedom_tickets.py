@@ -110,6 +110,7 @@ def test_methods_are_the_runs_of_each_method_alone():
         fractions=(0.2,),
         burn_in=(3,),
         dense_epochs=1.0,
+        methods=("random", "burn-in", "ticket"),
         beside=("fc:widths=8/digits",),
         **same,
     )

@@ -24,6 +24,7 @@ from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
 from weightspace.sweeps import sweep
 from weightspace.tables.base import Given, On
+from weightspace.tables.groups import TableWarning
 from weightspace.tables.paired import Pairs
 from weightspace.tables.ranges import Layers
 
@@ -225,7 +226,8 @@ def test_every_two_arms_are_compared_and_p_counts_them():
             for seed in range(3)
         ]
     )
-    found = made_of(rows, On(SETTINGS, Pairs(("x", "missing"), "setting")))
+    with pytest.warns(TableWarning, match="no column 'missing'"):
+        found = made_of(rows, On(SETTINGS, Pairs(("x", "missing"), "setting")))
     pairs = found[["setting", "against"]].astype(str).to_numpy().tolist()
     assert pairs == [["signed", "plain"], ["both", "plain"], ["both", "signed"]]
     seeds = np.arange(3)

@@ -20,8 +20,10 @@ from weightspace.probes import (
     BiasDistance,
     BiasPath,
     BiasVariance,
+    CosineSimilarity,
     Distance,
     Evaluation,
+    GradientNorm,
     Lipschitz,
     LipschitzSet,
     PathLength,
@@ -34,15 +36,19 @@ from weightspace.probes import (
     make_probe,
     names,
 )
+from weightspace.recipes.base import Recipe
 from weightspace.recipes.losses import BinaryCrossEntropy
+from weightspace.recipes.optimisers import Sgd
 
 PROBES = {
     "activations": Activations(),
     "best": Best(),
     "bias-distance": BiasDistance(),
     "bias-variance": BiasVariance(layer=1),
+    "cosine-similarity": CosineSimilarity(),
     "distance": Distance(),
     "evaluation": EVALUATION,
+    "gradient-norm": GradientNorm(),
     "lipschitz": Lipschitz(),
     "lipschitz-set": LipschitzSet(examples=50),
     "path-length": PathLength(),
@@ -170,10 +176,30 @@ def test_an_accuracy_to_reach_is_a_share():
 def test_a_snapshot_after_the_end_is_refused():
     run = small_run(0, length="20it")
     layout = layout_of(run.model, tuple(run.task.data.shape), "float32")
-    with pytest.raises(InputError, match=r"at 21it \(step 21\) are asked of a run of 20 steps"):
+    with pytest.raises(InputError, match=r"at 21it \(step 21\) cannot be had of a run of 20 steps"):
         Snapshot("21it").check(run, layout)
 
 
 def test_evaluation_of_an_unknown_split_is_refused():
     with pytest.raises(InputError, match="did you mean 'test'"):
         Evaluation(("tets",))
+
+
+def test_the_cosine_is_that_of_the_weights_with_their_start():
+    (end,), records, _ = train([small_run(0)], (CosineSimilarity(),))
+    (start,), _, _ = train([small_run(0, lr=0.0)])
+    a, b = flat(end).astype(float), flat(start).astype(float)
+    assert records["cosine_similarity"][0, 0] == pytest.approx(1, abs=1e-6)
+    expected = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+    assert records["cosine_similarity"][-1, 0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_gradient_norms_sum_to_the_path_of_plain_descent():
+    """A step of gradient descent is the rate times the gradient: the path is the rate times the sum."""
+    run = small_run(0, recipe=Recipe(Sgd(0.1), "20it", batch=64))
+    _, records, _ = train([run], (GradientNorm(), PathLength()), stretches=[0, 1, 4, 15])
+    norms, total = records["gradient_norm"][:, 0], records["gradient_norm_sum"][:, 0]
+    assert np.isnan(norms[0])
+    assert total[0] == 0
+    assert norms[1] == pytest.approx(total[1], rel=1e-6)
+    np.testing.assert_allclose(0.1 * total, records["path_length"][:, 0], rtol=1e-5)

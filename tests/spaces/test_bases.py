@@ -142,7 +142,13 @@ MEMBERS = {
 }
 
 
-@pytest.fixture(params=MEMBERS, ids=str)
+SLOW = ("sparse-disjoint", "layers")
+"""Made of other members, or tried in modules of their own too: `make slow` runs these."""
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in MEMBERS], ids=str
+)
 def member(request):
     return MEMBERS[request.param]
 
@@ -257,7 +263,14 @@ def test_a_space_keeps_the_types_that_make_gives(member):
     basis = member.basis(5)
     (_, arrays), _ = begin(ws.Affine(basis), 3)
     assert tuple(str(leaf.dtype) for leaf in jax.tree.leaves(arrays)) == member.types
-    assert tree.equal(arrays, made(basis, 3, size=LAYOUT.size))
+    # Compiled with what else begins a run: the last bit of a norm may differ.
+    for ours, alone in zip(
+        jax.tree.leaves(arrays), jax.tree.leaves(made(basis, 3, size=LAYOUT.size)), strict=True
+    ):
+        if jnp.issubdtype(alone.dtype, jnp.floating):
+            np.testing.assert_allclose(ours, alone, rtol=1e-6)
+        else:
+            assert tree.equal(ours, alone)
 
 
 def test_lanes_have_their_own_columns(member):

@@ -102,7 +102,15 @@ def objective(space, fixed, theta, k):
     return loss(space.weights(fixed, theta, p)) + space.penalty(fixed, theta, p)
 
 
-@pytest.fixture(params=SPACES, ids=str)
+SLOW = ("line-beta", "simplex-layerwise", "bezier", "line-each", "line of affine")
+"""Each is another member with one option more, or tried in `test_mixtures.py` too: `make slow` runs these."""
+
+
+def _params(spaces, slow):
+    return [pytest.param(name, marks=pytest.mark.slow, id=name) if name in slow else name for name in spaces]
+
+
+@pytest.fixture(params=_params(SPACES, SLOW), ids=str)
 def member(request):
     return SPACES[request.param]
 
@@ -132,7 +140,9 @@ def test_gradient_is_that_of_finite_differences(member):
         np.testing.assert_allclose(slope, exact, rtol=1e-6)
 
 
-@pytest.mark.parametrize("name", SINGLE | PAIRS, ids=str)
+@pytest.mark.parametrize(
+    "name", _params(SINGLE | PAIRS, [*SLOW, *(p for p in PAIRS if p.split()[0] in MIXED)]), ids=str
+)
 def test_first_step_is_finite(name):
     space, _ = (SINGLE | PAIRS)[name]
     fixed, theta = begin(space)
@@ -179,7 +189,7 @@ def test_seeds_differ_and_repeat(member):
     assert tree.equal(begin(space, 5), begin(space, 5))
 
 
-@pytest.mark.parametrize("name", SINGLE)
+@pytest.mark.parametrize("name", _params(SINGLE, SLOW))
 def test_a_space_says_whether_it_has_points(name):
     space, random = SINGLE[name][0], name in WITH_POINTS
     assert space.points == random

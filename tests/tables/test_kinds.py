@@ -10,7 +10,7 @@ from weightspace.tables.base import Given, On, Rows, Where
 from weightspace.tables.columns import Entries, Filled, MeansBeside
 from weightspace.tables.curves import Best, Curves, Stops, Traces
 from weightspace.tables.history import LastReadings, Moment, Windows
-from weightspace.tables.joined import joined
+from weightspace.tables.joined import completed, joined
 from weightspace.tables.means import Means
 from weightspace.tables.paired import NearestRounds, Pairs, Starred
 from weightspace.tables.thresholds import Success, Thresholds
@@ -166,6 +166,25 @@ def test_a_row_has_finished_where_all_its_nodes_have_and_a_column_of_both_is_kep
 def test_rows_that_differ_in_a_label_stay_as_they_are():
     rows = nodes(status=["ok"] * 4)
     assert joined(rows, ["seed", "run"]) is rows
+
+
+def test_what_is_derived_from_a_training_has_its_model_and_data():
+    rows = nodes(status=["ok"] * 4, loss=[0.1, np.nan, 0.2, np.nan], norm=[np.nan, 5.0, np.nan, 6.0])
+    rows = rows.assign(model=["m", None, "m", None], data=["d", np.nan, "e", np.nan])
+    labels = ["seed", "model", "data"]
+    found = completed(rows, labels, ("model", "data"))
+    assert found["model"].tolist() == ["m"] * 4
+    assert found["data"].tolist() == ["d", "d", "e", "e"]
+    whole = joined(found, labels)
+    assert whole[["loss", "norm"]].values.tolist() == [[0.1, 5.0], [0.2, 6.0]]
+
+
+def test_where_trainings_of_several_models_agree_none_is_taken():
+    rows = nodes(status=["ok"] * 4).assign(seed=[0, 0, 0, 1], model=["m", "n", None, None])
+    found = completed(rows, ["seed", "model"], ("model", "data"))
+    assert found["model"].isna().tolist() == [False, False, True, True]
+    none = rows.assign(model=None)
+    assert completed(none, ["seed", "model"], ("model",)) is none
 
 
 PARTS = pd.DataFrame({

@@ -7,7 +7,7 @@ import pytest
 from weightspace.tables.base import Given, On, Rows, Where
 from weightspace.tables.means import Means
 from weightspace.tables.ranges import Averages, Layers, Peaks, Ranges
-from weightspace.tables.shapes import Beside, Chosen, Named, Ordered, Renamed, Stacked, Unfolded
+from weightspace.tables.shapes import Beside, Chosen, Melted, Named, Ordered, Renamed, Stacked, Unfolded
 
 ROWS = pd.DataFrame({
     "run": list("abcd"), "status": ["ok", "ok", "ok", "waiting"], "seed": [0, 1, 0, 1],
@@ -94,3 +94,15 @@ def test_layers_are_columns_after_the_whole():
     assert first.loc[("other", "1"), "n"] == 1
     # A run that waits has no part in it.
     assert found[found["way"] == "p"].set_index("layer").loc["all", "greatest"] == 5
+
+
+def test_columns_of_one_meaning_below_each_other():
+    """In the order that is asked for; what the rows lack is passed over, the labels go with each value."""
+    found = of(Melted((("y_0", "the y"), ("missing", "none"), ("x_0", "an x")), "value", "which"))
+    assert found["which"].tolist() == ["the y"] * 4 + ["an x"] * 4
+    assert found["which"].cat.categories.tolist() == ["the y", "an x"]
+    np.testing.assert_array_equal(found["value"], [2, 4, 5, 9, 1, 3, np.nan, 9])
+    assert found["run"].tolist() == list("abcd") * 2
+    assert not {"x_0", "y_0"} & {*found}
+    assert "x_1" in found
+    assert of(Melted((("missing", "none"),), "value", "which")).equals(ROWS)

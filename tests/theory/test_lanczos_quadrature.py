@@ -52,3 +52,27 @@ def test_batches_are_weighted_by_examples():
     assert by_examples(products, [32, 32, 32, 4])(P) == pytest.approx(whole)
     with pytest.raises(InputError, match="not zero"):
         nodes(lambda v: v, np.zeros(3), 2)
+
+
+def test_rounding_of_nothing_is_nothing_and_negative_curvature_is_refused():
+    values = np.where(np.arange(100) < 20, 1.0 + np.arange(100), -1e-11)
+    matrix = (TURN * values) @ TURN.T
+    made = predicted_well(lambda v: matrix @ v, P, 100, draws=2)
+    assert min(made.eigenvalues.min(), made.nodes.min()) == 0
+    bent = (TURN * np.where(np.arange(100) == 7, -0.5, values)) @ TURN.T
+    with pytest.raises(InputError, match=r"eigenvalue of -0.* beside one of .*Gauss-Newton"):
+        predicted_well(lambda v: bent @ v, P, 100)
+    down = -np.eye(100)
+    with pytest.raises(InputError, match=r"eigenvalue of -1 beside one of -1"):
+        predicted_well(lambda v: down @ v, P, 5)
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [({"draws": 0}, "random starts .* not 0"), ({"iterations": 0}, "at least 1, not 0")],
+)
+def test_too_little_is_refused(more, message):
+    with pytest.raises(InputError, match=message):
+        predicted_well(lambda v: v, P, **({"iterations": 3} | more))
+    with pytest.raises(InputError, match="not finite"):
+        nodes(lambda v: v * np.nan, P, 2)

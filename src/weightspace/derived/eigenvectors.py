@@ -8,24 +8,21 @@ so that multiple eigenvalues are all found.
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from weightspace import compiler, platform
-from weightspace.data.order import spread_order
+from weightspace import platform
+from weightspace.derived.curvature import KINDS, Curved, checked_layout, examples_of
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.measure.network import FLOAT32, Network, Subject, forward
+from weightspace.measure.network import Network
 from weightspace.models.base import layout_of
-from weightspace.models.fit import check_finite_tree, check_fit
 from weightspace.node import Derived
 from weightspace.spec import spec, static
-from weightspace.streams import Seeds, Stream, key
-from weightspace.tree import Tree, ravel
+from weightspace.streams import Seeds
+from weightspace.theory.lanczos import krylov
+from weightspace.tree import Tree
 
 Vector = Float[np.ndarray, " D"]
-KINDS = ("hessian", "ggn")
 _USED_UP = 1e-6
 """What is left of a product, as a share of the largest so far, that float32 cannot tell from nothing."""
 
@@ -44,35 +41,11 @@ def leading_eigenvectors(
     """
     rng = np.random.default_rng(seed)
     steps = min(max(iterations, count), size)
-    basis = np.zeros((steps, size))
-    diagonal, beside, scale = np.zeros(steps), np.zeros(steps), 0.0
-    rest = rng.normal(size=size)
-    for k in range(steps):
-        basis[k] = _apart(rest, basis[:k])
-        made = np.asarray(product(basis[k]), np.float64)
-        diagonal[k] = made @ basis[k]
-        rest = made - diagonal[k] * basis[k]
-        for _ in range(2):
-            rest = rest - basis[: k + 1].T @ (basis[: k + 1] @ rest)
-        length = float(np.linalg.norm(rest))
-        scale = max(scale, abs(diagonal[k]) + length)
-        if length > _USED_UP * scale:
-            beside[k] = length
-        else:
-            rest = rng.normal(size=size)
-    matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
-    values, vectors = np.linalg.eigh(matrix)
+    made = krylov(product, rng.normal(size=size), steps, _USED_UP, lambda: rng.normal(size=size))
+    values, vectors = np.linalg.eigh(made.matrix)
     chosen = np.argsort(values)[::-1][:count]
-    residuals = beside[-1] * np.abs(vectors[-1, chosen]) if steps < size else np.zeros(len(chosen))
-    return values[chosen], vectors[:, chosen].T @ basis, residuals
-
-
-def _apart(vector: Vector, others: Float[np.ndarray, "k D"]) -> Vector:
-    """Of unit norm and orthogonal to the others."""
-    for _ in range(2):
-        vector = vector - others.T @ (others @ vector)
-        vector = vector / np.linalg.norm(vector)
-    return vector
+    left = made.left if steps < size else 0.0
+    return values[chosen], vectors[:, chosen].T @ made.basis, left * np.abs(vectors[-1, chosen])
 
 
 @spec
@@ -117,21 +90,18 @@ class Eigenvectors(Derived):
 
     def compute(self) -> dict[str, Tree]:
         """By Lanczos' method."""
-        layout = layout_of(self.model, tuple(self.task.data.shape), "float32")
-        check_fit("a network whose curvature is asked for", self.network.weights, layout)
-        check_finite_tree("the network", self.network.weights)
+        layout = checked_layout(self.model, self.task, self.network, "a network whose curvature is asked for")
         if self.count > layout.size:
             raise InputError(
                 f"{self.count} eigenvectors are asked of D = {layout.size} weights; ask for fewer"
             )
         with platform.arithmetic("float32", "highest"):
-            product = self._product()
+            examples = examples_of(self.task, self.seeds, self.examples)
+            at = Curved(self.model, self.task, self.network, self.seeds, examples, self.kind)
             values, vectors, residuals = leading_eigenvectors(
-                product, layout.size, self.count, self.iterations or 2 * self.count + 20,
+                at.product, layout.size, self.count, self.iterations or 2 * self.count + 20,
                 int(self.seeds.base),
             )  # fmt: skip
-        if not np.isfinite(values).all():
-            raise InputError("the curvature is not finite; take weights of a run that did not diverge")
         return {
             "curvature_top": float(values[0]),
             "curvature_residual": float(residuals.max() / max(abs(values[0]), np.finfo(float).tiny)),
@@ -139,46 +109,3 @@ class Eigenvectors(Derived):
             "values": values,
             "residuals": residuals,
         }
-
-    def _product(self) -> Callable[[Vector], Vector]:
-        """H v, over all examples at once."""
-        x, y = self._chosen()
-        state = jax.tree.map(jnp.asarray, self._state())
-        flat, back = ravel(jax.tree.map(lambda w: jnp.asarray(w, jnp.float32), self.network.weights))
-        subject = Subject(self.model, self.task, self.seeds, FLOAT32)
-        own, task, full = key(self.seeds, Stream.DROPOUT, 0), self.task, self.kind == "hessian"
-
-        @compiler.jit
-        def product(flat: Any, x: Any, y: Any, v: Any) -> Any:
-            def outputs(at: Any) -> Any:
-                return forward(subject, Network(back(at), state), x, train=False, key=own)[0]
-
-            def loss(out: Any) -> Any:
-                return jnp.mean(task.loss(out, y))
-
-            if full:
-                return jax.jvp(jax.grad(lambda at: loss(outputs(at))), (flat,), (v,))[1]
-            out, pushed = jax.jvp(outputs, (flat,), (v,))
-            bent = jax.jvp(jax.grad(loss), (out,), (pushed,))[1]
-            return jax.vjp(outputs, flat)[1](bent)[0]
-
-        return lambda v: np.asarray(product(flat, x, y, jnp.asarray(v, jnp.float32)))
-
-    def _state(self) -> Tree:
-        """The network's, or that of a new one where it has none."""
-        if self.network.state is not None:
-            return self.network.state
-        data = self.task.data
-        blank = jnp.zeros((1, *data.shape), data.input_dtype("float32"))
-        return self.model.init(key(self.seeds, Stream.INIT, 0), blank)[1]
-
-    def _chosen(self) -> tuple[Any, Any]:
-        """Inputs and targets, as training decodes and labels them."""
-        data = self.task.data
-        arrays = data.drawn(self.seeds)
-        arrays = data.arrays() if arrays is None else arrays
-        labels, rows = data.labels(arrays, self.seeds), data.partition(self.seeds).train
-        some = np.asarray(spread_order(data.size))[: self.examples]
-        chosen = some if rows is None else np.asarray(rows)[some]
-        x = data.decode(arrays, jnp.asarray(np.asarray(arrays.train.x)[chosen]), jnp.float32)
-        return x, jnp.asarray(np.asarray(arrays.train.y if labels is None else labels)[chosen])

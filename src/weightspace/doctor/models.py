@@ -36,10 +36,15 @@ SMALL: dict[str, tuple[str, tuple[int, ...]]] = {
     "lth_conv6": ("lth_conv6:width=3", (9, 9, 3)),
     "resnet20": ("resnet20:widths=3,5,5,blocks=1", (9, 9, 3)),
     "resnet18_64": ("resnet18_64:widths=4,6,blocks=1", (9, 9, 3)),
+    "cresnet20": ("cresnet20:depth=8,width=3", (9, 9, 3)),
+    "cresnet": ("cresnet:depth=8,width=4,norm=group,groups=2", (9, 9, 3)),
     "wide_resnet": ("wide_resnet:widen=1,blocks=1", (9, 9, 3)),
     "mlp": ("mlp:widths=7,5,3", (3,)),
     "mlp2": ("mlp2:widths=7", (3,)),
     "identity_cnn": ("identity_cnn:channels=3", (13, 11, 3)),
+    "mnist_fc": ("mnist_fc:widths=5,3", (7, 5, 1)),
+    "mnist_cnn": ("mnist_cnn:filters=3,5", (9, 9, 3)),
+    "cifar10_cnn": ("cifar10_cnn:filters=3,3,5,5,4,4", (17, 16, 3)),
 }
 """The networks, narrow, and images with few, odd sides."""
 

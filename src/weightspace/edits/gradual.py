@@ -11,52 +11,55 @@ fast at first, when many weights are redundant, and slower the fewer are left.
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Key
 
-from weightspace.edits.base import Carry, Changed, MaskEdit, Now
+from weightspace.edits.base import Carry, Changed, Now
+from weightspace.edits.pruning import SCOPES, Pruning, Target
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.masks.select import best
 from weightspace.models.layout import Layout
 from weightspace.probes.base import Training
 from weightspace.recipes.length import LengthLike
 from weightspace.spec import common, spec, static
-from weightspace.streams import named
-from weightspace.tree import map_named
 
-SCOPES = ("layer", "global")
+RAMPS = {"cubic": 3, "linear": 1}
 
 
 @spec
-class Gradual(MaskEdit):
+class Gradual(Pruning):
     """Prune the kernels to a final sparsity along the cubic ramp. What is pruned stays pruned, at zero.
 
     Each kernel (or all together) of n weights keeps (1 - s) n of them, rounded in float32: where that is a
     half within its digits, either neighbour.
 
     Attributes:
-      sparsity: s_f, the share of zeros in the end.
+      sparsity: s_f, the share of zeros in the end; a list gives one for each kernel in forward order.
       initial: s_i, the share with which the ramp begins; a mask that is sparser already is left until the
         ramp has come up with it.
       every: Δt.
       begin: t₀.
       until: t₁; the final sparsity is reached there, also between two multiples of Δt.
       scope: `layer` gives each kernel the sparsity s(t); `global` ranks all kernels together.
+      layers: Which kernels, as `masks.layers` reads it; None is all but the output's.
+      ramp: `cubic`, or `linear` with 1 in the place of the power 3.
     """
 
-    sparsity: float
+    sparsity: float | tuple[float, ...]
     initial: float = 0.0
     every: LengthLike = common(default="100it")
     begin: LengthLike = common(default="0it")
     until: LengthLike = common(default="75%")
     scope: str = static(default="layer")
+    layers: str | None = static(default="kernel", neutral="kernel")
+    ramp: str = static(default="cubic", neutral="cubic")
 
     def validate(self) -> None:
         """Sparsities in [0, 1), rising."""
-        check_number("sparsity", self.sparsity, least=0, below=1, hint="It is the share of zeros.")
+        super().validate()
         check_number("initial sparsity", self.initial, least=0, below=1)
         check_choice("scope", self.scope, SCOPES)
-        if self.initial > self.sparsity:
-            raise InputError(f"the initial sparsity {self.initial} is above the final one of {self.sparsity}")
+        check_choice("ramp", self.ramp, tuple(RAMPS))
+        if self.initial > (least := min(self.final)):
+            raise InputError(f"the initial sparsity {self.initial} is above the final one of {least}")
 
     def steps(self, total: int, per_epoch: int) -> tuple[int, ...]:
         """t₀, t₀ + Δt, … and t₁."""
@@ -68,34 +71,20 @@ class Gradual(MaskEdit):
             return ()
         return tuple(step for step in sorted({*range(begin, until, every), until}) if step >= 1)
 
-    def target(self, t: Any, total: Any) -> Float[Array, ""]:
-        """s(t); lengths are steps by now."""
+    def targets(self, t: Any, total: Any) -> list[Target]:
+        """s(t), for all kernels or of each; lengths are steps by now."""
         begin, until = jnp.asarray(self.begin), jnp.minimum(jnp.asarray(self.until), total)
         span = jnp.maximum(until - begin, 1).astype(jnp.float32)
         left = jnp.clip(1 - (t - begin).astype(jnp.float32) / span, 0.0, 1.0)
         # Past the end of a ramp of no length too.
         left = jnp.where(t >= until, jnp.float32(0), left)
-        final, first = (jnp.asarray(x, jnp.float32) for x in (self.sparsity, self.initial))
-        return final + (first - final) * left**3
+        first, power = jnp.asarray(self.initial, jnp.float32), RAMPS[self.ramp]
+        finals = [jnp.asarray(value, jnp.float32) for value in self.final]
+        return [final + (first - final) * left**power for final in finals]
 
     def act(self, carry: Carry, now: Now, key: Key[Array, ""]) -> tuple[Carry, Changed]:
         """Keep the largest."""
-        target = self.target(now.t, now.total)
-        weights, mask = now.kernels(now.weights), now.kernels(now.mask)
-        groups = [tuple(weights)] if self.scope == "global" else [(path,) for path in weights]
-        kept: dict[str, Array] = {}
-        for group in groups:
-            scores = jnp.concatenate([jnp.abs(weights[path]).reshape(-1) for path in group])
-            there = jnp.concatenate([mask[path].reshape(-1) for path in group])
-            count = jnp.round((1 - target) * scores.shape[0]).astype(jnp.int32)
-            chosen = best(scores, there, count, named(key, group[0] if len(group) == 1 else self.scope))
-            start = 0
-            for path in group:
-                size = weights[path].size
-                kept[path] = chosen[start : start + size].reshape(weights[path].shape)
-                start += size
-        new = map_named(kept.get, now.mask)
-        return carry, Changed(mask=new, record={"target_density": 1 - target})
+        return carry, self.pruned(now, self.targets(now.t, now.total), key)
 
     def check(self, run: Training, layout: Layout) -> None:
         """The ramp lies within the training."""

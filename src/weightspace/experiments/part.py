@@ -23,7 +23,7 @@ from weightspace.store.reasons import shortly
 from weightspace.store.rows import Record
 from weightspace.store.settings import SEED, telling_apart
 from weightspace.tables.base import Given
-from weightspace.tables.joined import joined
+from weightspace.tables.joined import completed, joined
 from weightspace.tables.means import over_seeds
 from weightspace.tables.vocabulary import VOCABULARY
 
@@ -93,7 +93,8 @@ class Answered:
         """A row a label set, with the columns of all its nodes and the experiment's own."""
         whole = self.table
         if not isinstance(self.experiment, Runs):
-            whole = joined(whole, [str(name) for name in self.asked if name not in ("experiment", "run")])
+            labels = [str(name) for name in self.asked if name not in ("experiment", "run")]
+            whole = joined(completed(whole, labels, ("model", "data")), labels)
         return self.made("columns", lambda: self.experiment.measured(whole, self.history), whole)
 
     @functools.cached_property

@@ -82,4 +82,5 @@ class Chart:
           frame: The table of the answer that it belongs to.
           notes: What captions say of the whole.
         """
-        return importlib.import_module(f"weightspace.figures.{self.draws}").draw(self, frame, notes)
+        panels = importlib.import_module(f"weightspace.figures.{self.draws}").draw(self, frame, notes)
+        return [dataclasses.replace(panel, chart=self, notes=notes) for panel in panels]

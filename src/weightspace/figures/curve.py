@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from weightspace.figures import stars, style
 from weightspace.figures.arms import Arm, arms_of
 from weightspace.figures.axes import draw_level, legend_below, loss_axis, number, panes_of, scaled, top_axis
-from weightspace.figures.captions import runs_text
+from weightspace.figures.captions import evenly, left_out_text, runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Curve
 from weightspace.figures.panel import Panel
@@ -26,19 +26,17 @@ _SMOOTH = " Noisy curves are smoothed (exponential moving average, {:g}) over th
 
 def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, where there is a line or a baseline to draw."""
-    there = notes.words.in_order(frame["metric"])
-    metrics = [name for name in chart.metrics or there if name in there]
+    metrics = metrics_of(chart, frame, notes)
     data = _smoothed(chart, frame[frame["metric"].isin(metrics)])
-    lines, base = _apart(chart, data)
+    lines, base = apart(chart, data)
     if data.empty:
         return []
-    facets = _thinned(list(dict.fromkeys(lines[chart.facet]))) if chart.facet and len(lines) else [None]
+    facets = evenly(facets_of(chart, lines), _MOST_PANES)
     keys = [(metric, facet) for metric in metrics for facet in facets]
-    drawn, panes = panes_of(len(keys), 3.1, shared=_alike(metrics))
-    arms, references = (arms_of(rows, chart.arms, notes.words) for rows in (lines, base))
-    arms = [_as_told(chart, arm, lines, notes) for arm in arms]
+    drawn, panes = panes_of(len(keys), 3.1, shared=alike(metrics))
+    arms, references = arms_told(chart, lines, notes), arms_of(base, chart.arms, notes.words)
     for axes, (metric, facet) in zip(panes, keys, strict=True):
-        mine, theirs = (_pane(chart, rows, metric, facet) for rows in (lines, base))
+        mine, theirs = (pane_of(chart, rows, metric, facet) for rows in (lines, base))
         draw_level(axes, mine, chart.level, notes.words)
         for arm in references:
             _level(axes, arm.of(theirs), arm, chart.baseline_words[0], len(references))
@@ -55,16 +53,27 @@ def draw(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     if chart.levels:
         panes[0].set_ylim(bottom=min(0.0, *(axes.get_ylim()[0] for axes in panes)))
     ends = pd.concat([data["min"], data["max"]])
-    stretched = chart.stretched and _alike(metrics) and stretch(panes[0], ends)
+    stretched = chart.stretched and alike(metrics) and stretch(panes[0], ends)
     legend_below(drawn, panes[0])
     caption = _caption(chart, data, notes, stretched=stretched)
+    caption += left_out_text(facets, facets_of(chart, lines), notes.words.label(chart.facet))
     return [Panel(chart.name, _title(chart, notes), caption, drawn, data)]
 
 
-def _thinned(facets: list[Any]) -> list[Any]:
-    """At most so many, evenly apart, the first and last among them."""
-    places = np.linspace(0, len(facets) - 1, min(len(facets), _MOST_PANES)).round().astype(int)
-    return [facets[place] for place in np.unique(places)]
+def metrics_of(chart: Curve, frame: pd.DataFrame, notes: Notes) -> list[str]:
+    """The metrics that have panes."""
+    there = notes.words.in_order(frame["metric"])
+    return [name for name in chart.metrics or there if name in there]
+
+
+def facets_of(chart: Curve, lines: pd.DataFrame) -> list[Any]:
+    """The values that have a pane of each metric; one that is None where there is no such label."""
+    return list(dict.fromkeys(lines[chart.facet])) if chart.facet and len(lines) else [None]
+
+
+def arms_told(chart: Curve, lines: pd.DataFrame, notes: Notes) -> list[Arm]:
+    """The lines, with the names and dashes that the chart says."""
+    return [_as_told(chart, arm, lines, notes) for arm in arms_of(lines, chart.arms, notes.words)]
 
 
 def _as_told(chart: Curve, arm: Arm, lines: pd.DataFrame, notes: Notes) -> Arm:
@@ -91,7 +100,7 @@ def _smoothed(chart: Curve, data: pd.DataFrame) -> pd.DataFrame:
     return data.assign(smooth=smooth.reindex(long.index))
 
 
-def _apart(chart: Curve, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def apart(chart: Curve, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of lines, and those of the baseline."""
     if chart.baseline is None or chart.baseline[0] not in data:
         return data, data.iloc[:0]
@@ -99,12 +108,13 @@ def _apart(chart: Curve, data: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
     return data[~base], data[base]
 
 
-def _pane(chart: Curve, rows: pd.DataFrame, metric: str, facet: Any) -> pd.DataFrame:
+def pane_of(chart: Curve, rows: pd.DataFrame, metric: str, facet: Any) -> pd.DataFrame:
+    """The rows of one pane."""
     rows = rows[rows["metric"] == metric]
     return rows if facet is None or chart.facet not in rows else rows[rows[chart.facet] == facet]
 
 
-def _alike(metrics: list[str]) -> bool:
+def alike(metrics: list[str]) -> bool:
     """Whether panes share their axis: metrics of one kind."""
     return len({name.rpartition("_")[2] for name in metrics}) == 1
 
@@ -172,7 +182,7 @@ def _axes(axes: Axes, chart: Curve, mine: pd.DataFrame, lines: pd.DataFrame, not
 
 def _caption(chart: Curve, data: pd.DataFrame, notes: Notes, *, stretched: bool) -> str:
     means = data[data["statistic"] == "mean"]
-    lines, base = _apart(chart, means)
+    lines, base = apart(chart, means)
     counts = runs_text(lines["n"], chart.counted) if len(lines) else "no runs"
     text = chart.told.format(n=counts) or _usual(chart, data, base, counts, notes)
     text += f" {chart.caption}" if chart.caption else ""

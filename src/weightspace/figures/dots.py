@@ -18,11 +18,11 @@ from weightspace.figures.panel import Panel
 
 def draw(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     """One figure, where a metric has a value."""
-    columns = [(label, rows) for label, rows in _columns(chart, frame, notes) if len(rows)]
+    columns = [(label, rows) for label, rows in columns_of(chart, frame, notes) if len(rows)]
     if not columns:
         return []
     data = pd.concat([rows for _, rows in columns], ignore_index=True)
-    names = _in_order(chart, data)
+    names = in_order(chart, data)
     drawn = style.figure(style.PAGE if len(names) > 4 else 4.6, 3.1)
     axes = drawn.subplots()
     draw_level(axes, data, chart.level, notes.words, named=False)
@@ -40,7 +40,7 @@ def draw(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     return [Panel(chart.name, chart.title or notes.words.label(chart.x).words, caption, drawn, data)]
 
 
-def _columns(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[tuple[str, pd.DataFrame]]:
+def columns_of(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[tuple[str, pd.DataFrame]]:
     """What stands beside each other at each place, with its name in the legend."""
     found = [(label, frame[frame["metric"] == name]) for name, label in chart.metrics]
     if not chart.by:
@@ -54,7 +54,7 @@ def _columns(chart: Dots, frame: pd.DataFrame, notes: Notes) -> list[tuple[str, 
     ]
 
 
-def _in_order(chart: Dots, data: pd.DataFrame) -> list[Any]:
+def in_order(chart: Dots, data: pd.DataFrame) -> list[Any]:
     """The values of the label from left to right."""
     if chart.falling:
         runs = data[data["statistic"] == "run"]

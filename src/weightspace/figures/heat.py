@@ -31,7 +31,8 @@ def draw(chart: Heat, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
         title = f"{chart.title}, {metric.words}" if chart.title else metric.words
         files = f"{chart.name}-{name.replace('_', '-')}"
         numbers = rows.drop(columns=chart.curve) if chart.curve else rows
-        found.append(Panel(files, title, f"{caption} {notes.after(chart.values)}", drawn, numbers))
+        caption = f"{caption} {notes.after(chart.values)}"
+        found.append(Panel(files, title, caption, drawn, numbers, over=rows))
     return found
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 
 from weightspace.figures import style
-from weightspace.figures.captions import runs_text
+from weightspace.figures.captions import evenly, left_out_text, runs_text
 from weightspace.figures.chart import Notes
 from weightspace.figures.charts import Matrix
 from weightspace.figures.panel import Panel
@@ -25,8 +25,8 @@ def draw(chart: Matrix, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     if data.empty:
         return []
     levels: list[Any] = sorted(data[chart.facet].unique()) if chart.facet else [None]
-    shown = [levels[i] for i in np.unique(np.linspace(0, len(levels) - 1, _MOST_PANES).round().astype(int))]
-    rows, columns = _names(chart, data)
+    shown = evenly(levels, _MOST_PANES)
+    rows, columns = names_of(chart, data)
     side = min(max(0.3 * len(columns), 1.1), (style.PAGE - _MARGIN) / len(shown))
     height = side * max(len(rows) / len(columns), 0.5) + 1.35
     size = (len(shown) * side + _MARGIN, height)
@@ -40,7 +40,7 @@ def draw(chart: Matrix, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
         title = "" if level is None else notes.words.label(chart.facet).text(level)
         if chart.chance and chart.facet:
             title = f"{title} ({mine[chart.chance].mean():.2f})".strip()
-        shade = shades(axes, _matrix(chart, mine, rows, columns), title)
+        shade = shades(axes, matrix_of(chart, mine, rows, columns), title)
         names = [notes.words.label(chart.columns).text(name) for name in columns]
         axes.set_xticks(range(len(columns)), [_plain(name) for name in names], rotation=90)
         if chart.chance and not chart.facet:
@@ -50,6 +50,7 @@ def draw(chart: Matrix, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     bar.set_label(chart.words or notes.words.words(chart.value))
     bar.ax.tick_params(length=0)
     caption = chart.caption.format(n=runs_text(data["n"], chart.counted) if "n" in data else "")
+    caption += left_out_text(shown, levels, notes.words.label(chart.facet))
     return [Panel(chart.name, chart.title or notes.words.words(chart.value), caption, drawn, data)]
 
 
@@ -68,7 +69,7 @@ def _plain(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _names(chart: Matrix, data: pd.DataFrame) -> tuple[list[Any], list[Any]]:
+def names_of(chart: Matrix, data: pd.DataFrame) -> tuple[list[Any], list[Any]]:
     """Rows and columns in their order."""
     found = [list(dict.fromkeys(data[name])) for name in (chart.rows, chart.columns)]
     if chart.symmetric:
@@ -80,7 +81,7 @@ def _names(chart: Matrix, data: pd.DataFrame) -> tuple[list[Any], list[Any]]:
     return rows, columns
 
 
-def _matrix(chart: Matrix, data: pd.DataFrame, rows: Sequence[Any], columns: Sequence[Any]) -> np.ndarray:
+def matrix_of(chart: Matrix, data: pd.DataFrame, rows: Sequence[Any], columns: Sequence[Any]) -> np.ndarray:
     """The values by row and column; NaN where there is none."""
     found = np.full((len(rows), len(columns)), np.nan)
     if chart.symmetric:

@@ -24,6 +24,9 @@ class Panel:
       caption: How it was made: what is drawn, of how many runs, with which spread.
       figure: A `matplotlib.figure.Figure`.
       data: The numbers plotted.
+      over: Rows with more columns than `data`, where what is drawn needs them; none, where it does not.
+      chart: The kind that drew it, and `notes` what it was told: what else shows it is made from the same.
+      notes: Those of the chart.
     """
 
     name: str
@@ -31,6 +34,9 @@ class Panel:
     caption: str
     figure: Any
     data: Frame
+    over: Frame | None = None
+    chart: Any = None
+    notes: Any = None
 
     @functools.cached_property
     def svg(self) -> bytes:

@@ -1,5 +1,6 @@
 """Pictures of arrays that runs have left: shares over a plane, and filters of a convolution as tiles."""
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,12 +28,16 @@ def draw(chart: Pictures, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     rows = finished(frame).sort_values("seed")
     first = rows.groupby(chart.x, observed=True).head(1).sort_values(chart.x)
     found: dict[str, np.ndarray] = {}
+    more = 0
     for run, setting in zip(first["run"], first[chart.x], strict=True):
         array = _array(notes.outputs, run, chart.key)
         if array is not None and len(found) < chart.most:
             found[str(setting)] = array
+        elif array is not None:
+            more += 1
     drawing = {"map": _maps, "filters": _filters}[chart.kind]
-    return drawing(chart, found)
+    rest = f" The first {len(found)} of {len(found) + more} are shown." if more else ""
+    return [dataclasses.replace(panel, caption=f"{panel.caption}{rest}") for panel in drawing(chart, found)]
 
 
 def _array(outputs: Outputs, run: str, key: str) -> np.ndarray | None:

@@ -78,13 +78,13 @@ def _against_label(chart: Threshold, levels: pd.DataFrame, dims: list[float], no
         angular_axis(row[-1], ticks[-1], notes.size)
     for axes in panes[-1]:
         axes.set_xlabel(notes.words.label(chart.x).words)
-    kind = _kind(metrics, notes)
+    kind = kind_of(metrics, notes)
     legend_below(drawn, panes[0][0], title=f"{kind} to reach")
     caption = f"A line for each {kind} to reach. {_caption(chart, levels, notes, 'bars')}"
     return Panel(chart.name, chart.title, caption, drawn, levels)
 
 
-def _kind(metrics: list[str], notes: Notes) -> str:
+def kind_of(metrics: list[str], notes: Notes) -> str:
     """What is to be reached: an accuracy, a loss, or the metric in words."""
     for end in ("loss", "accuracy"):
         if all(name.endswith(end) for name in metrics):
@@ -106,13 +106,7 @@ def _line(
       rising: Of a line over levels, whether higher ones are harder, so that only the ends within the
         dimensions swept are marked; None marks every point.
     """
-    below, above = rows[rows["censored"] == "below"], rows[rows["censored"] == "above"]
-    if rising is None:
-        # A gap where d* is not reached, so that no line leads through it.
-        line = rows.assign(d_star=rows["d_star"].where(rows["censored"] != "above"))
-    else:
-        below, above = _extreme(below, highest=rising), _extreme(above, highest=not rising)
-        line = pd.concat([rows[rows["censored"] == ""], below]).sort_values(x)
+    line, below, above = line_of(rows, x, rising=rising)
     inside = (line["censored"] == "").to_numpy()
     dots = inside.tolist() if rising is None or inside.sum() == 1 else []
     axes.plot(
@@ -126,6 +120,18 @@ def _line(
         )  # fmt: skip
 
 
+def line_of(
+    rows: pd.DataFrame, x: str, *, rising: bool | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """The rows of a line, and those below and above the dimensions swept; arguments as of `_line`."""
+    below, above = rows[rows["censored"] == "below"], rows[rows["censored"] == "above"]
+    if rising is None:
+        # A gap where d* is not reached, so that no line leads through it.
+        return rows.assign(d_star=rows["d_star"].where(rows["censored"] != "above")), below, above
+    below, above = _extreme(below, highest=rising), _extreme(above, highest=not rising)
+    return pd.concat([rows[rows["censored"] == ""], below]).sort_values(x), below, above
+
+
 def _extreme(rows: pd.DataFrame, *, highest: bool) -> pd.DataFrame:
     """The line of the highest level, or of the lowest."""
     if rows.empty:
@@ -133,19 +139,19 @@ def _extreme(rows: pd.DataFrame, *, highest: bool) -> pd.DataFrame:
     return rows.loc[[rows["level"].idxmax() if highest else rows["level"].idxmin()]]
 
 
-def _ends(rows: pd.DataFrame, dims: list[float]) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+def ends_of(rows: pd.DataFrame, dims: list[float]) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
     """The lines with an interval, and its ends, cut off at the largest dimension swept."""
     known = rows[(rows["censored"] == "") & (rows["n"] > 1)]
     return known, known["d_star_low"], known["d_star_high"].clip(upper=max(dims))
 
 
 def _band(axes: Axes, rows: pd.DataFrame, x: str, colour: str, dims: list[float]) -> None:
-    known, low, high = _ends(rows, dims)
+    known, low, high = ends_of(rows, dims)
     axes.fill_between(known[x], low, high, color=colour, alpha=0.16, linewidth=0)
 
 
 def _bars(axes: Axes, rows: pd.DataFrame, x: str, colour: str, dims: list[float]) -> None:
-    known, low, high = _ends(rows, dims)
+    known, low, high = ends_of(rows, dims)
     axes.vlines(known[x], low, high, color=colour, linewidth=0.9, alpha=0.6)
 
 

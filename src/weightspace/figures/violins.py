@@ -38,8 +38,8 @@ def draw(chart: Violins, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
         f"medians, dots the runs' means. {chart.caption}"
     )
     time = "epoch" if "epoch" in numbers else "step"
-    numbers = numbers[["metric", "arm", "run", time, "value"]].reset_index(drop=True)
-    return [Panel(chart.name, chart.title or "Distributions", caption.strip(), drawn, numbers)]
+    shown = numbers[["metric", "arm", "run", time, "value"]].reset_index(drop=True)
+    return [Panel(chart.name, chart.title or "Distributions", caption.strip(), drawn, shown, over=numbers)]
 
 
 def _draw(axes: Axes, data: pd.DataFrame, arms: Sequence[Arm], *, logarithmic: bool) -> None:

@@ -12,7 +12,8 @@ from weightspace.probes.bias_path import BiasPath
 from weightspace.probes.density import Density
 from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.lipschitz import Lipschitz, LipschitzSet
-from weightspace.probes.path import Distance, PathLength
+from weightspace.probes.mask_at import MaskAt
+from weightspace.probes.path import CosineSimilarity, Distance, GradientNorm, PathLength
 from weightspace.probes.reached import Reached
 from weightspace.probes.sharpness import Sharpness
 from weightspace.probes.singular_values import SingularValues
@@ -25,11 +26,14 @@ __all__ = [
     "BiasDistance",
     "BiasPath",
     "BiasVariance",
+    "CosineSimilarity",
     "Density",
     "Distance",
     "Evaluation",
+    "GradientNorm",
     "Lipschitz",
     "LipschitzSet",
+    "MaskAt",
     "PathLength",
     "Probe",
     "Reached",
@@ -47,9 +51,11 @@ _BY_NAME: dict[str, type[Probe]] = {
     "best": Best,
     "bias-distance": BiasDistance,
     "bias-variance": BiasVariance,
+    "cosine-similarity": CosineSimilarity,
     "density": Density,
     "distance": Distance,
     "evaluation": Evaluation,
+    "gradient-norm": GradientNorm,
     "lipschitz": Lipschitz,
     "lipschitz-set": LipschitzSet,
     "path-length": PathLength,

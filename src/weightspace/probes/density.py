@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from weightspace.errors import InputError
+from weightspace.models.kernels import kernels_by_module
 from weightspace.models.layout import Layout, Leaf
 from weightspace.probes.base import At, Carry, Probe, Scalar, Training
 from weightspace.spaces.base import DEFAULT_POINT
@@ -54,8 +55,7 @@ class Density(Probe):
     def _columns(self, label: str, shares: Mapping[str, Scalar], layout: Layout) -> dict[str, Scalar]:
         groups: dict[str, list[Leaf]] = {label: _kernels(layout)}
         if self.layers:
-            for leaf in _kernels(layout):
-                groups.setdefault(f"{label}_{(leaf.module or leaf.path).replace('/', '_')}", []).append(leaf)
+            groups |= {f"{label}_{name}": leaves for name, leaves in kernels_by_module(layout).items()}
         return {column: _mean(shares, leaves) for column, leaves in groups.items()}
 
 

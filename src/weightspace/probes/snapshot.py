@@ -17,6 +17,19 @@ def state_output(state: Any) -> dict[str, Any]:
     return {"state": state} if jax.tree.leaves(state) else {}
 
 
+def check_moment(what: str, when: Any, run: Training) -> None:
+    """A moment lies within the training.
+
+    Raises:
+      InputError: Unless it does.
+    """
+    size = run.task.data.size
+    total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+    step = when.steps(per_epoch, total)
+    if step > total:
+        raise InputError(f"{what} at {when} (step {step}) cannot be had of a run of {total} steps")
+
+
 @spec
 class Snapshot(Probe):
     """Output `weights`: w after `when`, at a point of the space; or `coordinates`: θ then; and `state`.
@@ -43,11 +56,7 @@ class Snapshot(Probe):
 
     def check(self, run: Training, layout: Layout) -> None:
         """The moment lies within the training."""
-        size = run.task.data.size
-        total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
-        step = self.when.steps(per_epoch, total)
-        if step > total:
-            raise InputError(f"the weights at {self.when} (step {step}) are asked of a run of {total} steps")
+        check_moment("the weights", self.when, run)
 
     def readings(self, total: int, per_epoch: int) -> tuple[int, ...]:
         """That one moment."""

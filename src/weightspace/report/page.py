@@ -1,7 +1,8 @@
 """The page of a store: what was asked, what came out, and under which circumstances.
 
-One HTML file that needs nothing else: no network, no script; figures are SVG within it. Everything that comes
-from a store is escaped.
+One HTML file that needs nothing else: no network, no server. Figures are SVG within it; where scripts may run
+a chart stands in their place, from which values are read off. Everything that comes from a store is escaped,
+and the page forbids every script but its own.
 """
 
 import dataclasses
@@ -23,7 +24,9 @@ from weightspace.figures import style
 from weightspace.figures.panel import Panel
 from weightspace.report.compare import compared
 from weightspace.report.inline import inline_svg
+from weightspace.report.script import embedded, policy, scripts
 from weightspace.report.tables import Column, columns, heading, shortened
+from weightspace.report.twins import twin
 from weightspace.store.base import Store
 from weightspace.store.reasons import shortly
 from weightspace.store.write import atomic, sentences
@@ -50,13 +53,17 @@ class TableView:
 
 @dataclasses.dataclass(frozen=True)
 class FigureView:
-    """A figure with its caption; `key` begins every name within it, `kind` is wide or narrow."""
+    """A figure with its caption; `key` begins every name within it, `kind` is wide or narrow.
+
+    `chart` is its twin as JSON, empty where it has none.
+    """
 
     key: str
     kind: str
     title: str
     caption: str
     svg: Markup
+    chart: Markup
 
 
 @dataclasses.dataclass(frozen=True)
@@ -122,15 +129,17 @@ def render(store: Store, parts: Sequence[Answered]) -> str:
         )
         for name in dict.fromkeys(part.name for part in parts)
     ]
+    charts = any(figure.chart for _, view in views for figure in view.figures)
+    texts = scripts() if charts else ()
     written = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     return environment.get_template("page.html.jinja").render(
         folder=store.root.resolve().name, version=__version__, written=written, chapters=chapters,
-        circumstances=_circumstances(store, parts),
+        circumstances=_circumstances(store, parts), policy=policy(texts), scripts=list(map(Markup, texts)),
     )  # fmt: skip
 
 
 def _part(part: Answered, key: str) -> PartView:
-    figures = [_figure(panel, f"{key}f{i}") for i, panel in enumerate(part.panels)]
+    figures = [_figure(part, panel, f"{key}f{i}") for i, panel in enumerate(part.panels)]
     runs = part.table.drop_duplicates("run")
     counts = [(str(name), int(count)) for name, count in runs["status"].value_counts().items()]
     seconds, reasons = runs["seconds"].dropna(), (part.errors, part.diverged, part.without_value)
@@ -146,9 +155,16 @@ def _part(part: Answered, key: str) -> PartView:
     )
 
 
-def _figure(panel: Panel, key: str) -> FigureView:
+def _figure(part: Answered, panel: Panel, key: str) -> FigureView:
     kind = "wide" if panel.figure.get_figwidth() > 1.2 * style.COLUMN else "narrow"
-    return FigureView(key, kind, panel.title, panel.caption, Markup(inline_svg(panel, key)))
+    chart = part.made(f"chart {panel.name} of the page", lambda: _chart(panel), Markup())
+    return FigureView(key, kind, panel.title, panel.caption, Markup(inline_svg(panel, key)), chart)
+
+
+def _chart(panel: Panel) -> Markup:
+    """The figure's twin as JSON; empty where it has none."""
+    found = twin(panel)
+    return embedded(found.as_json(panel.title)) if found else Markup()
 
 
 def _title(part: Answered) -> str:

@@ -9,6 +9,27 @@ _RUN = "run"
 _KIND = "kind"
 
 
+def completed(rows: Frame, labels: Sequence[str], given: Sequence[str]) -> Frame:
+    """The rows, those that lack a label with its value in the rows that agree with them in the others.
+
+    A training tells its model and data by itself; what is derived from it and asked beside it has neither.
+    Where the rows that agree have several values, it is not known which is meant: none is taken.
+
+    Args:
+      rows: Rows of the table of results.
+      labels: Which of its columns are labels.
+      given: Those of them that may be lacking.
+    """
+    for name in (name for name in given if name in rows and rows[name].isna().any()):
+        others = [label for label in labels if label in rows and label not in given]
+        if not others or rows[name].isna().all():
+            continue
+        each = grouped(rows, others, sort=False)[name]
+        alone = each.transform("nunique") == 1
+        rows = rows.assign(**{name: rows[name].where(rows[name].notna() | ~alone, each.transform("first"))})
+    return rows
+
+
 def joined(rows: Frame, labels: Sequence[str]) -> Frame:
     """The rows, those that agree in all labels as one.
 

@@ -45,6 +45,40 @@ class Unfolded(Table):
 
 
 @dataclasses.dataclass(frozen=True)
+class Melted(Table):
+    """Columns of one meaning, one below the other.
+
+    Attributes:
+      columns: Pairs of a column and what it is called; those that the rows lack are passed over.
+      into: The name of the column that has their values; lines without a value stay.
+      label: The name of the label that says which it was, an ordered category.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    into: str
+    label: str
+
+    def of(self, given: Given) -> Frame:
+        """All rows with the first of the columns, then all with the second, and so on."""
+        from pandas import Categorical, concat
+
+        names = [name for name, _ in self.columns]
+        rest = given.rows.drop(columns=names, errors="ignore")
+        there = [(name, called) for name, called in self.columns if name in given.rows]
+        order = [called for _, called in there]
+        parts = [
+            rest.assign(
+                **{
+                    self.into: given.rows[name],
+                    self.label: Categorical([called] * len(rest), order, ordered=True),
+                }
+            )
+            for name, called in there
+        ]
+        return concat(parts, ignore_index=True) if parts else rest
+
+
+@dataclasses.dataclass(frozen=True)
 class Ordered(Table):
     """The rows with labels whose values have an order, that of the question.
 

@@ -32,6 +32,7 @@ class ThresholdShares(Table):
         """
         stars = given.of(Thresholds(self.metrics, self.arms, None, self.failure, self.reference))
         known = stars[stars["censored"] == ""]
+        known = known.astype(dict.fromkeys(("d_star", "d_star_low", "d_star_high", "compression"), float))
         size = known["d_star"] * known["compression"]
         shares = known[[*labels_in(given.rows, self.arms), "level", "n"]].assign(
             metric=METRIC, statistic="mean", seed=np.nan, value=known["d_star"] / size, sd=np.nan

@@ -83,25 +83,36 @@ def lowest_loss(at: Well, dims: float) -> float:
     return _remaining(at, _solve(lambda k: _dimension(at, k) <= dims, at))
 
 
-def monte_carlo(eigenvalues: Any, displacement: Any, eps: Any, draws: int = 40, seed: int = 0) -> np.ndarray:
-    """First d of a Gaussian basis A with L_min(A) ≤ ε, shape (draws, number of ε); its median is d*.
+def drawn_losses(eigenvalues: Any, displacement: Any, draws: int = 40, seed: int = 0) -> np.ndarray:
+    """L_min(A) in the first 0, 1, …, rank H columns of each Gaussian basis A, shape (draws, rank H + 1).
 
     L_min(A) = ½[pᵀHp − pᵀHA(AᵀHA)⁻¹AᵀHp]; bases are nested in d, so that the QR of H^½A gives all d at once.
     """
-    at, levels = well(eigenvalues, displacement), np.atleast_1d(np.asarray(eps, np.float64))
-    for level in levels:
-        _check(float(level))
+    at = well(eigenvalues, displacement)
     alive = at.eigenvalues > 0
     root = np.sqrt(at.eigenvalues[alive])
     target = root * np.asarray(displacement, np.float64)[alive]
-    rng, first = np.random.default_rng(seed), []
-    for _ in range(draws):
+    rng, lost = np.random.default_rng(seed), np.empty((draws, root.size + 1))
+    for row in lost:
         basis = np.linalg.qr(root[:, None] * rng.standard_normal((root.size, root.size)))[0]
         gained = np.concatenate([[0.0], np.cumsum((basis.T @ target) ** 2)]) / 2
-        lost = at.loss - gained
-        lost[-1] = 0.0  # all directions: the minimum itself, without the rounding of the sum
-        first.append([0 if e >= at.loss else int(np.argmax(lost <= e)) for e in levels])
-    return np.asarray(first)
+        row[:] = at.loss - gained
+        row[-1] = 0.0  # all directions: the minimum itself, without the rounding of the sum
+    return lost
+
+
+def first_reached(losses: np.ndarray, eps: Any) -> np.ndarray:
+    """First d whose loss is at most ε, shape (draws, number of ε), of `drawn_losses`; its median is d*."""
+    levels = np.atleast_1d(np.asarray(eps, np.float64))
+    for level in levels:
+        _check(float(level))
+    # At d = 0 the loss is L₀ itself; without curvature it is 0 there.
+    return np.argmax(losses[:, None, :] <= levels[None, :, None], axis=2)
+
+
+def monte_carlo(eigenvalues: Any, displacement: Any, eps: Any, draws: int = 40, seed: int = 0) -> np.ndarray:
+    """First d of a Gaussian basis A with L_min(A) ≤ ε, shape (draws, number of ε); its median is d*."""
+    return first_reached(drawn_losses(eigenvalues, displacement, draws, seed), eps)
 
 
 def cone(eigenvalues: Any, displacement: Any, eps: float, draws: int = 40, seed: int = 0) -> float:

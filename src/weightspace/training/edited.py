@@ -11,6 +11,7 @@ from jaxtyping import Array, Int, Key
 
 from weightspace import tree
 from weightspace.edits.base import Changed, Now, counted
+from weightspace.models.kernels import kernels_by_module
 from weightspace.run import Run
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Stream, key
@@ -47,8 +48,8 @@ def carried_out(run: Run, carry: Carry, now: Now, number: int) -> tuple[dict[str
     """What an edit's event records, and the carry after it.
 
     Where the mask is changed, the history has `mask_density`, the share of ones over all kernels after it,
-    `mask_dropped` and `mask_grown`, the numbers of weights that went and came, beside what the edit records;
-    of a run's second edit the names end in `_2`.
+    `mask_density_<layer>`, that over each layer's, `mask_dropped` and `mask_grown`, the numbers of weights
+    that went and came, beside what the edit records; of a run's second edit the names end in `_2`.
     """
     edit = run.edits[number]
     edit_key = jax.random.fold_in(key(run.seeds, Stream.MASK, now.t), number)
@@ -77,7 +78,11 @@ def _exchanged(now: Now, wanted: Changed) -> dict[str, Array]:
         "grown": counted({path: new[path] & ~old[path] for path in new}),
     }
     found = {name: count.astype(jnp.float32) for name, count in counts.items()}
-    return found | {"density": counted(new).astype(jnp.float32) / size}
+    found |= {"density": counted(new).astype(jnp.float32) / size}
+    for name, leaves in kernels_by_module(now.layout).items():
+        own = {leaf.path: new[leaf.path] for leaf in leaves}
+        found[f"density_{name}"] = counted(own).astype(jnp.float32) / sum(leaf.size for leaf in leaves)
+    return found
 
 
 def cleared(direction: optax.GradientTransformation, opt: Any, theta: Any, fresh: Any) -> Any:

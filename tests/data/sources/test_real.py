@@ -7,7 +7,7 @@ import pytest
 
 from weightspace.data import Data, Hub, make_data
 
-pytestmark = [pytest.mark.real_data, pytest.mark.slow]
+pytestmark = pytest.mark.real_data
 
 
 def test_mnist():

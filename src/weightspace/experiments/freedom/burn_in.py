@@ -11,7 +11,7 @@ from weightspace.experiments.freedom.levels import Levels
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.settings import swept
 from weightspace.node import Output
-from weightspace.run import Row
+from weightspace.run import Row, Run
 from weightspace.streams import Seeds
 
 PRESETS = {
@@ -41,8 +41,11 @@ class BurnIn:
             yield from slices.rows("burn-in", functools.partial(self._trained, slices, t), burn_in=t)
 
     def _trained(self, slices: Slices, t: int, task: Task, seeds: Seeds) -> Output | None:
-        """The weights after t steps, those of a run of its own."""
-        return slices.full(task, seeds, f"{t + 1 if self.legacy_steps else t}it").final() if t else None
+        return self.run(slices, t, task, seeds).final() if t else None
+
+    def run(self, slices: Slices, t: int, task: Task, seeds: Seeds) -> Run:
+        """The training of t > 0 steps, a run of its own."""
+        return slices.full(task, seeds, f"{t + 1 if self.legacy_steps else t}it")
 
 
 class FreedomBurnIn(

@@ -95,7 +95,7 @@ def make_basis(name: str, dim: int) -> Basis:
     """A basis by name, with options as in `sparse:density=0.01`.
 
     >>> make_basis("sparse:density=0.01", 8)
-    Sparse(dim=8, density=0.01)
+    Sparse(dim=8, density=0.01, nnz=None, disjoint=False)
 
     Args:
       name: A name of `names`, with its options; after `blocks` and `layers` that of the basis inside.

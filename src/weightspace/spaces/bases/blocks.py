@@ -151,7 +151,7 @@ def shares(sizes: tuple[int, ...], dim: int) -> tuple[tuple[int, ...], ...]:
     """For each block, which of the d coordinates are its own.
 
     >>> shares((60, 30, 10), 6)
-    ((0, 3, 5), (1, 4), (2,))
+    ((0, 3, 4), (1, 5), (2,))
 
     Args:
       sizes: Of the blocks; d is at most their sum.
