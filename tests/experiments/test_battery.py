@@ -14,6 +14,14 @@ from weightspace.tables.vocabulary import VOCABULARY
 
 MASKS = {"model": "fc:widths=8", "epochs": 1.0, "seeds": ("1",)}
 FEW = {"model": "fc:widths=8,initialiser=glorot_normal", "epochs": 2.0}
+REGION = {
+    "model": "fc:widths=8",
+    "epochs": 1.0,
+    "warmup": 0.0,
+    "data": "digits:classes=0,1,2,3,4,5,6,7,8,9,train_each=20,test_each=10",
+    "points": 3,
+    "batch_size": 50,
+}
 SMALL = {
     **COMPLEXITY,
     **dict.fromkeys(
@@ -63,6 +71,10 @@ SMALL = {
         "loss_levels": (2.2, 1.0),
     },
     "freedom.wells": {"size": 30, "shapes": ("step/top",), "draws": 3},
+    **dict.fromkeys(("subspaces.curves", "subspaces.connect"), REGION),
+    "subspaces.lines": REGION | {"betas": (1.0,), "samples": (2,), "layerwise": False},
+    "subspaces.simplexes": {k: v for k, v in REGION.items() if k != "points"}
+    | {"vertices": (2, 3), "layerwise": (False,), "members": 2},
     "symmetry.count": {"model": "fc:widths=6,6", "sparsities": (0.0, 0.5), "seeds": ("1",)},
     "symmetry.shuffled-mask": {
         "model": "mnist_fc:widths=8",
@@ -94,7 +106,7 @@ def test_presets_build_and_ask(name):
 SLOW = (
     "freedom.methods", "freedom.burn-in", "freedom.transfer", "tickets.kept-values", "tickets.pruned-values",
     "tickets.supermask", "tickets.from-supermask", "complexity.batch-size", "complexity.architectures",
-    "symmetry.random-mask",
+    "symmetry.random-mask", "subspaces.curves", "subspaces.connect", "subspaces.simplexes",
 )  # fmt: skip
 """Whose parts another experiment here has too, or a module of their own tries: `make slow` runs these."""
 PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names()]

@@ -24,6 +24,9 @@ from weightspace.spec import spec, static
 from weightspace.streams import Keys, Seeds, Stream
 from weightspace.tree import Tree
 
+_BETWEEN = ("total_variation", "disagreement", "disagree_correct", "distance", "cosine_squared")
+"""What is told of the two ends of a path."""
+
 
 def grid(count: int) -> tuple[str, ...]:
     """Names of evenly spaced points from 0 to 1.
@@ -45,7 +48,8 @@ class Points(Derived):
     and with `features` their `feature_cosine` and `feature_cosine_squared`. Columns: of all points as one
     ensemble `all_accuracy` (…), means over points `mean_accuracy` (…), means over pairs `pair_disagreement`
     (…); where points are numbers of [0, 1] in rising order `barrier_ends`, `barrier_chord` and
-    `barrier_worse` of `error` and `nll`, the `path_length` through all points and `mean_error_along` it.
+    `barrier_worse` of `error` and `nll` (as `barrier_ends_error`), the `path_length` through all points and
+    `mean_error_along` it, differences of both ends `ends_distance` (…); output `alphas` [k], the points.
 
     Attributes:
       model: The network.
@@ -122,6 +126,7 @@ class Points(Derived):
         places = self._places()
         if places is not None:
             found.columns.update(_along(found.arrays, places))
+            found.arrays["alphas"] = np.asarray(places)
         return Found(found.columns, found.arrays | feature_arrays(seen))
 
     def weights(self) -> Tree:
@@ -161,4 +166,5 @@ def _along(arrays: dict[str, Any], places: list[float]) -> dict[str, float]:
     length = float(steps.sum())
     middle = (values["error"][1:] + values["error"][:-1]) / 2
     along = float((middle * steps).sum() / length) if length > 0 else float(values["error"].mean())
-    return found | {"path_length": length, "mean_error_along": along}
+    ends = {f"ends_{name}": float(arrays[name][0, -1]) for name in _BETWEEN}
+    return found | ends | {"path_length": length, "mean_error_along": along}

@@ -23,6 +23,7 @@ _HOMES = {"Answer": "answer", "Repeats": "training", "Training": "training"}
 
 _COMPLEXITY = "weightspace.experiments.complexity"
 _TICKETS = "weightspace.experiments.tickets"
+_SUBSPACES = "weightspace.experiments.subspaces"
 _BY_NAME = {
     "complexity.sinusoid": f"{_COMPLEXITY}.sinusoid:ComplexitySinusoid",
     "complexity.corruption": f"{_COMPLEXITY}.images:ComplexityCorruption",
@@ -49,6 +50,10 @@ _BY_NAME = {
     "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
     "freedom.theory": "weightspace.experiments.freedom.theory:FreedomTheory",
     "freedom.wells": "weightspace.experiments.freedom.wells:FreedomWells",
+    "subspaces.lines": f"{_SUBSPACES}.lines:SubspacesLines",
+    "subspaces.curves": f"{_SUBSPACES}.curves:SubspacesCurves",
+    "subspaces.connect": f"{_SUBSPACES}.curves:SubspacesConnect",
+    "subspaces.simplexes": f"{_SUBSPACES}.simplexes:SubspacesSimplexes",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
     "symmetry.count": "weightspace.experiments.symmetry.count:Count",
     "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",

@@ -1,0 +1,1 @@
+"""Learned subspaces: lines, curves and simplexes of networks beside separate trainings."""

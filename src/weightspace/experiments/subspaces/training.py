@@ -1,0 +1,92 @@
+"""How regions are trained, and the rows that all questions about them share."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+from weightspace.derived.compared import Compared
+from weightspace.derived.region import Points, grid
+from weightspace.errors import check_number
+from weightspace.experiments.settings import number
+from weightspace.experiments.training import Training
+from weightspace.recipes.base import Recipe
+from weightspace.recipes.schedules import Cosine
+from weightspace.run import Row, Run
+from weightspace.spaces.full import Full
+from weightspace.streams import Seeds
+
+STANDARD, TWO = "standard", "standard, two as an ensemble"
+_APART = 1_000_000
+SMOKE = {"epochs": 2.0, "seeds": ("2",), "model": "cresnet:depth=8,width=2", "points": 5, "warmup": 1.0}
+CIFAR = {"data": "cifar10", "weight_decay": 1e-4, "eval_every": "10ep"}
+TEN_THOUSAND = "cifar10:classes=0,1,2,3,4,5,6,7,8,9,train_each=1000"
+PRESETS = {
+    "smoke": SMOKE,
+    "quick": {"points": 11},
+    "cifar8": CIFAR | {"data": TEN_THOUSAND, "model": "cresnet:depth=8,width=8", "epochs": 20.0},
+    "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class RegionTraining(Training):
+    """Momentum with a warm-up and half a cosine, the rate set once an epoch, as in the original."""
+
+    model: str = "cresnet:depth=8,width=4"
+    lr: float = 0.1
+    epochs: float = number(10, above=0)
+    warmup: float = number(2.0, least=0)
+    """Epochs in which the learning rate rises."""
+
+    def check(self) -> None:
+        """The warm-up ends before training does."""
+        check_number("warmup", self.warmup, below=self.epochs, hint="It is in epochs, a part of them all.")
+
+    def recipe(self, *, samples: int = 1, **changes: Any) -> Recipe:
+        """As of `Training`, with the schedule.
+
+        Args:
+          samples: S, the draws of a batch.
+          changes: As of `Training.recipe`.
+        """
+        schedule = Cosine(warmup=self.warmup, per="epoch")
+        return dataclasses.replace(super().recipe(**changes), schedule=schedule, samples=samples)
+
+    def standard(self, seeds: Seeds) -> Run:
+        """A training of all weights alone."""
+        return self.run(Full(), seeds)
+
+    def other(self, seeds: Seeds) -> Run:
+        """A second one that shares nothing with the first."""
+        return self.run(Full(), Seeds((seeds.base + _APART) % 2**32))
+
+    def references(self, seeds: Seeds) -> Iterator[Row]:
+        """Standard training alone and two of them as an ensemble."""
+        one, two = self.standard(seeds), self.other(seeds)
+        yield Row({"part": "training", "method": STANDARD}, one, self.watching())
+        yield Row({"part": "training", "method": f"{STANDARD}, the second"}, two, self.watching())
+        for method, runs in ((STANDARD, (one,)), (TWO, (one, two))):
+            networks = tuple(run.network() for run in runs)
+            node = Compared(one.model, one.task, networks, seeds, precision=self.precision)
+            yield Row({"part": "point", "method": method, "seed": seeds.base}, node)
+
+
+@dataclasses.dataclass(frozen=True)
+class PathTraining(RegionTraining):
+    """Regions with two ends: what lies between them is looked at."""
+
+    points: int = number(21, least=2)
+    """Points between 0 and 1 at which networks are compared, both ends among them."""
+
+    def region(self, method: str, run: Run, **labels: Any) -> Iterator[Row]:
+        """A run, its midpoint as one network, the pair of 0.2 and 0.8, and the points between its ends."""
+        yield Row({"part": "training", "method": method} | labels, run, self.watching())
+        for what, names in (("midpoint", ("midpoint",)), ("pair", ("0.2", "0.8"))):
+            own = {"part": "point", "method": f"{method}, {what}", "seed": run.seeds.base}
+            yield Row(own | labels, Points.of(run, names))
+        yield self.along(method, run, **labels)
+
+    def along(self, method: str, run: Run, when: str = "end", **labels: Any) -> Row:
+        """The points between the ends."""
+        found = Points.of(run, grid(self.points), when=when)
+        return Row({"part": "region", "method": method, "seed": run.seeds.base} | labels, found)
