@@ -4,9 +4,12 @@ import numpy as np
 import pytest
 
 from weightspace.errors import InputError
+from weightspace.experiments import experiment_class, names
+from weightspace.experiments.answer import answers_of
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.seeds import parse_seeds
+from weightspace.experiments.settings import settings_of
 from weightspace.node import Output
 from weightspace.run import Run
 from weightspace.sweeps import sweep
@@ -160,15 +163,34 @@ def test_rates_are_chosen_by_examples_set_aside_for_each_dimension(tmp_path):
     assert "lr" not in found["thresholds"]
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"lr": (0.1,), "validation": 100}, "one alone; give several lr"),
-        ({"lr": (0.1, 0.2)}, "no examples are set aside; give validation"),
+TUNED = [name for name in names() if "tune" in settings_of(experiment_class(name))]
+
+
+def test_every_count_of_degrees_of_freedom_can_be_tuned():
+    assert len(TUNED) >= 7
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_nothing_is_tuned_by_test_examples_or_among_one(name):
+    cls = experiment_class(name)
+    swept = "lr" in settings_of(cls)
+    for more, message in (
+        ({"validation": 100} | ({"lr": (0.1,)} if swept else {}), "one alone; give several lr"),
+        ({"lr": (0.1, 0.2)} if swept else {}, "no examples are set aside|one alone"),
         ({"tune": ("batch",)}, "tune"),
-    ],
-)
-def test_nothing_is_tuned_by_test_examples_or_among_one(more, message):
-    for cls in (FreedomRandom, FreedomBurnIn):
+    ):
         with pytest.raises(InputError, match=message):
-            cls(**SMALL | {"tune": ("lr",)} | more)
+            cls(**{"tune": ("lr",)} | more)
+
+
+@pytest.mark.parametrize("name", TUNED)
+def test_what_counts_as_success_and_which_rate_hold_for_every_answer(name):
+    """No answer that is told of a metric takes rows past the settings."""
+    cls = experiment_class(name)
+    if "lr" not in settings_of(cls):
+        pytest.skip("it has no rates")
+    plain = cls(lr=(0.1, 0.2), validation=100)
+    tuned = cls(lr=(0.1, 0.2), validation=100, tune=("lr",), success="best")
+    before, after = ({a.name: a.table for a in answers_of(each)} for each in (plain, tuned))
+    same = {each for each in before if before[each] == after[each]}
+    assert same <= {"spectrum", "spectra", "shared", "wells"}

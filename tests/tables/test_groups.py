@@ -288,9 +288,10 @@ def test_no_node_s_missing_value_is_taken_from_another_node():
     np.testing.assert_array_equal(found["loss"], [1.0, np.nan])
     assert found["loss_1"].tolist() == [7.0, 8.0]
     assert found["norm"].tolist() == [5.0, 6.0]
-    kinds = rows.assign(loss=[1.0, np.nan, np.nan, 8.0], kind=["Run", "Norm", "Norm", "Run"])
-    by_kind = joined(kinds, ["seed"])
-    assert by_kind["loss"].tolist() == [1.0, 8.0]
+    # A label may be called so too: it tells nothing of nodes.
+    labelled = joined(rows.assign(loss=[1.0, 7.0, np.nan, 8.0], kind="global"), ["seed", "kind"])
+    assert labelled["loss_1"].tolist() == [7.0, 8.0]
+    assert labelled["norm"].tolist() == [5.0, 6.0]
 
 
 def test_columns_of_other_nodes_overwrite_none():

@@ -144,12 +144,11 @@ def nodes(**columns):
 def test_nodes_of_one_label_set_are_one_row():
     rows = nodes(
         status=["ok"] * 4, seconds=[1.0, 2.0, 1.0, np.nan], loss=[0.1, np.nan, 0.2, np.nan],
-        norm=[np.nan, 5.0, np.nan, 6.0], kind=["Run", "Norm"] * 2,
+        norm=[np.nan, 5.0, np.nan, 6.0],
     )  # fmt: skip
     found = joined(rows, ["seed"]).set_index("seed")
     assert found[["run", "run_1"]].values.tolist() == [["r0", "d0"], ["r1", "d1"]]
     assert found[["loss", "norm", "seconds"]].values.tolist() == [[0.1, 5.0, 3.0], [0.2, 6.0, 1.0]]
-    assert "kind" not in found
 
 
 def test_a_row_has_finished_where_all_its_nodes_have_and_a_column_of_both_is_kept_apart():

@@ -95,3 +95,16 @@ def test_what_a_seed_reaches_at_its_first_dimension_lies_below_it():
     found = threshold(DIMS, values, 0.5, rising=True, failure=0.1, asked=asked)
     assert (found.d_star, found.censored) == (32.0, "below")
     assert threshold(DIMS, np.nan_to_num(values), 0.5, rising=True, failure=0.1).censored == ""
+
+
+def test_a_seed_s_own_threshold_does_not_depend_on_what_others_were_asked():
+    dims = np.array([4.0, 8.0, 16.0, 32.0, 64.0])
+    own = np.array([0.2, 0.95, 0.88])
+    (alone,) = crossings(dims[:3], own[None], 0.9, rising=True)
+    values = np.array([[0.2, 0.95, 0.88, np.nan, np.nan], [np.nan, np.nan, np.nan, 0.1, 0.2]])
+    both = crossings(dims, values, 0.9, rising=True, asked=np.isfinite(values))
+    assert np.isfinite(alone)
+    np.testing.assert_array_equal(both, [alone, np.inf])
+    gap = np.array([[0.2, np.nan, 0.95, np.nan, np.nan]])
+    (over,) = crossings(dims, gap, 0.5, rising=True, asked=np.isfinite(gap))
+    assert over == pytest.approx(np.exp(np.log(4) + 0.4 * (np.log(16) - np.log(4))))

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from weightspace.errors import InputError
 from weightspace.tables.base import Given
 from weightspace.tables.tuned import Tuned
 
@@ -53,11 +54,24 @@ def test_waiting_and_failed_runs_choose_nothing_but_stay_with_their_rate():
     assert list(tuned(rows(*lines)).index) == [2, 3, 4]
 
 
-def test_an_arm_that_knows_nothing_keeps_all_and_missing_labels_are_a_group():
-    lines = [(None, 4, 0.1, 0, np.nan, 0.1, "ok"), (None, 4, 0.3, 0, np.nan, 0.1, "ok"), *LINES[:4]]
-    assert list(tuned(rows(*lines)).index) == [0, 1, 4, 5]
+def test_missing_labels_are_a_group():
     lines = [(None, 4, 0.1, 0, 0.3, 0.1, "ok"), (None, 4, 0.3, 0, 0.2, 0.1, "ok"), *LINES[:4]]
     assert list(tuned(rows(*lines)).index) == [0, 4, 5]
+
+
+def test_rates_are_never_mixed_where_nothing_tells_between_them():
+    lines = [(None, 4, 0.1, 0, np.nan, 0.1, "ok"), (None, 4, 0.3, 0, np.nan, 0.1, "ok"), *LINES[:4]]
+    with pytest.raises(InputError, match="of several lr one is to be chosen by validation_accuracy"):
+        tuned(rows(*lines))
+    with pytest.raises(InputError, match="set examples aside"):
+        tuned(rows(*LINES).drop(columns="validation_accuracy"))
+    one = rows(*LINES[:2]).drop(columns="validation_accuracy")
+    assert len(tuned(one)) == 2
+
+
+def test_a_rate_that_lost_its_run_is_not_chosen_by_a_tie():
+    lines = [("random", 4, 0.01, 0, np.nan, np.nan, "diverged"), ("random", 4, 0.05, 0, 0.9, 0.8, "ok")]
+    assert list(tuned(rows(*lines)).index) == [1]
 
 
 def test_equal_means_take_the_smaller_rate_and_tables_without_rates_are_as_they_were():

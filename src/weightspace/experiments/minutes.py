@@ -77,7 +77,9 @@ def took(cls: type[Experiment], preset: str) -> Took | None:
     """
     found = [line for line in lines() if (line.experiment, line.preset) == (cls.name, preset)]
     now = cls.preset(preset).fields() if found else {}
-    return next((line for line in found if line.settings.items() <= now.items()), None) if found else None
+    default = cls().fields() if found else {}
+    # A setting that the line does not know was added since: it must be at its default.
+    return next((line for line in found if now == {**default, **line.settings}), None)
 
 
 def of_store(store: Store) -> list[Took]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
-from weightspace.tables.groups import groups, labels_in
+from weightspace.tables.groups import groups, labels_in, once, single
 from weightspace.theory.well import Well, closed_form, quadrature, self_consistent
 
 CLOSED, CONSISTENT, MATCHED = "closed form", "self-consistent", "matched height"
@@ -67,7 +67,7 @@ class Predicted(Table):
         rows = rows.dropna(subset=[NEEDED[-1]]) if set(NEEDED) <= set(rows) else rows.iloc[:0]
         arms = labels_in(rows, self.arms)
         lines = []
-        for key, part in groups(rows.drop_duplicates([*arms, "seed"]), arms):
+        for key, part in groups(single(once(rows, [*arms, "seed"]), [*arms, "seed"], "a prediction"), arms):
             wells = [(row, _well(given, row["run"])) for _, row in part.iterrows()]
             for level in self.levels:
                 own = dict(zip(arms, key, strict=True)) | {"level": float(level)}

@@ -38,7 +38,12 @@ class Threshold:
 
 
 def crossings(
-    dims: Float[np.ndarray, " d"], values: Float[np.ndarray, "seed d"], level: float, *, rising: bool
+    dims: Float[np.ndarray, " d"],
+    values: Float[np.ndarray, "seed d"],
+    level: float,
+    *,
+    rising: bool,
+    asked: Bool[np.ndarray, "seed d"] | None = None,
 ) -> Float[np.ndarray, " seed"]:
     """For each seed the d at which its metric crosses a level; infinite where it never does.
 
@@ -47,12 +52,16 @@ def crossings(
       values: The metric of each seed and dimension; NaN counts as never reached.
       level: What to reach.
       rising: Whether larger is better (accuracy) or smaller (loss).
+      asked: At which d each seed was asked; at all where nothing is given. No other d says anything of it.
     """
     from scipy.optimize import isotonic_regression
 
     sign = 1.0 if rising else -1.0
     found = np.full(len(values), np.inf)
+    there = np.ones(values.shape, bool) if asked is None else asked
+    every = dims
     for seed, row in enumerate(values):
+        dims, row = every[there[seed]], row[there[seed]]
         metric = np.where(np.isfinite(row), sign * row, -1e30)
         smooth = isotonic_regression(metric).x
         reached = np.flatnonzero(smooth >= sign * level)
@@ -89,7 +98,7 @@ def threshold(
       resamples: Bootstrap resamples.
     """
     asked = np.ones(values.shape, bool) if asked is None else asked
-    each = crossings(dims, values, level, rising=rising)
+    each = crossings(dims, values, level, rising=rising, asked=asked)
     reached = np.isfinite(each)
     first = dims[np.argmax(asked, axis=1)]
     last = dims[asked.shape[1] - 1 - np.argmax(asked[:, ::-1], axis=1)]

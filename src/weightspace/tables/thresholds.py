@@ -146,7 +146,7 @@ def probabilities(table: Frame, levels: Mapping[str, Sequence[float] | np.ndarra
     for arm, rows in swept.groups(table):
         for metric, grid in levels.items():
             rising = swept.words.rising(metric)
-            for (dim,), runs in groups(_counted(rows, metric, swept), [swept.over]):
+            for (dim,), runs in groups(counted(rows, metric, swept.over), [swept.over]):
                 values = runs[metric].to_numpy(float)[:, None]
                 for level in grid:
                     share = success(values, float(level), rising=rising)[0]
@@ -176,10 +176,11 @@ def thresholds(
     for arm, rows in swept.groups(table):
         size = weights_of(rows) if swept.over == "dim" else np.nan
         for metric, grid in levels.items():
-            runs, rising = _counted(rows, metric, swept), swept.words.rising(metric)
+            runs, rising = counted(rows, metric, swept.over), swept.words.rising(metric)
             if runs.empty:
                 continue
-            dims, values, asked = _filled(runs, metric, swept.over, rising=rising)
+            runs = single(runs, ["seed", swept.over], f"the threshold of {swept.over}")
+            dims, values, asked = _by_seed(runs, metric, swept.over, rising=rising)
             for level in grid:
                 found = threshold(dims, values, float(level), rising=rising, failure=failure, asked=asked)
                 reached = np.isfinite(found.d_star)
@@ -191,30 +192,23 @@ def thresholds(
     return DataFrame(lines, columns=[*labels_in(table, swept.arms), "metric", "level", *star, *rest])
 
 
-def _counted(rows: Frame, metric: str, swept: Swept) -> Frame:
+def counted(rows: Frame, metric: str, over: str) -> Frame:
     """The rows that tell whether a level is reached; a diverged run tells so even without a value."""
     if metric not in rows:
         return rows.iloc[:0]
     told = rows[rows[metric].notna() | (rows["status"] == "diverged")]
-    return once(told, ["seed", swept.over, metric])
+    return once(told, ["seed", over, metric])
 
 
-def _filled(
+def _by_seed(
     rows: Frame, metric: str, over: str, *, rising: bool
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Dimensions, values by seed, and which were asked; what was not is taken from neighbours in log d.
+    """Dimensions, values by seed, and which of them were asked.
 
     A seed may lack a dimension because it was not asked, is waiting or has failed, which says nothing about
-    the level. Below its smallest dimension and beyond its largest nothing is known of a seed.
-    A run that diverged to no value has the worst of its arm.
+    the level. A run that diverged to no value has the worst of its arm.
     """
-    rows = single(rows, ["seed", over], f"the threshold of {over}")
     worst = rows[metric].min() if rising else rows[metric].max()
     dims, values = matrix(rows.assign(**{metric: rows[metric].fillna(worst)}), metric, over)
     _, known = matrix(rows.assign(known=1.0), "known", over)
-    values = values.copy()
-    for row, there in zip(values, np.isfinite(known), strict=True):
-        first = int(np.flatnonzero(there)[0])
-        gaps = ~there & (np.arange(len(dims)) > first)
-        row[gaps] = np.interp(np.log(dims[gaps]), np.log(dims[there]), row[there])
     return dims, values, np.isfinite(known)

@@ -14,10 +14,10 @@ from jaxtyping import Bool, Float
 
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
-from weightspace.tables.groups import labels_in, once, single
+from weightspace.tables.groups import labels_in, single
 from weightspace.tables.logistic import Logistic, fit
 from weightspace.tables.threshold import matrix
-from weightspace.tables.thresholds import Swept, levels_for
+from weightspace.tables.thresholds import Swept, counted, levels_for
 from weightspace.tables.words import Vocabulary
 
 WIDEST = 2 * 1.2815515655446004 * 2**0.5
@@ -49,7 +49,7 @@ class Transitions(Table):
         `d_half`, where half of the runs succeed, `d_star_fit`, where 1 - δ do, and `width`, the dimensions
         between .1 and .9, each with the ends of its 90 % interval; `width_over_root`, the width over √d_half.
         NaN with a `reason` where runs do not determine it, or where it would lie beyond the dimensions asked:
-        nothing is extrapolated. Intervals resample seeds.
+        no estimate is extrapolated (ends of intervals may be). Intervals resample seeds.
         """
         from pandas import DataFrame
 
@@ -58,12 +58,11 @@ class Transitions(Table):
         levels = dict(self.levels) if self.levels is not None else levels_for(rows, there, given.words)
         for arm, part in Swept(self.arms, self.reference, words=given.words).groups(rows):
             for metric in (name for name in levels if name in there):
-                counted = part[part[metric].notna() | (part["status"] == "diverged")]
-                counted = single(once(counted, ["seed", "dim", metric]), ["seed", "dim"], "a transition")
-                if counted.empty:
+                runs = single(counted(part, metric, "dim"), ["seed", "dim"], "a transition")
+                if runs.empty:
                     continue
                 for level in levels[metric]:
-                    found = _transition(counted, metric, float(level), self.failure, given.words)
+                    found = _transition(runs, metric, float(level), self.failure, given.words)
                     labels = dict(zip(labels_in(rows, self.arms), arm, strict=True))
                     lines.append(labels | {"metric": metric, "level": float(level)} | found)
         return DataFrame(lines)

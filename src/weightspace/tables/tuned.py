@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from weightspace.errors import InputError
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
 from weightspace.tables.groups import grouped, labels_in
@@ -12,8 +13,9 @@ class Tuned(Table):
     """Of each arm the rows at one value of a label: that of the best mean over its finished runs.
 
     All values were trained as one cohort, on the same seeds. A run that diverged counts as the worst of its
-    arm, so that a value is not chosen for the few runs that it did not lose. Of equal means the smaller value
-    is taken; an arm of which no run has the metric keeps all its rows.
+    arm, so that a value is not chosen for the few runs that it did not lose. Of equal means that
+    with fewer runs lost is taken, then the smaller value. Where an arm has several values and no run that
+    tells between them, that is refused: they would be mixed.
 
     Attributes:
       label: What is chosen, as `lr`.
@@ -28,17 +30,22 @@ class Tuned(Table):
     def of(self, given: Given) -> Frame:
         """Those rows, in their order, with all their columns."""
         rows = given.rows
-        if self.label not in rows or self.by not in rows:
-            return rows
         labels = labels_in(rows, self.within)
-        done, rising = finished(rows), given.words.rising(self.by)
+        done = finished(rows)
+        if self.label not in rows or done.empty:
+            return rows
+        if self.by not in rows:
+            self._check_alone(done, labels)
+            return rows
+        rising = given.words.rising(self.by)
         arms = grouped(done, labels)[self.by] if labels else done[self.by]
         extreme = "min" if rising else "max"
         worst = arms.transform(extreme) if labels else getattr(arms, extreme)()
         done = done.assign(**{self.by: done[self.by].where(done["status"] == "ok", worst)})
-        means = grouped(done, [*labels, self.label])[self.by].mean().reset_index()
+        done = done.assign(_lost=(done["status"] != "ok").astype(int))
+        means = grouped(done, [*labels, self.label]).agg({self.by: "mean", "_lost": "sum"}).reset_index()
         means = means.dropna(subset=[self.by]).sort_values(
-            [self.by, self.label], ascending=[not rising, True], kind="stable"
+            [self.by, "_lost", self.label], ascending=[not rising, True, True], kind="stable"
         )
         best = means.drop_duplicates(labels or None) if labels else means.head(1)
         best = best[[*labels, self.label]].rename(columns={self.label: "_chosen"})
@@ -47,5 +54,22 @@ class Tuned(Table):
             if labels
             else rows.assign(_chosen=best["_chosen"].iloc[0] if len(best) else None)
         )
+        unknown = chosen["_chosen"].isna() & (chosen["status"] == "ok")
+        self._check_alone(rows[unknown.to_numpy()], labels)
         kept = chosen["_chosen"].isna() | (chosen["_chosen"] == chosen[self.label])
         return rows[kept.to_numpy()]
+
+    def _check_alone(self, done: Frame, labels: list[str]) -> None:
+        """Raise where there would be a choice, and nothing to choose by.
+
+        Raises:
+          InputError: If an arm has several values of the label.
+        """
+        if done.empty:
+            return
+        several = grouped(done, labels)[self.label].nunique().max() if labels else done[self.label].nunique()
+        if several > 1:
+            raise InputError(
+                f"of several {self.label} one is to be chosen by {self.by}, which its runs have not; set "
+                "examples aside for validation"
+            )

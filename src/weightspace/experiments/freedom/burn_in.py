@@ -71,7 +71,7 @@ class FreedomBurnIn(
 
     def check(self) -> None:
         """There is something to tune by."""
-        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
+        self.reach.check_tuned(self.slices)
 
     def ask(self) -> Iterator[Row]:
         """All burn-ins, arms, dimensions and seeds, and the full space."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from weightspace.errors import InputError, check_choice
 from weightspace.experiments.answer import Answer
-from weightspace.experiments.freedom.slices import ACCURACIES, LOSSES, METRICS
+from weightspace.experiments.freedom.slices import ACCURACIES, LOSSES, METRICS, Networks, Slices
 from weightspace.experiments.settings import number, swept
 from weightspace.figures.chart import AT_THE_END, BEST
 from weightspace.figures.charts import Curve, Heat, Threshold, threshold_words
@@ -17,6 +17,9 @@ from weightspace.tables.thresholds import Success, Thresholds
 from weightspace.tables.transition import WIDEST, Transitions
 from weightspace.tables.tuned import Tuned
 from weightspace.tables.vocabulary import ARMS, FULL
+
+CHOSEN_BY = "validation_accuracy"
+"""By which rates are tuned."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,19 +45,36 @@ class Levels:
         for name in self.tune:
             check_choice("tune", name, ("lr",))
 
-    def check_tuned(self, rates: int, validation: int) -> None:
+    def check_tuned(self, networks: Networks) -> None:
         """Raise unless there are rates to choose among, and examples to choose by.
 
         Raises:
           InputError: If there is one rate alone, or no validation split.
         """
-        if self.tune and rates < 2:
+        rates = networks.lr if isinstance(networks, Slices) else ()
+        if self.tune and len(rates) < 2:
             raise InputError("tune chooses among learning rates, but there is one alone; give several lr")
-        if self.tune and not validation:
+        if self.tune and not networks.validation:
             raise InputError(
                 "tune chooses learning rates by validation accuracy, but no examples are set aside; "
                 "give validation=<examples>"
             )
+
+    def arms(self, of: tuple[str, ...] = ARMS) -> tuple[str, ...]:
+        """Those of the labels that still tell arms apart."""
+        return tuple(label for label in of if label not in self.tune)
+
+    def rows(self, of: tuple[str, ...] = ARMS, methods: tuple[str, ...] = ()) -> Table:
+        """A row a run, with the value that counts, at the rate that is chosen: what all answers are made of.
+
+        Args:
+          of: Labels that tell the arms apart.
+          methods: Those whose rows are trainings; none where all are.
+        """
+        wanted = (*METRICS, CHOSEN_BY) if self.tune else METRICS
+        rows: Table = Best(wanted) if self.success == "best" else Rows()
+        rows = On(Where((("method", methods),)), rows) if methods else rows
+        return On(rows, Tuned("lr", CHOSEN_BY, (*self.arms(of), "dim"))) if self.tune else rows
 
     def answers(self, all_arms: tuple[str, ...] = ARMS, methods: tuple[str, ...] = ()) -> tuple[Answer, ...]:
         """Accuracy against d; success over (d, level); d* against the level and against the burn-in.
@@ -64,11 +84,7 @@ class Levels:
           methods: Those whose rows are trainings; none where all are.
         """
         values = BEST if self.success == "best" else AT_THE_END
-        rows: Table = Best(METRICS) if self.success == "best" else Rows()
-        rows = On(Where((("method", methods),)), rows) if methods else rows
-        arms = tuple(label for label in all_arms if label not in self.tune)
-        if self.tune:
-            rows = On(rows, Tuned("lr", "validation_accuracy", (*arms, "dim")))
+        rows, arms = self.rows(all_arms, methods), self.arms(all_arms)
         wanted = tuple((name, self.levels if name in ACCURACIES else self.loss_levels) for name in METRICS)
         shared: dict[str, Any] = {"metrics": METRICS, "arms": arms, "failure": self.failure}
         look: dict[str, Any] = {"arms": arms, "values": values}
@@ -82,7 +98,7 @@ class Levels:
         def answer(name: str, table: Table, *charts: Any, **more: Any) -> Answer:
             return Answer(name, On(rows, table), *charts, **more)
 
-        chosen = answer("rates", Means(("lr", *METRICS), (*arms, "dim")), shown={"method": "random"})
+        chosen = answer("rates", Means(("lr", *METRICS), (*arms, "dim")))
         return (
             *((chosen,) if self.tune else ()),
             answer("curves", Curves(METRICS, "dim", arms, beside=("compression",)), Curve(

@@ -28,6 +28,7 @@ PRESETS = {
     "paper": {
         "data": "mnist", "dims": tuple(2**k for k in range(10)), "seeds": ("10",), "epochs": 3.0,
         "optimiser": ("adam-legacy", "adam"), "methods": ("random", "lottery"),
+        "trajectory_steps": 2560, "legacy_steps": True,
     },
     "conv2-mnist": {
         "data": "mnist", "dims": (8, 32, 128, 512, 1024), "seeds": ("3",), "epochs": 5.0,
@@ -82,6 +83,7 @@ class LotterySubspace(
 
     def check(self) -> None:
         """Methods are known, and the trajectory gives as many directions as are asked for."""
+        self.reach.check_tuned(self.slices)
         self.learn.check_methods(self.methods, (RANDOM,), self.slices.dims)
 
     def ask(self) -> Iterator[Row]:

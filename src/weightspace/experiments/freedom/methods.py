@@ -15,6 +15,7 @@ from weightspace.experiments.freedom.tickets import Tickets
 from weightspace.experiments.settings import swept
 from weightspace.figures.charts import Curve
 from weightspace.run import Row
+from weightspace.tables.base import On
 from weightspace.tables.curves import Curves
 from weightspace.tables.shares import ThresholdShares
 from weightspace.tables.vocabulary import ARMS, FULL
@@ -79,7 +80,7 @@ class FreedomMethods(
 
     def check(self) -> None:
         """Methods are known, panels have a network and data."""
-        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
+        self.reach.check_tuned(self.slices)
         self.learn.check_methods(self.methods, tuple(_METHODS), self.slices.dims)
         for name in self.beside:
             model, slash, data = name.partition("/")
@@ -105,16 +106,17 @@ class FreedomMethods(
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Panels of curves and of shares, then what all counts have."""
-        look: dict[str, Any] = {"arms": ARMS, "facet": "panel"}
+        look: dict[str, Any] = {"arms": self.reach.arms(), "facet": "panel"}
+        rows, arms = self.reach.rows(ALL), self.reach.arms(ALL)
         panels = Answer(
-            "panels", Curves(("test_accuracy",), "dim", ALL), Curve(
+            "panels", On(rows, Curves(("test_accuracy",), "dim", arms)), Curve(
                 "dim", name="methods", title="Accuracy against degrees of freedom", baseline=("method", FULL),
                 baseline_words=("full space", "training in the full space"),
                 metrics=("test_accuracy",), **look,
             ), shown=0,
         )  # fmt: skip
         shares = Answer(
-            "shares", ThresholdShares(("test_accuracy",), ALL, failure=self.reach.failure), Curve(
+            "shares", On(rows, ThresholdShares(("test_accuracy",), arms, failure=self.reach.failure)), Curve(
                 "level", name="shares", title="Degrees of freedom needed, as a share of all weights",
                 logarithmic=True, told=_SHARES, metrics=("d_star_share",), **look,
             ), shown=0,

@@ -40,7 +40,7 @@ class FreedomRandom(
 
     def check(self) -> None:
         """There is something to tune by."""
-        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
+        self.reach.check_tuned(self.slices)
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, arms and seeds, and the full space; then what is spent, as many runs a round."""

@@ -23,7 +23,7 @@ from weightspace.tables.curves import Curves
 from weightspace.tables.means import Means
 from weightspace.tables.predicted import Predicted
 from weightspace.tables.thresholds import Thresholds
-from weightspace.tables.vocabulary import ARMS, FULL
+from weightspace.tables.vocabulary import FULL
 from weightspace.tables.words import Label, Metric
 
 SPECTRUM = "spectrum"
@@ -153,7 +153,7 @@ class FreedomTheory(
 
     def check(self) -> None:
         """There is something to tune by."""
-        self.reach.check_tuned(len(self.slices.lr), self.slices.validation)
+        self.reach.check_tuned(self.slices)
 
     def ask(self) -> Iterator[Row]:
         """All burn-ins, arms, dimensions and seeds, the full space, and the spectra."""
@@ -164,8 +164,8 @@ class FreedomTheory(
     def answered_by(self) -> tuple[Answer, ...]:
         """Predictions beside what was measured, the wells, spectra, and all of burn-in's."""
         arms, levels = ("burn_in", "curved_at", "noise"), self.reach.loss_levels
-        trained = Where((("method", ("burn-in",)),))
-        measured = Thresholds(("train_loss",), ARMS, (("train_loss", levels),), 0.5)
+        trained = self.reach.rows(methods=("burn-in",))
+        measured = Thresholds(("train_loss",), self.reach.arms(), (("train_loss", levels),), 0.5)
         tails = Entries(
             (("curvature", "curvatures"), ("stiffer", "stiffer"), ("stiffer_share", "stiffer_share")),
             "well_loss",

@@ -61,7 +61,7 @@ class Tickets:
     pruned: tuple[str, ...] = swept("zero")
     """What pruned weights are held at: zero (the original's) or at_init, …"""
     biases: bool = True
-    """Biases and normalisation are ranked and pruned with the rest; else they are kept and not counted."""
+    """Biases and normalisation are ranked and pruned with the rest; else all of them train, and count."""
     rewind: tuple[str, ...] = swept("0it")
     """Steps of the dense run that kept weights go back to: 0it for the initialisation."""
     dense_epochs: float = number(2, above=0)
@@ -97,6 +97,8 @@ class Tickets:
         """A ticket for each fraction, way and seed."""
         ways = list(itertools.product(self.criteria, self.rounds, self.pruned, self.rewind))
         counts = self._counts(networks)
+        # Weights that are not ranked train too.
+        rest = networks.size - self._ranked(networks)
         for noise in networks.noise:
             labels = {"optimiser": "momentum", "lr": self.ticket_lr} | networks.noisy(noise)
             task = networks.task(noise)
@@ -104,7 +106,7 @@ class Tickets:
                 for count in counts:
                     run = self._ticket(networks, task, seeds, count, *way)
                     name = self._name(*way)
-                    yield networks.row(name, count, run, labels, Density(layers=False))
+                    yield networks.row(name, count + rest, run, labels, Density(layers=False))
 
     def _counts(self, networks: Networks) -> list[int]:
         size = self._ranked(networks)
@@ -123,6 +125,7 @@ class Tickets:
             criterion if criterion != "large_final" else "",
             f"{rounds} rounds" if rounds > 1 else "",
             f"held at {pruned}" if pruned != "zero" else "",
+            "" if self.biases else "biases kept",
             f"from {rewind}" if Length.parse(rewind) != Length.parse("0it") else "",
         )
         told = ", ".join(piece for piece in own if piece)
@@ -132,7 +135,7 @@ class Tickets:
         self, networks: Networks, task: Task, seeds: Seeds, count: int, criterion: str, rounds: int,
         pruned: str, rewind: str,
     ) -> Run:  # fmt: skip
-        """The last training, of exactly `count` weights."""
+        """The last training, of exactly `count` of the weights that are ranked."""
         size = self._ranked(networks)
         recipe = networks.recipe(make_optimiser("momentum", self.ticket_lr), schedule=self._schedule)
         run = dense = self._dense(networks, task, seeds)

@@ -23,7 +23,7 @@ from weightspace.run import Row
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.learned import Learned
 from weightspace.streams import Seeds
-from weightspace.tables.base import On, Where
+from weightspace.tables.base import On
 from weightspace.tables.curves import Curves
 from weightspace.tables.paired import Pairs
 from weightspace.tables.vocabulary import FULL
@@ -108,7 +108,7 @@ class FreedomTransfer(
     other_data: str = ""
     """Data set of the donor of `other-data`, with inputs and classes of the same kind."""
     control_seed: int = number(0, least=0)
-    """Of what the controls `energy` and `shuffled` draw."""
+    """Of what the controls `energy` and `shuffled` draw, to which each recipient's own seed is added."""
     methods: tuple[str, ...] = swept(RANDOM, *list(SOURCES)[:-1], words="method")
     """Arms: random, own, transfer, energy (random with the donor's energy by layer), shuffled (inside each
     tensor), donor-init (the recipient starts there), other-order (donor of the same initialisation), pooled,
@@ -119,6 +119,7 @@ class FreedomTransfer(
         for name in self.methods:
             if name != RANDOM and name not in SOURCES:
                 raise unknown("method", name, (RANDOM, *SOURCES))
+        self.reach.check_tuned(self.slices)
         self.learn.check_methods(("lottery",), (RANDOM,), self.slices.dims)
         both = sorted({*self.donors} & {*parse_seeds(self.slices.seeds)})
         if both:
@@ -156,10 +157,8 @@ class FreedomTransfer(
         columns = self._leading(source, dim, task, seeds).output("columns")
         if not source.change:
             return columns
-        shape = tuple(task.data.shape)
-        return Altered(columns, self.slices.network, shape, source.change, self.control_seed).output(
-            "columns"
-        )
+        shape, drawn = tuple(task.data.shape), self.control_seed + seeds.base
+        return Altered(columns, self.slices.network, shape, source.change, drawn).output("columns")
 
     def _leading(self, source: Source, dim: int, task: Task, seeds: Seeds) -> Leading:
         task = self._data(source, task)
@@ -187,15 +186,17 @@ class FreedomTransfer(
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Curves and thresholds, gaps to the own directions by seed, and what directions share."""
-        trained = Where((("method", (*self.methods, FULL)),))
-        gaps = On(trained, Pairs(("test_accuracy",), arm="method", against=OWN, within=("dim",)))
+        trained = self.reach.rows(methods=(*self.methods, FULL))
+        apart = tuple(label for label in self.reach.arms() if label != "method")
+        gaps = On(trained, Pairs(("test_accuracy",), arm="method", against=OWN, within=("dim", *apart)))
+        shared = ("basis", "noise")
         several = OWN in self.methods and len(self.methods) > 1
         chart = Curve(
-            "dim", ("basis",), name="shared", title="What directions share with the recipient's own",
+            "dim", shared, name="shared", title="What directions share with the recipient's own",
             metrics=SHARES,
         )  # fmt: skip
         return (
             *self.reach.answers(methods=(*self.methods, FULL)),
             *((Answer("gaps", gaps),) if several else ()),
-            Answer("shared", Curves(SHARES, "dim", ("basis",)), chart, shown=0),
+            Answer("shared", Curves(SHARES, "dim", shared), chart, shown=0),
         )

@@ -78,7 +78,7 @@ class Count(
     """Data set, whose shape the network takes."""
     sparsities: tuple[float, ...] = swept(0.0, 0.5, 0.75, 0.9, words="sparsity", least=0, most=1)
     """Shares of the masked kernels' weights that are zero."""
-    seeds: tuple[str | int, ...] = swept("3", words="seeds")
+    seeds: tuple[str | int, ...] | int = swept("3", words="seeds", meant=parse_seeds)
     """Number of masks (from seed 0), a list of seeds, or a range such as 100:105."""
     width: int = number(16, least=1)
     """N of N!^L, the relabellings of a dense network."""
@@ -86,10 +86,6 @@ class Count(
     """L of N!^L: hidden layers; the other reading, in which the output's is the last, is shown beside it."""
     confidence: float = number(0.95, above=0, below=1)
     """Of the intervals of means."""
-
-    def check(self) -> None:
-        """Patterns are known."""
-        self.masks.check()
 
     def ask(self) -> Iterator[Row]:
         """The symmetry of every mask."""

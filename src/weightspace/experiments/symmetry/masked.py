@@ -74,10 +74,6 @@ class ShuffledMask(
     confidence: float = number(0.95, above=0, below=1)
     """Of the intervals of means."""
 
-    def check(self) -> None:
-        """Patterns are known."""
-        self.masks.check()
-
     def ask(self) -> Iterator[Row]:
         """Every pattern at every sparsity, with each seed."""
         for seeds in self.training.each_seed():
@@ -120,8 +116,7 @@ class RandomMask(
     """Its upper end."""
 
     def check(self) -> None:
-        """Patterns are known, and the range is one."""
-        self.masks.check()
+        """The range is one."""
         if self.least > self.most:
             raise InputError(
                 f"sparsities lie between least={self.least:g} and most={self.most:g}; least is the smaller"
