@@ -15,6 +15,7 @@ from weightspace.data import make_data
 from weightspace.derived.compared import Compared, geometry
 from weightspace.derived.region import Points, grid
 from weightspace.derived.region_sharpness import SharpnessAt
+from weightspace.edits.exchange import RigL
 from weightspace.errors import InputError
 from weightspace.measure.collect import collect
 from weightspace.measure.host import measure, stacked
@@ -181,15 +182,31 @@ def test_a_line_from_training_to_its_points(tmp_path):
     assert table.set_index("what").loc["points", "barrier_ends_error"] >= 0
 
 
-def test_points_of_a_line_inside_a_random_subspace():
-    """The fixed arrays are those of the run, drawn anew from its seeds."""
-    run = small_run(2, model="fc:widths=4", space=Compose(Affine(Gaussian(3), spread=0.5), Line()))
-    theta = np.random.default_rng(0).normal(size=(2, 3)).astype(np.float32)
-    own = Points(run.model, run.task, run.space, theta, run.seeds, ("0", "1"))
-    flat = [tree.ravel(jax.tree.map(lambda a, i=i: a[i], own.weights()))[0] for i in (0, 1)]
-    gram = np.asarray(jnp.sum(jnp.square(flat[0] - flat[1])))
-    assert 0 < gram < 4 * np.square(theta[0] - theta[1]).sum()
-    assert own.compute().arrays["accuracy"].shape == (2,)
+def test_points_of_a_line_inside_a_random_subspace(tmp_path):
+    """The fixed arrays are those of the run, drawn anew from its seeds: what it recorded is found again."""
+    space = Compose(Affine(Gaussian(3), spread=0.5), Line())
+    run = small_run(2, model="fc:widths=4", space=space, length="20it", lr=0.05)
+    watch = Watch("end", (Evaluation(("test",), names=("0", "1")),))
+    points = Points.of(run, ("0", "1"))
+    table = sweep([Row({"what": "run"}, run, watch), Row({"what": "points"}, points)], tmp_path)
+    line = table.set_index("what").loc["run"]
+    for name, accuracy in zip(("0", "1"), Store(tmp_path).output(points.digest, "accuracy"), strict=True):
+        assert accuracy == pytest.approx(line[f"{name}_test_accuracy"], abs=1e-6)
+    assert Store(tmp_path).output(points.digest, "nll")[0] != Store(tmp_path).output(points.digest, "nll")[1]
+
+
+def test_points_under_masks_that_changed_on_the_way_are_refused():
+    run = dataclasses.replace(small_run(0, space=Line(), length="20it"), edits=(RigL(every="5it"),))
+    with pytest.raises(InputError, match="under the masks that a run begins with, but edits change"):
+        Points.of(run)
+
+
+def test_sharpness_of_weights_without_their_statistics_is_refused():
+    run, networks = normed()
+    theta = jax.tree.map(lambda *a: jnp.stack(a), *(n.weights for n in networks[:2]))
+    node = SharpnessAt(run.model, run.task, run.space, theta, run.seeds, ("0", "1"), statistics="running")
+    with pytest.raises(InputError, match="come without normalisation statistics"):
+        node.compute()
 
 
 @pytest.mark.parametrize(

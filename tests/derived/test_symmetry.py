@@ -257,3 +257,11 @@ def test_the_study_s_networks_are_counted_with_their_norms(name):
     assert count(full(model), model).columns["order"] == group_order(widths)
     assert all(len(own) == 3 for own in units_of(model, SHAPE).own)
     assert all(len(own) == 2 for own in units_of(model, SHAPE).state)
+
+
+def test_masks_of_biases_are_refused_where_they_would_not_be_counted():
+    given = mask()["mask"]
+    cut = map_named(lambda path, leaf: leaf & (path != "hidden/0/bias"), given)
+    assert not np.asarray(flat_dict(cut)["hidden/0/bias"]).any()
+    with pytest.raises(InputError, match="takes away entries of 'hidden/0/bias', which is no kernel"):
+        Symmetry(FC, SHAPE, cut).compute()

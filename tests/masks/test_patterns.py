@@ -149,3 +149,29 @@ def test_names_of_the_readme_and_of_the_code():
 def test_what_cannot_be_is_refused(name, place, sparsity, words):
     with pytest.raises(InputError, match=words):
         make_pattern(name).flags(place, sparsity, jax.random.key(0))
+
+
+@pytest.mark.parametrize(
+    ("size", "sparsity", "zeros"),
+    [
+        (1000, 1 - 0.7, 300),
+        (1000, 0.1 * 3, 300),
+        (3, 1 - 1 / 3, 2),
+        (1000, 0.3001, 301),
+        (7, 0.0, 0),
+        (7, 1.0, 7),
+    ],
+)
+def test_a_sparsity_that_was_computed_is_the_one_that_was_meant(size, sparsity, zeros):
+    assert zeros_of(size, sparsity) == zeros
+
+
+@pytest.mark.parametrize(
+    ("m", "sparsity", "kept"), [(3, 1 / 3, 2), (3, 2 / 3, 1), (10, 1 - 0.9, 9), (7, 3 / 7, 4)]
+)
+def test_n_of_m_takes_the_shares_that_it_advises(m, sparsity, kept):
+    place = Place("a", 2 * m, 3)
+    flags = np.asarray(
+        make_pattern(f"n_m:m={m}").flags(place, sparsity, jax.random.key(0, impl="threefry2x32"))
+    )
+    np.testing.assert_array_equal(flags.reshape(2 * m, 3).sum(axis=0), 2 * kept)

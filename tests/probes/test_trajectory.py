@@ -9,6 +9,7 @@ from tests.training.harness import outputs_of, train
 from weightspace.errors import InputError
 from weightspace.models.base import layout_of
 from weightspace.probes.trajectory import Trajectory
+from weightspace.spaces.simplex import Line
 
 
 def flat(weights):
@@ -87,3 +88,9 @@ def test_each_option_is_part_of_the_name():
         Trajectory(4, 5, 0, "gradients"),
     )
     assert len({probe.key for probe in made}) == 5
+
+
+def test_steps_that_do_not_lead_from_start_to_end_are_no_trajectory():
+    run = small_run(length="20it", space=Line())
+    with pytest.raises(InputError, match="each step is at a drawn point"):
+        Trajectory(4).check(run, layout_of(run.model, tuple(run.task.data.shape), "float32"))

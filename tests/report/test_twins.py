@@ -21,7 +21,7 @@ from weightspace.tables.curves import Curves
 from weightspace.tables.history import LastReadings
 from weightspace.tables.means import over_seeds
 from weightspace.tables.vocabulary import VOCABULARY
-from weightspace.tables.words import Label
+from weightspace.tables.words import Label, Metric
 
 EVIL = "</script><b>\"'&\u2028"
 ROWS = pd.DataFrame({
@@ -237,7 +237,10 @@ def test_numbers_that_are_not_finite_are_no_numbers():
     frame.loc[frame.index[0], ["value", "max"]] = np.inf
     frame.loc[frame.index[1], "value"] = np.nan
     _, _, given = drawn(Curve("size"), frame)
-    assert all(np.isfinite(row["y"]) for row in given["panes"][0]["rows"])
+    rows = given["panes"][0]["rows"]
+    assert all(row["y"] is None or np.isfinite(row["y"]) for row in rows)
+    # A mean that is none breaks its line, and is told of nowhere.
+    assert [row["tip"] for row in rows if row["y"] is None] == [[]]
 
 
 def test_a_chart_that_cannot_be_made_leaves_its_picture(tmp_path, monkeypatch):
@@ -258,3 +261,23 @@ def test_a_chart_that_cannot_be_made_leaves_its_picture(tmp_path, monkeypatch):
     assert "application/json" not in text
     assert "<script" not in text
     assert "KeyError" in parts[0].left_out["reason"].iloc[0]
+
+
+def test_equal_differences_have_their_star():
+    frame = Curves(("my_accuracy",), "size", ("way",)).of(GIVEN)
+    means = frame["statistic"] == "mean"
+    frame = frame.assign(p=np.where(means, 0.0, np.nan), p_corrected=np.where(means, 0.0, np.nan))
+    _, _, given = drawn(Curve("size", ("way",)), frame)
+    stars = [row.get("star") for row in given["panes"][0]["rows"] if row["k"] == "mean"]
+    assert stars
+    assert set(stars) == {2}
+
+
+def test_an_end_below_zero_takes_no_logarithmic_axis_with_it():
+    words = WORDS.with_words([Metric("my_cost", "cost", scale="log")])
+    frame = Curves(("my_norm",), "size").of(GIVEN).assign(metric="my_cost")
+    frame["min"] = -1.0
+    (panel,) = Curve("size", logarithmic=True).draw(frame, Notes(ROWS, words))
+    (pane,) = json.loads(embedded(twin(panel).as_json("")))["panes"]
+    assert all(row.get("l") is None for row in pane["rows"])
+    assert any(row["y"] for row in pane["rows"])

@@ -75,6 +75,7 @@ INNER = {"affine": (Affine(Gaussian(3), spread=0.1), 3), "full": (Full(), None)}
 PAIRS = {
     f"{a} of {b}": (Compose(outer, inner), dof or outer_dof)
     for (a, (outer, outer_dof)), (b, (inner, dof)) in itertools.product(SINGLE.items(), INNER.items())
+    if not outer.holds
 }
 SPACES = SINGLE | {
     name: PAIRS[name] for name in ("full of affine", "affine of affine", "affine of full", "line of affine")

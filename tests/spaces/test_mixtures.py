@@ -30,7 +30,7 @@ from weightspace.spaces.mixture import Place
 from weightspace.spaces.simplex import Line, Simplex
 from weightspace.spaces.vertices import cosine_squared
 from weightspace.streams import Keys, Seeds, Stream, key
-from weightspace.training.step import gradient
+from weightspace.training.step import gradient, update
 
 LAYOUT = Layout((
     Leaf("conv/kernel", (3, 4), "kernel", "conv", 0, (0,), 1),
@@ -420,3 +420,40 @@ def test_each_part_of_a_batch_has_a_draw_of_its_own():
     expected, places = jax.jit(jax.grad(loss, has_aux=True))(theta)
     assert abs(places[0].coefficients[0] - places[1].coefficients[0]) > 1e-3
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), found, expected)
+
+
+@pytest.mark.parametrize("inner", [Full(), Each((Full(), Full())), Compose(Full(), Full())])
+def test_vertices_that_would_move_in_another_space_s_coordinates_are_not_called_frozen(inner):
+    with pytest.raises(InputError, match=r"frozen, but in .* are trained, which would move them"):
+        Compose(Line(frozen=(0,)), inner).check(LAYOUT)
+    Compose(Affine(Gaussian(3), spread=0.1), Line(frozen=(0,))).check(LAYOUT)
+
+
+def test_mixtures_of_mixtures_draw_each_point_by_itself():
+    space = Compose(Simplex(2), Simplex(2))
+    fixed, theta = begin(space)
+    outer, inner = space.draw(fixed, theta, key(Seeds(0), Stream.POINT))
+    assert not np.allclose(jax.tree.leaves(outer)[0], jax.tree.leaves(inner)[0])
+    assert (space.version, Compose(Line(), Full()).version) == (2, 1)
+
+
+def test_parts_of_each_begin_at_the_vertices_of_one_start():
+    space = Compose(Chain(3, bends="between"), Each((Full(),) * 3))
+    fixed, theta = begin(space)
+    ends, bend = [weights_at(space, fixed, theta, name) for name in ("0", "1")], theta["1"]
+    jax.tree.map(lambda a, b, m: np.testing.assert_allclose(m, (a + b) / 2, atol=1e-6), *ends, bend)
+
+
+def test_clipping_counts_what_moves():
+    run = RUN(space=Full(), recipe=dataclasses.replace(ONE, clip=1.0))
+    object.__setattr__(run.recipe, "length", jnp.int32(1))  # as within a program
+    theta, slope = (
+        {"a": jnp.zeros(2), "b": jnp.zeros(2)},
+        {"a": jnp.array([3.0, 4]), "b": jnp.array([0.3, 0.4])},
+    )
+    free = {"a": jnp.zeros(2, bool), "b": jnp.ones(2, bool)}
+    with jax.numpy_dtype_promotion("standard"):
+        state = run.recipe.optimiser.direction().init(theta)
+    change, _, lr = update(run, free, theta, state, slope, jnp.int32(0), 1)
+    np.testing.assert_allclose(change["b"], -lr * slope["b"], rtol=1e-6)
+    np.testing.assert_array_equal(change["a"], 0)

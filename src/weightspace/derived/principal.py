@@ -67,7 +67,8 @@ class Principal(Derived):
     Columns `trajectory_rank`, `trajectory_rows` (n), `trajectory_participation` = (Σσ²)² / Σσ⁴ and
     `trajectory_energy_<k>` = Σ_{i ≤ k} σ_i² / Σσ². Outputs `sigma`, `energy` (its running share) and `number`
     [r], and `coefficients` C [n, r] with U = Xᵀ C in float64; U itself is made for each d by `Leading`. Each
-    direction points where the rows' sum does. Nothing is centred (but iterates), normalised or weighted.
+    direction points where the rows' sum does (of iterates, the last row). Nothing is centred (but iterates),
+    normalised or weighted.
 
     Attributes:
       recorded: Of each donor, [n, D].
@@ -90,7 +91,8 @@ class Principal(Derived):
         rank = rank_of(sigma)
         if not rank:
             raise InputError("a trajectory does not move: all its steps are zero; train with a rate above 0")
-        towards = vectors.sum(axis=0)
+        # Iterates are centred, so that their sum is rounding; their last row leads to the end.
+        towards = vectors[-1] if self.variant == "iterates" else vectors.sum(axis=0)
         vectors = vectors * np.where(towards < 0, -1.0, 1.0)
         # Beyond the rank there are no directions: zeros stand for them, and `Leading` refuses them.
         coefficients = np.zeros_like(vectors)

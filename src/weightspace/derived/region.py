@@ -85,7 +85,17 @@ class Points(Derived):
     def of(
         cls, run: Any, names: tuple[str, ...] = grid(21), *, when: str = "end", **options: Any
     ) -> "Points":
-        """Those of a run after `when`."""
+        """Those of a run after `when`.
+
+        Raises:
+          InputError: If edits change its masks on the way, which points are not measured under.
+        """
+        if run.edits:
+            raise InputError(
+                "points of a region are measured under the masks that a run begins with, but edits change "
+                f"those of this one ({', '.join(type(edit).__name__ for edit in run.edits)}); measure a run "
+                "without edits"
+            )
         probe, network = Snapshot(when, coordinates=True), run.network(when)
         state = None if network.state is None else run.read(probe, "state")
         return cls(

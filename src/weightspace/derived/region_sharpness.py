@@ -11,7 +11,7 @@ from weightspace import compiler, platform, tree
 from weightspace.data.order import spread_order
 from weightspace.derived.region import Points
 from weightspace.errors import check_number
-from weightspace.measure.collect import renewed_states
+from weightspace.measure.collect import check_statistics, renewed_states
 from weightspace.measure.host import keeps_statistics, parts_of, with_state
 from weightspace.measure.network import Network, Subject, forward
 from weightspace.node import Found
@@ -48,6 +48,8 @@ class SharpnessAt(Points):
         state = self.state
         if state is not None:
             state = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a), (count, *np.shape(a))), state)
+        kept = keeps_statistics(self.model, tuple(data.shape))
+        check_statistics(Network(weights, state), (self.statistics,), kept=kept)
         with platform.arithmetic(self.precision.storage, self.precision.matmul):
             program = compiler.jit(self._along)
             loss, sharpness = jax.device_get(program(Network(weights, state), self.seeds, data.arrays()))

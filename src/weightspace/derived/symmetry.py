@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from weightspace.derived.propagated import names
+from weightspace.errors import InputError
 from weightspace.masks.propagate import alive, connected, restricted
 from weightspace.models.base import layout_of
 from weightspace.models.fit import check_fit
+from weightspace.models.steps import Units
 from weightspace.models.units import units_of
 from weightspace.node import Derived, Found
 from weightspace.spec import spec, static
@@ -16,6 +18,7 @@ from weightspace.symmetry.automorphisms import automorphisms
 from weightspace.symmetry.graph import Net
 from weightspace.symmetry.numbers import group_order, log10
 from weightspace.symmetry.twins import classes, twin_products
+from weightspace.tree import Tree, flat_dict
 
 
 @spec
@@ -49,6 +52,7 @@ class Symmetry(Derived):
         layout = layout_of(self.model, self.shape, "float32")
         check_fit("the mask", self.mask, layout, boolean=True)
         units = units_of(self.model, self.shape)
+        check_kernels_alone(self.mask, units)
         net, layers = units.net(self.mask), names(units)
         living = alive(net)
         raw, orbits = counted(net, layers)
@@ -65,6 +69,21 @@ class Symmetry(Derived):
             **by_layer,
         }
         return Found(told, {name: found for name, found in arrays.items() if found})
+
+
+def check_kernels_alone(mask: Tree, units: Units) -> None:
+    """Raise where a mask takes away entries of biases or normalisation: units would differ in them too.
+
+    Raises:
+      InputError: For the first leaf that is no kernel and has a zero.
+    """
+    kernels = {step.path for step in units.steps}
+    for path, flags in flat_dict(mask).items():
+        if path not in kernels and not np.asarray(flags).all():
+            raise InputError(
+                f"the mask takes away entries of '{path}', which is no kernel; relabellings are counted "
+                "of connections, so give a mask of kernels alone"
+            )
 
 
 def counted(net: Net, layers: tuple[str, ...]) -> tuple[dict[str, Any], list[np.ndarray]]:

@@ -27,7 +27,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.masks.pattern import Flags, Pattern, Place, added, drawn, drawn_columns, zeros_of
+from weightspace.masks.pattern import ROUNDING, Flags, Pattern, Place, added, drawn, drawn_columns, zeros_of
 from weightspace.masks.registry import build
 from weightspace.spec import spec, static
 
@@ -223,19 +223,20 @@ class NOfM(Pattern):
 
     def flags(self, place: Place, sparsity: float, key: Key[Array, ""]) -> Flags:
         """N ones in each m entries of each unit."""
-        kept = (1 - Fraction(str(float(sparsity)))) * self.m
-        if kept.denominator != 1:
-            near = 1 - round(kept) / self.m
+        exact = (1 - Fraction(str(float(sparsity)))) * self.m
+        kept = round(exact)
+        if abs(exact - kept) > ROUNDING:
+            near = 1 - kept / self.m
             raise InputError(
                 f"'{self.name}' keeps whole numbers of each {self.m} entries, but a sparsity of {sparsity:g} "
-                f"would keep {float(kept):g}; give a multiple of 1/{self.m}, as {near:g}"
+                f"would keep {float(exact):g}; give a multiple of 1/{self.m}, as {near!r}"
             )
         full, rest = divmod(place.fan_in, self.m)
-        counts = np.full(full * place.units, int(kept))
+        counts = np.full(full * place.units, kept)
         entries, ends = jax.random.split(key)
         groups = drawn_columns(self.m, counts, entries) if full else np.zeros((self.m, 0), bool)
         whole = groups.reshape(self.m, full, place.units).transpose(1, 0, 2).reshape(-1, place.units)
-        last = drawn_columns(rest, np.full(place.units, min(int(kept), rest)), ends) if rest else whole[:0]
+        last = drawn_columns(rest, np.full(place.units, min(kept, rest)), ends) if rest else whole[:0]
         return _apart(place, np.concatenate([whole, last]))
 
 

@@ -5,6 +5,7 @@ stands beside the number without it.
 """
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -42,6 +43,24 @@ class Seen(NamedTuple):
     squared: Float[np.ndarray, "k k"] | None
 
 
+def check_statistics(networks: Network, statistics: Sequence[str], *, kept: bool) -> None:
+    """Raise where running statistics are asked of weights that come without any.
+
+    Args:
+      networks: What is measured.
+      statistics: The kinds that are asked.
+      kept: Whether the model keeps statistics at all.
+
+    Raises:
+      InputError: If so.
+    """
+    if networks.state is None and kept and "running" in statistics:
+        raise InputError(
+            "these weights come without normalisation statistics; give the state that goes with them, or "
+            "statistics=('recalibrated',)"
+        )
+
+
 def collect(
     subject: Subject,
     networks: Network,
@@ -68,11 +87,7 @@ def collect(
         check_choice("statistics of many networks compared", kind, KINDS)
     shape = tuple(subject.task.data.shape)
     kept = keeps_statistics(subject.model, shape)
-    if networks.state is None and kept and "running" in statistics:
-        raise InputError(
-            "these weights come without normalisation statistics; give the state that goes with them, or "
-            "statistics=('recalibrated',)"
-        )
+    check_statistics(networks, statistics, kept=kept)
     if features is not None:
         _check_module(subject, shape, features)
     program = _program(

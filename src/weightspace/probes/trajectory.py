@@ -61,7 +61,17 @@ class Trajectory(Probe):
         return self.count * self.every + self.extra
 
     def check(self, run: Any, layout: Layout) -> None:
-        """The run is long enough."""
+        """The run is long enough, and its steps lead from the start to the end.
+
+        Raises:
+          InputError: If it is too short, or if steps are taken at drawn points or edits move weights.
+        """
+        if run.space.points or getattr(run, "edits", ()):
+            why = "each step is at a drawn point" if run.space.points else "edits move weights between steps"
+            raise InputError(
+                f"the steps of a trajectory lead from the start to the end, but in this run {why}; record "
+                "one in the full space, or in a space without points"
+            )
         total = run.recipe.steps(run.task.data.size)
         if self.steps > total:
             most = max(total - self.extra, 0) // self.every

@@ -87,6 +87,11 @@ class Space(Spec, abc.ABC):
         return None
 
     @property
+    def holds(self) -> bool:
+        """Whether it holds coordinates that the loss would move: a mask's have no gradient anyhow."""
+        return False
+
+    @property
     def masked(self) -> bool:
         """Whether its weights are masked: a space that defines `mask_at` has masks."""
         return type(self).mask_at is not Space.mask_at

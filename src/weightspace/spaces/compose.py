@@ -4,6 +4,7 @@ The inner space lives in the coordinates of the outer one: a line of networks in
 ticket inside it, a smaller subspace of a larger one. Fixed arrays, points and penalties are pairs.
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
@@ -28,12 +29,27 @@ class Compose(Space):
     inner: Space
 
     @property
+    def version(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """2 where both spaces have points, which were drawn from one key before."""
+        return 2 if self.points and self.outer.points == self.inner.points else 1
+
+    @property
     def name(self) -> str:
         """What the space is called in tables."""
         return f"{self.outer.name} of {self.inner.name}"
 
     def check(self, layout: Layout) -> None:
-        """Each space must fit what it lives in."""
+        """Each space must fit what it lives in.
+
+        Raises:
+          InputError: Unless it does, or if the outer space holds coordinates: here they are not what trains.
+        """
+        if self.outer.holds:
+            raise InputError(
+                f"vertices of '{self.outer.name}' are frozen, but in '{self.name}' the coordinates of "
+                f"'{self.inner.name}' are trained, which would move them; leave `frozen` out, or put the "
+                "mixture inside: Compose(space, mixture)"
+            )
         self.outer.check(layout)
         self.inner.check(self.outer.coordinates(layout))
 
@@ -49,8 +65,9 @@ class Compose(Space):
         return (fixed_outer, fixed_inner), theta
 
     def draw(self, fixed: Fixed, theta: Coordinates, key: Key[Array, ""]) -> Point:
-        """A point of each."""
-        inner = self.inner.draw(fixed[1], theta, key)
+        """A point of each, drawn apart where both have points."""
+        apart = self.outer.points and self.inner.points
+        inner = self.inner.draw(fixed[1], theta, jax.random.fold_in(key, 1) if apart else key)
         coordinates = self.inner.weights(fixed[1], theta, inner)
         return self.outer.draw(fixed[0], coordinates, key), inner
 
@@ -67,6 +84,11 @@ class Compose(Space):
     def points(self) -> bool:
         """Where one of both has."""
         return self.outer.points or self.inner.points
+
+    @property
+    def holds(self) -> bool:
+        """Where the inner space does."""
+        return self.inner.holds
 
     @property
     def masked(self) -> bool:

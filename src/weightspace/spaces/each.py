@@ -82,10 +82,12 @@ class Each(Space):
     def init(self, keys: Keys, sample: Sample, layout: Layout) -> tuple[Fixed, Coordinates]:
         """Each part starts from its vertex of the mixture's own start."""
         inner, found = _one(layout), []
+        # One start, whose vertices may depend on each other, as bends between ends do.
+        start = sample(keys)
         for i, space in enumerate(self.spaces):
 
-            def part(own: Keys, i: int = i) -> Tree:
-                return jax.tree.map(lambda a: a[i], sample(own))
+            def part(_: Keys, i: int = i) -> Tree:
+                return jax.tree.map(lambda a: a[i], start)
 
             found.append(space.init(keys.child(i), part, inner))
         return tuple(fixed for fixed, _ in found), {str(i): theta for i, (_, theta) in enumerate(found)}
@@ -119,6 +121,11 @@ class Each(Space):
         """The sum of all."""
         parts = [s.penalty(fixed[i], theta[str(i)], p[i]) for i, s in enumerate(self.spaces)]
         return jnp.sum(jnp.stack([part.astype(parts[0].dtype) for part in parts]))
+
+    @property
+    def holds(self) -> bool:
+        """Where a part does."""
+        return any(space.holds for space in self.spaces)
 
     def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
         """What each part lets move."""

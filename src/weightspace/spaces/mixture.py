@@ -249,6 +249,11 @@ class Mixture(Space):
         chosen = jnp.asarray(self.pairs, jnp.int32)[number]
         return chosen[0], chosen[1]
 
+    @property
+    def holds(self) -> bool:
+        """Where a vertex is frozen."""
+        return bool(self.frozen)
+
     def free(self, fixed: Fixed, theta: Coordinates) -> Tree | None:
         """All vertices but the frozen."""
         if not self.frozen:

@@ -144,7 +144,7 @@ def update(
     storage = run.precision.storage
     multiplier = recipe.schedule.multiplier(t, recipe.length, per_epoch)
     lr = jnp.asarray(recipe.optimiser.lr, storage) * multiplier.astype(storage)
-    g_theta = _only(free, _clipped(recipe.clip, g_theta))
+    g_theta = _clipped(recipe.clip, _only(free, g_theta))
     decay = recipe.decay
     pull = None if decay is None else _decayed(run, theta)
     if decay is not None and not decay.decoupled:

@@ -49,9 +49,11 @@ class Along(Table):
         lines = []
         for row in given.of(Part("region")).to_dict("records"):
             outputs = {name: given.outputs(row["run"], name) for name in ("alphas", *_matrices())}
-            plain = {name: given.outputs(row["run"], f"uncalibrated_{name}") for name in SCORES} if (
-                np.isfinite(row.get("mean_uncalibrated_accuracy", np.nan))
-            ) else {}  # fmt: skip
+            # A network without normalisation has no such column; what diverged is NaN at its place.
+            kept = "mean_uncalibrated_accuracy" in row
+            plain = {
+                name: given.outputs(row["run"], f"uncalibrated_{name}") for name in (SCORES if kept else ())
+            }
             whole = {name: np.asarray(outputs[f"ensemble_{name}"]) for name in SCORES}
             readings = {
                 ONE: {name: np.diagonal(matrix) for name, matrix in whole.items()},

@@ -50,6 +50,8 @@ def twin(chart: Curve, panel: Panel, notes: Notes) -> Twin:
                 continue
             if logistic:
                 rows, levels = ([_logit(row) for row in each] for each in (rows, levels))
+            if _logarithmic(chart, metric, notes):
+                rows, levels = ([_on_log(row) for row in each] for each in (rows, levels))
             words = notes.words.metric(metric).axis if chart.logarithmic else notes.words.words(metric)
             title = "" if facet is None else notes.words.label(chart.facet).text(facet)
             several = len(metrics) > 1 and (facet is not None or not chart.y)
@@ -73,7 +75,10 @@ def _line(chart: Curve, rows: pd.DataFrame, e: int, name: str, notes: Notes) -> 
         if several and chart.spread == "sd":
             low, high = row["value"] - row["sd"], row["value"] + row["sd"]
         x, y = base.plain(row[chart.x]), base.plain(row["smooth"] if smooth else row["value"])
-        if x is None or y is None:
+        if x is None:
+            continue
+        if y is None:  # The line is broken there.
+            yield {"x": x, "y": None, "e": e, "k": "mean", "tip": []}
             continue
         p = base.plain(row.get("p_corrected"))
         spread, ends = (row.get("sd"), base.span(row["min"], row["max"])) if several else (None, "")
@@ -84,13 +89,18 @@ def _line(chart: Curve, rows: pd.DataFrame, e: int, name: str, notes: Notes) -> 
             found |= {"l": base.plain(low), "h": base.plain(high)}
         if smooth:
             found["raw"] = base.plain(row["value"])
-        if (base.plain(row.get("p")) or 1.0) < stars.LEVEL:
-            found["star"] = 2 if (p or 1.0) < stars.LEVEL else 1
+        if _below(base.plain(row.get("p"))):
+            found["star"] = 2 if _below(p) else 1
         yield found
     for x, y in rows.loc[rows["statistic"] == "run", [chart.x, "value"]].itertuples(index=False):
         if base.plain(x) is not None and base.plain(y) is not None:
             tip = [f"{name}, one run", base.told(label, x), base.mean(y, None), "", "", "", base.exactly(y)]
             yield {"x": base.plain(x), "y": base.plain(y), "e": e, "k": "run", "tip": tip}
+
+
+def _below(p: float | None) -> bool:
+    """Whether a p is that of a star; equal differences have p = 0."""
+    return p is not None and p < stars.LEVEL
 
 
 def _baseline(rows: pd.DataFrame, e: int, entries: list[Entry]) -> Iterator[Row]:
@@ -128,6 +138,15 @@ def _logit(row: Row) -> Row:
     return found
 
 
+def _logarithmic(chart: Curve, metric: str, notes: Notes) -> bool:
+    return chart.logarithmic and notes.words.metric(metric).scale == "log"
+
+
+def _on_log(row: Row) -> Row:
+    """A row on a logarithmic axis: a number that has no logarithm would take the whole axis with it."""
+    return {k: None if k in ("y", "l", "h", "raw") and (v is None or v <= 0) else v for k, v in row.items()}
+
+
 def _chart(
     chart: Curve, rows: list[Row], metric: str, entries: list[Entry], notes: Notes, *, logistic: bool
 ) -> Any:
@@ -137,7 +156,7 @@ def _chart(
     expression = _LOGISTIC if logistic else base.PERCENT if chart.percent else base.NUMBER
     title = chart.y or (words.axis if chart.logarithmic else words.words)
     title = f"{title} (%)" if chart.percent else title
-    log = chart.logarithmic and words.scale == "log"
+    log = _logarithmic(chart, metric, notes)
     discrete = label.scale in ("log2", "symlog") and len(x) <= 12
     along = base.axis(alt.X, "x", label.words, x, label.scale, x if discrete else ())
     ticks = [float(np.log(tick / (1 - tick))) for tick in TICKS] if logistic else ()
@@ -168,7 +187,8 @@ def _chart(
             layers.append(
                 there.mark_point(shape=base.STAR, size=150, filled=filled, opacity=1).encode(color=hued)
             )
-    return alt.layer(*layers, *([base.nearest(whole, entries, "mean", "run")] if x else []))
+    there = whole.transform_filter("isValid(datum.y)")
+    return alt.layer(*layers, *([base.nearest(there, entries, "mean", "run")] if x else []))
 
 
 def _spread(chart: Curve, means: Any, hued: Any, rows: list[Row]) -> list[Any]:
