@@ -8,6 +8,7 @@ import pytest
 
 from weightspace.errors import InputError
 from weightspace.experiments import experiment_class
+from weightspace.experiments.answer import answers_of
 from weightspace.experiments.subspaces.tables import ONE, PAIR, PLAIN, SCORES, Along
 from weightspace.experiments.subspaces.training import STANDARD, TWO
 from weightspace.tables.base import Given
@@ -36,7 +37,7 @@ def test_networks_stand_on_the_diagonal_and_mirrored_pairs_on_the_other():
         ("line", PLAIN): [0.25, 0.25, 0.25],
         (STANDARD, ONE): [0.7],
         (STANDARD, PAIR): [0.8],
-        (STANDARD, PLAIN): [0.7],
+        (STANDARD, PLAIN): [0.25],
     }
 
 
@@ -51,3 +52,22 @@ def test_presets_of_the_issue():
 def test_what_makes_no_sense_is_refused(given):
     with pytest.raises(InputError):
         experiment_class("subspaces.lines")(**given)
+
+
+def test_regions_stand_against_the_number_of_their_vertices():
+    rows = pd.DataFrame([
+        {"run": f"{m}{kind}{seed}", "status": "ok", "seed": seed, "part": "point", "vertices": m,
+         "kind": kind, "method": f"simplex, m = {m}, {kind}"}
+        | {f"all_{name}": 0.1 * m + seed for name in SCORES}
+        for m in (2.0, 3.0) for kind in ("simplex, midpoint", "simplex, vertices") for seed in (0, 1)
+    ] + [
+        {"run": f"one{seed}", "status": "ok", "seed": seed, "part": "point", "method": STANDARD}
+        | {f"all_{name}": 0.7 for name in SCORES} for seed in (0, 1)
+    ])  # fmt: skip
+    answers = {answer.name: answer for answer in answers_of(experiment_class("subspaces.simplexes")())}
+    found = Given(rows, rows.iloc[:0]).of(answers["by-vertices"].table)
+    means = found[found["metric"] == "all_accuracy"].set_index(["method", "vertices"])["value"]
+    for kind in ("simplex, midpoint", "simplex, vertices"):
+        assert means[kind, 2.0] == pytest.approx(0.7)
+        assert means[kind, 3.0] == pytest.approx(0.8)
+    assert set(means[STANDARD]) == {0.7}

@@ -1,13 +1,19 @@
 """`freedom.transfer` as a user asks it, and its controls."""
 
+import itertools
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from weightspace.derived.carried_over import Altered, Shared
 from weightspace.errors import InputError
+from weightspace.experiments.answer import answers_of
 from weightspace.experiments.freedom.transfer import SHARED, SOURCES, FreedomTransfer
 from weightspace.models.zoo import make
 from weightspace.run import Run
+from weightspace.tables.base import Given
+from weightspace.tables.vocabulary import VOCABULARY
 
 SMALL = {
     "model": "fc:widths=4", "seeds": ("2",), "epochs": 1.0, "dims": (4,), "trajectory_steps": 40,
@@ -110,3 +116,39 @@ def test_a_donor_of_another_architecture_is_refused():
         Altered(np.ones((2, 7), np.float32), MODEL, SHAPE, "energy", 0).compute()
     with pytest.raises(InputError, match="donors of one architecture"):
         Shared(columns(), columns()[:, :7], columns()).compute()
+
+
+def tables_told(experiment, rows):
+    frame = pd.DataFrame(rows)
+    given = Given(frame, frame.iloc[:0], words=VOCABULARY.with_words(experiment.words))
+    return {answer.name: given.of(answer.table) for answer in answers_of(experiment)}
+
+
+def test_gaps_and_what_is_shared_mix_no_settings():
+    """Synthetic rows in which each setting has its own value; differences and means by hand."""
+    question = FreedomTransfer(lr=(0.01, 0.1), noise=(0.0, 0.2), methods=("own", "transfer"), dims=(8, 16))
+    rows = []
+    for seed, dim, lr, noise in itertools.product((0, 1, 2), (8, 16), (0.01, 0.1), (0.0, 0.2)):
+        labels = {"dim": dim, "lr": lr, "noise": noise, "seed": seed, "optimiser": "adam", "compression": 2.0}
+        own = 0.5 + 0.01 * seed + noise
+        for method, value in (("own", own), ("transfer", own - lr - dim / 100)):
+            run = f"{method}{seed}{dim}{lr}{noise}"
+            rows.append(labels | {"method": method, "run": run, "status": "ok", "test_accuracy": value})
+        shared = {
+            "method": "shared",
+            "basis": "transfer",
+            "overlap": noise + dim,
+            "overlap_chance": dim / 100,
+        }
+        rows.append(labels | shared | {"run": f"shared{seed}{dim}{noise}", "status": "ok"})
+    found = tables_told(question, rows)
+    gaps = found["gaps"]
+    assert len(gaps) == 2 * 2 * 2
+    for line in gaps.to_dict("records"):
+        expected = -(line["lr"] + line["dim"] / 100)
+        assert abs(line["difference"]) == pytest.approx(abs(expected))
+        assert line["n"] == 3
+    overlap = found["shared"].query("metric == 'overlap' and statistic == 'mean'")
+    assert {(r["dim"], r["noise"]): (r["value"], r["n"]) for r in overlap.to_dict("records")} == {
+        (dim, noise): (pytest.approx(noise + dim), 3) for dim in (8, 16) for noise in (0.0, 0.2)
+    }

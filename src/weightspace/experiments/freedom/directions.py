@@ -52,8 +52,8 @@ WAYS = {
 
 
 @dataclasses.dataclass(frozen=True)
-class Directions:
-    """How directions are learned."""
+class Recorded:
+    """What is recorded of a training."""
 
     trajectory_steps: int = number(10_240, least=1)
     """Steps of full-space training (momentum 0.9, constant rate) that are recorded, whatever dims are."""
@@ -61,10 +61,6 @@ class Directions:
     """Steps between two snapshots."""
     legacy_steps: bool = False
     """Train and record one step more, in the first window, as the original code does."""
-    eigenvectors: int = number(16, least=1)
-    """Eigenvectors of the Hessian and the Gauss-Newton matrix that are found; larger d have no such arm."""
-    curvature_examples: int = number(1_000, least=1)
-    """Training examples that these matrices are of, spread evenly over the split."""
 
     def check(self) -> None:
         """Windows are whole."""
@@ -75,12 +71,9 @@ class Directions:
                 f"steps; give {self.trajectory_steps // self.spacing * self.spacing or self.spacing}"
             )
 
-    def check_methods(self, methods: tuple[str, ...], known: tuple[str, ...], dims: tuple[int, ...]) -> None:
-        """Methods are known, and trajectories long enough for all dimensions."""
-        for name in methods:
-            if name not in (*known, *WAYS):
-                raise unknown("method", name, (*known, *WAYS))
-        if any(name in WAYS and WAYS[name].principal for name in methods) and max(dims) > self.count:
+    def check_dims(self, dims: tuple[int, ...]) -> None:
+        """Trajectories are long enough for all dimensions."""
+        if max(dims) > self.count:
             raise InputError(
                 f"dimension d = {max(dims)} exceeds the {self.count} snapshots of a trajectory of "
                 f"{self.trajectory_steps} steps at spacing {self.spacing}; choose d ≤ {self.count}, or "
@@ -100,6 +93,24 @@ class Directions:
         """The principal directions of one training, or of several pooled."""
         probe = Trajectory(self.count, self.spacing, int(self.legacy_steps), way.recorded)
         return Principal(tuple(donor.read(probe, way.recorded) for donor in donors), way.variant)
+
+
+@dataclasses.dataclass(frozen=True)
+class Directions(Recorded):
+    """How directions are learned: of what is recorded, or of the curvature at the end."""
+
+    eigenvectors: int = number(16, least=1)
+    """Eigenvectors of the Hessian and the Gauss-Newton matrix that are found; larger d have no such arm."""
+    curvature_examples: int = number(1_000, least=1)
+    """Training examples that these matrices are of, spread evenly over the split."""
+
+    def check_methods(self, methods: tuple[str, ...], known: tuple[str, ...], dims: tuple[int, ...]) -> None:
+        """Methods are known, and trajectories long enough for all dimensions."""
+        for name in methods:
+            if name not in (*known, *WAYS):
+                raise unknown("method", name, (*known, *WAYS))
+        if any(name in WAYS and WAYS[name].principal for name in methods):
+            self.check_dims(dims)
 
     def rows(self, slices: Slices, method: str) -> Iterator[Row]:
         """A run for each arm, dimension and seed, along the directions of the seed's own training.

@@ -11,7 +11,7 @@ from weightspace.derived.principal import Leading
 from weightspace.errors import InputError, unknown
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.freedom.directions import WAYS, Directions
+from weightspace.experiments.freedom.directions import WAYS, Recorded
 from weightspace.experiments.freedom.levels import Levels
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.seeds import parse_seeds
@@ -102,7 +102,7 @@ class FreedomTransfer(
 
     slices: Slices = Slices()
     reach: Levels = Levels()
-    learn: Directions = Directions()
+    learn: Recorded = Recorded()
     donors: tuple[int, ...] = swept(1000, 1001, 1002, words="donor", least=0)
     """Seeds of the donors: the first is the donor, all together the pooled one."""
     other_data: str = ""
@@ -120,7 +120,7 @@ class FreedomTransfer(
             if name != RANDOM and name not in SOURCES:
                 raise unknown("method", name, (RANDOM, *SOURCES))
         self.reach.check_tuned(self.slices)
-        self.learn.check_methods(("lottery",), (RANDOM,), self.slices.dims)
+        self.learn.check_dims(self.slices.dims)
         both = sorted({*self.donors} & {*parse_seeds(self.slices.seeds)})
         if both:
             raise InputError(f"seed {both[0]} is a donor and a recipient; give other donors")

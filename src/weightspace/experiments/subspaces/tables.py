@@ -70,9 +70,13 @@ class Along(Table):
         for row in given.of(Part("point")).to_dict("records"):
             mine = {STANDARD: (ONE, PLAIN), TWO: (PAIR,)}.get(row["method"], ())
             common = {name: row[name] for name in ("run", "status", "seed") if name in row}
-            own = {name: row[f"all_{name}"] for name in SCORES}
-            own |= {"method": STANDARD, "alpha": _MIDDLE}
-            lines += [common | own | {"reading": reading} for reading in mine if reading in there]
+            common |= {"method": STANDARD, "alpha": _MIDDLE}
+            for reading in (reading for reading in mine if reading in there):
+                if reading == PLAIN:
+                    of_one = {k: float(given.outputs(row["run"], f"uncalibrated_{k}")[0]) for k in SCORES}
+                else:
+                    of_one = {name: row[f"all_{name}"] for name in SCORES}
+                lines.append(common | of_one | {"reading": reading})
         columns = ["run", "status", "seed", "method", "reading", "alpha", *SCORES]
         return DataFrame(lines, columns=columns)
 

@@ -67,7 +67,10 @@ class RegionTraining(Training):
         yield Row({"part": "training", "method": f"{STANDARD}, the second"}, two, self.watching())
         for method, runs in ((STANDARD, (one,)), (TWO, (one, two))):
             networks = tuple(run.network() for run in runs)
-            node = Compared(one.model, one.task, networks, seeds, precision=self.precision)
+            # By statistics of the same kind as points of a region; running ones are told beside them.
+            node = Compared(
+                one.model, one.task, networks, seeds, statistics="recalibrated", precision=self.precision
+            )
             yield Row({"part": "point", "method": method, "seed": seeds.base}, node)
 
 

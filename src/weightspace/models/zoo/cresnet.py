@@ -15,32 +15,11 @@ from weightspace.errors import InputError, check_choice, check_number
 from weightspace.models.pooling import global_average_pool
 from weightspace.models.zoo.base import ZooModel
 from weightspace.models.zoo.parts import conv, norm
-from weightspace.models.zoo.resnet import plan
+from weightspace.models.zoo.resnet import Block, plan
 from weightspace.spec import spec, static
 
 DRAWN = "kaiming_normal"
 NORMS = ("batch", "group")
-
-
-class CBlock(nnx.Module):
-    """Two convolutions, each normalised, beside a shortcut; activation after the sum."""
-
-    def __init__(self, taken: int, made: int, stride: int, normed: Any, rngs: nnx.Rngs):
-        self.conv_1 = conv(taken, made, rngs, stride=stride, bias=False, initialiser=DRAWN)
-        self.norm_1 = normed(made)
-        self.conv_2 = conv(made, made, rngs, bias=False, initialiser=DRAWN)
-        self.norm_2 = normed(made)
-        if (taken, stride) != (made, 1):
-            self.shortcut_conv = conv(taken, made, rngs, size=1, stride=stride, bias=False, initialiser=DRAWN)
-            self.shortcut_norm = normed(made)
-
-    def __call__(self, x: Array) -> Array:
-        """The block's outputs."""
-        y = jax.nn.relu(self.norm_1(self.conv_1(x)))
-        y = self.norm_2(self.conv_2(y))
-        if hasattr(self, "shortcut_conv"):
-            x = self.shortcut_norm(self.shortcut_conv(x))
-        return jax.nn.relu(x + y)
 
 
 class CNet(nnx.Module):
@@ -50,7 +29,8 @@ class CNet(nnx.Module):
         widths = (width, 2 * width, 4 * width)
         self.stem_conv = conv(channels, width, rngs, bias=False, initialiser=DRAWN)
         self.stem_norm = normed(width)
-        self.blocks = nnx.List([CBlock(*sizes, normed, rngs) for sizes in plan(width, widths, blocks)])
+        sizes = plan(width, widths, blocks)
+        self.blocks = nnx.List([Block(*each, normed, rngs, initialiser=DRAWN) for each in sizes])
         self.output = conv(widths[-1], outputs, rngs, size=1, bias=False, initialiser=DRAWN)
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:

@@ -7,8 +7,9 @@ normalisation and activation before each convolution, 3 × 3 convolutions with b
 average over the whole last map.
 """
 
-from collections.abc import Iterator
-from typing import ClassVar
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import jax
 from flax import nnx
@@ -24,14 +25,22 @@ from weightspace.spec import spec, static
 class Block(nnx.Module):
     """Two convolutions, each normalised, beside a shortcut; activation after the sum."""
 
-    def __init__(self, taken: int, made: int, stride: int, momentum: float, rngs: nnx.Rngs):
-        self.conv_1 = conv(taken, made, rngs, stride=stride, bias=False)
-        self.norm_1 = norm(made, momentum, rngs)
-        self.conv_2 = conv(made, made, rngs, bias=False)
-        self.norm_2 = norm(made, momentum, rngs)
+    def __init__(
+        self,
+        taken: int,
+        made: int,
+        stride: int,
+        normed: Callable[[int], nnx.Module],
+        rngs: nnx.Rngs,
+        **drawn: Any,
+    ):
+        self.conv_1 = conv(taken, made, rngs, stride=stride, bias=False, **drawn)
+        self.norm_1 = normed(made)
+        self.conv_2 = conv(made, made, rngs, bias=False, **drawn)
+        self.norm_2 = normed(made)
         if (taken, stride) != (made, 1):
-            self.shortcut_conv = conv(taken, made, rngs, size=1, stride=stride, bias=False)
-            self.shortcut_norm = norm(made, momentum, rngs)
+            self.shortcut_conv = conv(taken, made, rngs, size=1, stride=stride, bias=False, **drawn)
+            self.shortcut_norm = normed(made)
 
     def __call__(self, x: Array) -> Array:
         """The block's outputs."""
@@ -84,7 +93,8 @@ class ResNet(nnx.Module):
     ):
         self.stem_conv = conv(channels, widths[0], rngs, bias=False)
         self.stem_norm = norm(widths[0], momentum, rngs)
-        self.blocks = nnx.List([Block(*sizes, momentum, rngs) for sizes in plan(widths[0], widths, blocks)])
+        normed = functools.partial(norm, momentum=momentum, rngs=rngs)
+        self.blocks = nnx.List([Block(*sizes, normed, rngs) for sizes in plan(widths[0], widths, blocks)])
         self.output = dense(widths[-1], outputs, rngs, bias=bias)
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
