@@ -175,7 +175,9 @@ def test_what_is_derived_from_a_training_has_its_model_and_data():
     found = completed(rows, labels, ("model", "data"))
     assert found["model"].tolist() == ["m"] * 4
     assert found["data"].tolist() == ["d", "d", "e", "e"]
-    whole = joined(found, labels)
+    whole = joined(found.assign(experiment="mine"), labels)
+    assert "experiment_1" not in whole
+    assert whole["experiment"].tolist() == ["mine"] * 2
     assert whole[["loss", "norm"]].values.tolist() == [[0.1, 5.0], [0.2, 6.0]]
 
 

@@ -7,6 +7,7 @@ from weightspace.tables.groups import grouped
 
 _RUN = "run"
 _KIND = "kind"
+_EXPERIMENT = "experiment"
 
 
 def completed(rows: Frame, labels: Sequence[str], given: Sequence[str]) -> Frame:
@@ -47,11 +48,11 @@ def joined(rows: Frame, labels: Sequence[str]) -> Frame:
         return rows
     sets = grouped(rows, labels, sort=False)
     place = sets.cumcount()
-    columns = [name for name in rows if name not in labels and name != _KIND]
+    columns = [name for name in rows if name not in labels and name not in (_KIND, _EXPERIMENT)]
     # What a kind of node measures at all: where it has no value, none of another kind may stand for it.
     kinds = [rows[_KIND]] if _KIND in rows else [place, place.groupby(sets.ngroup()).transform("max")]
     measures = rows[columns].notna().groupby(kinds, dropna=False).transform("any")
-    shown = rows[[name for name in rows if name in labels or name in columns]]
+    shown = rows[[name for name in rows if name in labels or name in columns or name == _EXPERIMENT]]
 
     def nodes(frame: Frame, number: int) -> Frame:
         return frame[place == number].set_axis(sets.ngroup()[place == number])

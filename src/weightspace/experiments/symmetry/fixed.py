@@ -1,9 +1,9 @@
 """`symmetry.fixed-param`: at one number of weights, is a deep or a shallow network hurt more by a mask?"""
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
-from weightspace.data import make_data
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
@@ -19,49 +19,18 @@ from weightspace.tables.curves import Curves
 from weightspace.tables.means import Means
 from weightspace.tables.words import Label
 
+SHOWN = ("test_accuracy", "alive_order_digits", "alive_lost_digits", *WAY)
+
 
 @dataclasses.dataclass(frozen=True)
-class Widths(Table):
-    """The networks of a number of weights.
-
-    Attributes:
-      data: The data set, whose shape they take.
-      budget: Weights aimed at, everything counted.
-      depths: Numbers of hidden layers.
-      growth: Of widths from layer to layer.
-    """
-
-    data: str
-    budget: int
-    depths: tuple[int, ...]
-    growth: float
+class Networks(Table):
+    """The networks that were trained: depth, name with its widths, and the exact number of weights."""
 
     def of(self, given: Given) -> Frame:
-        """Columns: depth, widths, and the exact number of weights."""
-        from pandas import DataFrame
-
-        lines = []
-        for depth in self.depths:
-            inputs, outputs, widths = self.widths(depth)
-            count = dense_count(inputs, widths, outputs, norm=True)
-            lines.append({"depth": depth, "widths": ",".join(map(str, widths)), "weights": count})
-        return DataFrame(lines)
-
-    def widths(self, depth: int) -> tuple[int, int, tuple[int, ...]]:
-        """Inputs, outputs, and the widths in between.
-
-        Raises:
-          InputError: If the budget does not pay for them.
-        """
-        import numpy as np
-
-        data = make_data(self.data)
-        inputs = int(np.prod(data.shape))
-        return (
-            inputs,
-            data.outputs,
-            widths_for(inputs, data.outputs, self.budget, depth, self.growth, norm=True),
-        )
+        """A line for each depth."""
+        columns = ["depth", "model", "weights"]
+        rows = given.rows.reindex(columns=columns).dropna()
+        return rows.drop_duplicates().sort_values("depth").reset_index(drop=True)
 
 
 class FixedParam(
@@ -79,7 +48,11 @@ class FixedParam(
     },
     by=("pattern", "depth", "sparsity"),
     metrics=METRICS,
-    words=(PATTERN, Label("depth", "hidden layers", "{:g} hidden layers", order="always")),
+    words=(
+        PATTERN,
+        Label("depth", "hidden layers", "{:g} hidden layers", order="always"),
+        Label("weights", "weights", "{:g} weights"),
+    ),
 ):
     """At one number of weights, is a deep or a shallow network hurt more by a mask?"""
 
@@ -98,30 +71,38 @@ class FixedParam(
 
     def ask(self) -> Iterator[Row]:
         """Every depth under every mask, with each seed."""
-        table = self._widths
-        names = {
-            depth: f"mnist_fc:widths={','.join(map(str, table.widths(depth)[2]))}" for depth in self.depths
-        }
+        networks = {depth: self.widths(depth) for depth in self.depths}
         for seeds in self.training.each_seed():
-            for depth, name in names.items():
-                own = dataclasses.replace(self.training, model=name)
+            for depth, (widths, weights) in networks.items():
+                own = dataclasses.replace(
+                    self.training, model=f"mnist_fc:widths={','.join(map(str, widths))}"
+                )
                 for pattern in self.masks.patterns:
                     for sparsity in self.sparsities:
-                        yield from rows(own, self.masks, seeds, pattern, sparsity, depth=depth)
+                        yield from rows(
+                            own, self.masks, seeds, pattern, sparsity, depth=depth, weights=weights
+                        )
 
-    @property
-    def _widths(self) -> Widths:
-        return Widths(self.training.data, self.budget, self.depths, self.growth)
+    def widths(self, depth: int) -> tuple[tuple[int, ...], int]:
+        """The widths of a network of that depth, and its exact number of weights.
+
+        Raises:
+          InputError: If the budget does not pay for them.
+        """
+        data = self.training.task.data
+        inputs = math.prod(data.shape)
+        widths = widths_for(inputs, data.outputs, self.budget, depth, self.growth, norm=True)
+        return widths, dense_count(inputs, widths, data.outputs, norm=True)
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Widths, means, and accuracy and symmetry against depth."""
         arms = ("pattern", "sparsity")
         return (
-            Answer("widths", self._widths),
+            Answer("networks", Networks()),
             Answer("means", Means(METRICS, by=("pattern", "depth", "sparsity"), interval=self.confidence)),
             Answer(
                 "curve",
-                Curves(("test_accuracy", "alive_order_digits", "alive_lost_digits", *WAY), x="depth", arms=arms),
+                Curves(SHOWN, x="depth", arms=arms),
                 Curve(x="depth", arms=arms, name="depth", title="Accuracy and symmetry against depth",
                       spread="sd"),
                 shown=0,

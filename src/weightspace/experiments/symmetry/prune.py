@@ -100,9 +100,9 @@ class SymmetryPrune(
     name="symmetry.prune",
     question="What is left of a mask's symmetry while training prunes or exchanges its weights?",
     paper=IOANNOU_2020,
-    reading="Symmetry is that of the units alive, after each change of the mask. Pruning goes by magnitude, so "
-    "that hardly two units keep the same connections: symmetry is lost at the first change already. That "
-    "pruned masks have as little as random ones says that symmetry alone does not tell which trains well.",
+    reading="Symmetry is that of the units alive, after each change. Pruning goes by magnitude, so "
+    "that hardly two units keep the same connections. A pruned mask and a random one may have equally little "
+    "symmetry: by itself it does not tell which of them trains well.",
     presets={
         "smoke": {"model": "mnist_fc:widths=8,8", "epochs": 2.0, "seeds": ("2",), "every": "25%",
                   "arms": ("start", "stepwise", "rigl")},
