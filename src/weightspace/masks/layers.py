@@ -43,12 +43,3 @@ def masked_kernels(layout: Layout, layers: str | None) -> tuple[Leaf, ...]:
             f"{', '.join(leaf.path for leaf in kernels)}"
         )
     return tuple(found)
-
-
-def kernels_by_module(layout: Layout) -> dict[str, list[Leaf]]:
-    """The kernels of each module, by its path with `_` for `/`, as parts of columns' names."""
-    found: dict[str, list[Leaf]] = {}
-    for leaf in layout:
-        if leaf.kind == "kernel":
-            found.setdefault((leaf.module or leaf.path).replace("/", "_"), []).append(leaf)
-    return found
