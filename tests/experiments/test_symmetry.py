@@ -9,7 +9,7 @@ from weightspace.errors import InputError
 from weightspace.experiments.symmetry.count import Count, Relabellings
 from weightspace.experiments.symmetry.masked import RandomMask, ShuffledMask
 from weightspace.experiments.symmetry.masks import Patterns
-from weightspace.experiments.training import Training
+from weightspace.experiments.symmetry.training import StudyTraining
 from weightspace.sweeps import sweep
 from weightspace.tables.base import Given
 
@@ -28,7 +28,7 @@ def test_a_dense_network_has_all_relabellings(tmp_path):
 
 
 def test_sparsities_are_drawn_from_the_range_one_for_each_seed():
-    training = Training(model="mnist_fc:widths=4", seeds=("6",))
+    training = StudyTraining(model="mnist_fc:widths=4", seeds=("6",))
     asked = RandomMask(training, least=0.6, most=0.7)
     found = [row.labels["sparsity"] for batch in asked.ask() for row in batch]
     assert len(set(found)) == 6

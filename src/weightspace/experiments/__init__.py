@@ -58,6 +58,9 @@ _BY_NAME = {
     "symmetry.count": "weightspace.experiments.symmetry.count:Count",
     "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",
     "symmetry.random-mask": "weightspace.experiments.symmetry.masked:RandomMask",
+    "symmetry.train": "weightspace.experiments.symmetry.train:Train",
+    "symmetry.prune": "weightspace.experiments.symmetry.prune:SymmetryPrune",
+    "symmetry.fixed-param": "weightspace.experiments.symmetry.fixed:FixedParam",
 }
 
 

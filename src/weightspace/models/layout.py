@@ -246,3 +246,12 @@ def _mark_output(leaves: list[Leaf], used: Usage) -> tuple[Leaf, ...]:
 def usage_order(forward: Callable[..., Any], weights: Tree) -> dict[str, int]:
     """For each leaf, the place in the computation where it first meets another value."""
     return usage(forward, weights).order
+
+
+def kernels_by_module(layout: Layout) -> dict[str, list[Leaf]]:
+    """The kernels of each module, by its path with `_` for `/`, as parts of columns' names."""
+    found: dict[str, list[Leaf]] = {}
+    for leaf in layout:
+        if leaf.kind == "kernel":
+            found.setdefault((leaf.module or leaf.path).replace("/", "_"), []).append(leaf)
+    return found

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import jax.numpy as jnp
 
 from weightspace.errors import InputError
-from weightspace.models.kernels import kernels_by_module
-from weightspace.models.layout import Layout, Leaf
+from weightspace.models.layout import Layout, Leaf, kernels_by_module
 from weightspace.probes.base import At, Carry, Probe, Scalar, Training
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.spec import spec, static

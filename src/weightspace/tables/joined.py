@@ -6,6 +6,7 @@ from weightspace.frames import Frame
 from weightspace.tables.groups import grouped
 
 _RUN = "run"
+_KIND = "kind"
 _EXPERIMENT = "experiment"
 
 
@@ -47,10 +48,14 @@ def joined(rows: Frame, labels: Sequence[str]) -> Frame:
         return rows
     sets = grouped(rows, labels, sort=False)
     place = sets.cumcount()
-    columns = [name for name in rows if name not in labels and name != _EXPERIMENT]
-    # What a kind of node measures at all: where it has no value, none of another kind may stand for it. Nodes
-    # of a kind have one place among as many.
-    kinds = [place, place.groupby(sets.ngroup()).transform("max")]
+    columns = [name for name in rows if name not in labels and name not in (_KIND, _EXPERIMENT)]
+    # What a kind of node measures at all: where it has no value, none of another kind may stand for it.
+    # Without their name, nodes of a kind have one place among as many.
+    kinds = (
+        [rows[_KIND]]
+        if _KIND in rows and _KIND not in labels
+        else [place, place.groupby(sets.ngroup()).transform("max")]
+    )
     measures = rows[columns].notna().groupby(kinds, dropna=False).transform("any")
     shown = rows[[name for name in rows if name in labels or name in columns or name == _EXPERIMENT]]
 

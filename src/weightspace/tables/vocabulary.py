@@ -33,6 +33,7 @@ LABELS = (
     Label("rate", "learning rate", "rate {:g}", scale="log", symbol="η"),
     Label("dropout", "probability of dropping", "dropout {:g}", order="alone"),
     Label("part", "part"),
+    Label("kind", "kind of node"),
     Label("criterion", "criterion"),
     Label("other", "other criterion"),
     Label("other_seed", "other seed", "seed {:g}"),

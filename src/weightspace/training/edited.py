@@ -11,7 +11,7 @@ from jaxtyping import Array, Int, Key
 
 from weightspace import tree
 from weightspace.edits.base import Changed, Now, counted
-from weightspace.models.kernels import kernels_by_module
+from weightspace.models.layout import kernels_by_module
 from weightspace.run import Run
 from weightspace.spaces.base import DEFAULT_POINT
 from weightspace.streams import Stream, key

@@ -5,6 +5,7 @@ that each unit has left; the symmetry of the mask stands beside its accuracy.
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.symmetry.masks import COUNTED, IOANNOU_2020, PATTERN, Patterns, symmetry
-from weightspace.experiments.training import Training
+from weightspace.experiments.symmetry.training import PAPER, PROBES, WAY, StudyTraining
 from weightspace.figures.charts import Curve
 from weightspace.run import Row
 from weightspace.spaces.masked import Masked
@@ -25,7 +26,9 @@ from weightspace.tables.means import Means
 from weightspace.tables.paired import Pairs
 
 ACCURACY = ("test_accuracy",)
-METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss", *COUNTED)
+METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss", *WAY, *COUNTED)
+TEN = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
+"""The sparsities of the evidence."""
 READING = (
     "Symmetry is that of the units alive. Masks of other patterns differ in more than symmetry: a symmetric "
     "mask cuts whole inputs. That a mask has little symmetry alone does not say how well it trains, since a "
@@ -33,15 +36,17 @@ READING = (
 )
 
 
-def rows(training: Training, masks: Patterns, seeds: Seeds, pattern: str, sparsity: float) -> Iterator[Row]:
-    """A training under a mask, and the symmetry of the mask."""
+def rows(
+    training: StudyTraining, masks: Patterns, seeds: Seeds, pattern: str, sparsity: float, **more: Any
+) -> Iterator[Row]:
+    """A training under a mask, and the symmetry of the mask; `more` are further labels."""
     shape = tuple(training.task.data.shape)
     model = training.network()
     mask = masks.mask(model, shape, seeds, pattern, sparsity)
     alive = Propagated(model, shape, mask.output("mask")).output("mask")
     start = SparseStart(model, shape, alive, seeds).output("weights")
-    labels = {"pattern": pattern, "sparsity": sparsity, "seed": seeds.base}
-    yield Row(labels, training.run(Masked(alive, start=start), seeds), training.watching())
+    labels = {"pattern": pattern, **more, "sparsity": sparsity, "seed": seeds.base}
+    yield Row(labels, training.run(Masked(alive, start=start), seeds), training.watching(own=PROBES))
     yield Row(labels, symmetry(mask))
 
 
@@ -60,6 +65,14 @@ class ShuffledMask(
         },
         "quick": {},
         "mnist": {"data": "mnist", "seeds": ("5",), "epochs": 10.0},
+        "evidence": {"data": "mnist", "seeds": ("5",), "sparsities": TEN},
+        "prescribed": {
+            "model": "mnist_fc:widths=32,32,32",
+            "data": "mnist",
+            "seeds": ("5",),
+            "patterns": ("per_neuron", "circulant", "block_repeat:repeat=4"),
+        },
+        "paper": PAPER | {"sparsities": TEN},
     },
     by=("pattern", "sparsity"),
     metrics=METRICS,
@@ -67,7 +80,7 @@ class ShuffledMask(
 ):
     """Do sparse networks train worse whose masks break the symmetry of their units?"""
 
-    training: Training = Training(model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01)
+    training: StudyTraining = StudyTraining(model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01)
     masks: Patterns = Patterns()
     sparsities: tuple[float, ...] = swept(0.5, 0.75, 0.9, words="sparsity", least=0, most=1)
     """Shares of the masked kernels' weights that are zero."""
@@ -101,6 +114,7 @@ class RandomMask(
         "smoke": {"model": "mnist_fc:widths=16,16", "epochs": 2.0, "seeds": ("3",)},
         "quick": {},
         "mnist": {"data": "mnist", "seeds": ("20",), "epochs": 10.0},
+        "paper": PAPER | {"seeds": ("42:62",)},
     },
     by=("pattern",),
     metrics=METRICS,
@@ -108,7 +122,9 @@ class RandomMask(
 ):
     """How do accuracy and symmetry fall with the sparsity of masks drawn weight by weight?"""
 
-    training: Training = Training(model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01, seeds=("10",))
+    training: StudyTraining = StudyTraining(
+        model="mnist_fc", epochs=10.0, optimiser="adam", lr=0.01, seeds=("10",)
+    )
     masks: Patterns = Patterns(("bernoulli",))
     least: float = number(0.5, least=0, most=1)
     """Lower end of the range that sparsities are drawn from."""
@@ -141,7 +157,7 @@ class RandomMask(
 def _against_sparsity() -> tuple[Curves, Curve]:
     """Accuracy and symmetry against sparsity."""
     return (
-        Curves((*ACCURACY, "alive_order_digits"), x="sparsity", arms=("pattern",)),
+        Curves((*ACCURACY, "alive_order_digits", *WAY), x="sparsity", arms=("pattern",)),
         Curve(x="sparsity", arms=("pattern",), name="sparsity", spread="sd",
               title="Accuracy and symmetry against sparsity"),
     )  # fmt: skip
