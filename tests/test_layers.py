@@ -26,7 +26,8 @@ FLOORS = (
         "symmetry",
         "derived",
     ),  # contracts and plug-ins
-    *("arguments", "run", "tickets", "training", "store", "sweeps"),  # what carries runs out and keeps them
+    *("arguments", "run", "tickets", "training", "store"),
+    *("sweeps", "loaded"),  # what carries runs out, and keeps them
     *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )
 """Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from weightspace.edits.gradual import Gradual as Gradual
     from weightspace.edits.stepwise import Stepwise as Stepwise
     from weightspace.errors import NoResultWarning as NoResultWarning
+    from weightspace.loaded import load as load
     from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
@@ -125,6 +126,7 @@ _HOMES = {
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.loaded": ("load",),
     "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived", "Found"),
     "weightspace.precision": ("Precision",),

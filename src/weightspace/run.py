@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import jax
 
 from weightspace.arguments import check_labels, check_run, said, watched_probes, watched_steps
-from weightspace.errors import InputError
+from weightspace.errors import InputError, check_choice
 from weightspace.measure.network import Network
 from weightspace.models.base import example
 from weightspace.node import Node, Output
@@ -29,10 +29,16 @@ if TYPE_CHECKING:
     Probes = Sequence[Probe]
     Labels = Mapping[str, Any]
     Watched: TypeAlias = "Watch | None"
+    Keep: TypeAlias = "str | None"
     Arithmetic: TypeAlias = "Precision"
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
-    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Labels = Watched = Arithmetic = Any
+    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Labels = Watched = Arithmetic = Keep = (
+        Any
+    )
+
+KEPT = ("final", "best", "none")
+"""The network at the end of training; that of least validation loss; none."""
 
 
 @spec
@@ -100,14 +106,23 @@ class Row:
     """A line of an experiment's table: labels, the node that answers it, and what to watch.
 
     Without a watch, a run is evaluated on the train and test splits once an epoch.
+
+    Attributes:
+      labels: What it is called in the table, by column.
+      node: The run, or a derived value.
+      watch: What is recorded of the run, and when.
+      keep: Which network of the run is kept, one of `KEPT`; None leaves that to the sweep.
     """
 
     labels: Labels
     node: Any = None  # pyright: ignore[reportAssignmentType]  # refused below, in words
     watch: Watched = None
+    keep: Keep = None
 
     def __post_init__(self) -> None:
         check_labels(self.labels, self.node, Node)
+        if self.keep is not None:
+            check_choice("Row.keep", self.keep, KEPT)
         if self.watch is not None and not isinstance(self.watch, Watch):
             raise InputError(
                 f"Row.watch is {said(self.watch)}; give ws.Watch(steps, probes), as in "

@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from weightspace.errors import InputError, StoreError, unknown
+from weightspace.errors import StoreError
 from weightspace.experiments.answered import safe_name
 from weightspace.store.base import Store
+from weightspace.store.chosen import chosen_output, run_named
 from weightspace.store.rows import NETWORK, Record
 from weightspace.store.write import in_order, sentences, write_safetensors
 from weightspace.tree import flat_dict
 
-_SHOWN = 5
 _STORED = frozenset(
     (
         "bool",
@@ -50,7 +50,7 @@ def export_output(store: Store, run: str, output: str | None, to: Path | None) -
     """
     digest = run_named(store, run)
     record = store.record(digest)
-    key = _chosen(digest, record.outputs - {NETWORK}, output)
+    key = chosen_output(digest, record.outputs - {NETWORK}, output)
     arrays = _named(store.output(digest, key), key.rpartition(".")[2])
     metadata = {"run": digest, "output": key} | _circumstances(store, record)
     if key.endswith("weights"):
@@ -109,41 +109,3 @@ def _decoding(store: Store, record: Record) -> dict[str, str]:
     told = store.output(record.digest, NETWORK)
     decoding = {name: np.asarray(told[name]).tolist() for name in ("shift", "scale") if name in told}
     return {"inputs": json.dumps({"rule": "(x - shift) * scale", **decoding})}
-
-
-def run_named(store: Store, text: str) -> str:
-    """The digest that begins so.
-
-    Raises:
-      InputError: If several do.
-      StoreError: If none does.
-    """
-    found = sorted(digest for digest in store.records() if digest.startswith(text)) if text else []
-    if not found:
-        raise StoreError(f"{store.root} has no run '{text}'; weightspace results {store.root} lists them")
-    if len(found) > 1:
-        some = ", ".join(digest[: len(text) + 4] for digest in found[:_SHOWN])
-        more = " …" if len(found) > _SHOWN else ""
-        raise InputError(f"{len(found)} runs begin with '{text}' ({some}{more}); write more of it")
-    return found[0]
-
-
-def _chosen(digest: str, kept: frozenset[str], output: str | None) -> str:
-    if not kept:
-        raise StoreError(
-            f"run {digest} kept no outputs: arrays are kept where another run takes them, as after a "
-            "burn-in, or where a probe keeps them, as --probes best does"
-        )
-    if output is not None:
-        if output not in kept:
-            raise unknown("output", output, kept)
-        return output
-    weights = sorted(key for key in kept if key == "weights" or key.endswith(".weights"))
-    if len(kept) == 1 or len(weights) == 1:
-        return weights[0] if weights else next(iter(kept))
-    if _LAST in weights:
-        return _LAST
-    raise InputError(f"run {digest} kept several outputs; choose by --output: {', '.join(sorted(kept))}")
-
-
-_LAST = "snapshot(end).weights"

@@ -33,6 +33,9 @@ class Options:
     """Do not ask before hours of work."""
     lanes: int | None = None
     """Runs a device works on at once; the table's number by default."""
+    keep: str = "small"
+    """Networks kept for load and export: small (final ones of new runs, if all take less than 200 MB), final,
+    best (of least validation loss; needs --validation), none."""
     engine: str = "local"
     """Where runs are carried out: local, or ray (a cluster)."""
     format: tuple[str, ...] = ("png", "svg")
@@ -108,7 +111,7 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
     check_formats(options.format)
     check_number("lanes", options.lanes, least=1)
     console = Console()
-    planned = plan(typing.cast(Any, experiment), _stored(options.out), options.lanes)
+    planned = plan(typing.cast(Any, experiment), _stored(options.out), options.lanes, options.keep)
     if options.dry_run:
         print_estimate(estimate(planned), console)
         return 0

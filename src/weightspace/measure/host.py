@@ -70,6 +70,44 @@ def measure(
     return {name: np.asarray(values) for name, values in found.items()}
 
 
+def renewed(subject: Subject, networks: Network, statistics: str = "recalibrated") -> Network:
+    """Networks with normalisation statistics estimated anew on the subject's training examples.
+
+    Args:
+      subject: The model and what it learns.
+      networks: Weights and states, each with a leading axis of networks.
+      statistics: `recalibrated` or `pooled`.
+    """
+    check_choice("statistics", statistics, ESTIMATED)
+    with platform.arithmetic(subject.precision.storage, subject.precision.matmul):
+        shared = subject.task.data.arrays()
+        return _renewed(subject.model, subject.task, subject.precision, statistics)(
+            networks, subject.seeds, shared
+        )
+
+
+@functools.lru_cache(maxsize=16)
+def _renewed(model: Model, task: Any, precision: Any, statistics: str) -> Any:
+    spread = spread_order(task.data.size)
+
+    @compiler.jit
+    def estimated(networks: Network, seeds: Seeds, shared: Any) -> Network:
+        subject = Subject(model, task, seeds, precision)
+        arrays = task.data.drawn(seeds) or shared
+        own = parts_of(task.data, arrays, seeds, spread)
+        decode = functools.partial(task.data.decode, arrays, dtype=jnp.dtype(precision.storage))
+        return with_estimates(subject, networks, own("train"), decode, statistics)
+
+    return estimated
+
+
+def with_estimates(subject: Subject, networks: Network, part: Part, decode: Any, statistics: str) -> Network:
+    """Within compiled code: the networks, their statistics estimated on a part of the data."""
+    networks = with_state(subject, networks)
+    renew = functools.partial(recalibrated, subject, part=part, decode=decode, pooled=statistics == "pooled")
+    return networks._replace(state=together(renew, networks))
+
+
 @functools.lru_cache(maxsize=16)
 def _program(
     model: Model, task: Any, metrics: Any, precision: Any, splits: Any, statistics: str, other: Any
@@ -85,10 +123,7 @@ def _program(
         decode = functools.partial(task.data.decode, arrays, dtype=jnp.dtype(precision.storage))
         networks = with_state(subject, networks)
         if statistics in ESTIMATED:
-            renew = functools.partial(
-                recalibrated, subject, part=own("train"), decode=decode, pooled=statistics == "pooled"
-            )
-            networks = networks._replace(state=together(renew, networks))
+            networks = with_estimates(subject, networks, own("train"), decode, statistics)
         found: dict[str, Any] = {}
         for split, limit in splits:
             part, read = own(split), decode

@@ -55,6 +55,11 @@ class Model(Spec, abc.ABC):
           key: For dropout and the like; unused if `train` is false.
         """
 
+    def assembled(self, weights: Weights, state: State, x: Any) -> Any:
+        """The network as its own library knows it, for inputs like `x`; here the weights and the state."""
+        del x
+        return weights, state
+
     @abc.abstractmethod
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order."""

@@ -50,7 +50,10 @@ class ChosenMoment(Probe, abc.ABC):
     def check(self, run: Training, layout: Layout) -> None:
         """Needs a validation split: picking on the test set would flatter it."""
         if not run.task.data.validation:
-            raise InputError(f"the probe '{self.label}' needs a validation split; give validation=<examples>")
+            raise InputError(
+                f"the probe '{self.label}' needs a validation split; give --validation EXAMPLES, in Python "
+                "make_data(…, validation=…)"
+            )
 
     def now(self, at: At) -> Kept:
         """What there is to be kept at a reading."""

@@ -24,10 +24,11 @@ from weightspace.store.read import answers
 from weightspace.store.reasons import without_result
 from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, form, group
-from weightspace.sweeps.complete import with_earlier_readings
+from weightspace.sweeps.complete import complete
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
-from weightspace.sweeps.plan import Plan, check_rows, plan
+from weightspace.sweeps.keep import told
+from weightspace.sweeps.plan import Plan, check_rows, plan, with_networks
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
 from weightspace.sweeps.requests import (
@@ -47,6 +48,7 @@ def sweep(
     out: Folder,
     *,
     lanes: int | None = None,
+    keep: str = "small",
     engine: str | Engine = "local",
     progress: Silent | None = None,
     command: list[str] | None = None,
@@ -60,6 +62,8 @@ def sweep(
       asked: An experiment, or a list of runs, or of rows of labels and nodes.
       out: Folder of results; it is made if need be. The same folder again resumes.
       lanes: Runs a device works on at once; None takes the table's.
+      keep: Which networks are kept, for `load` and `export`: `small`, the final ones of new runs if they
+        take less than 200 MB together; `final`; `best`, of least validation loss; `none`. Rows go before it.
       engine: Where cohorts are carried out.
       progress: What to tell of the progress.
       command: What provenance names as the command.
@@ -73,9 +77,8 @@ def sweep(
     """
     check_number("lanes", lanes, least=1)
     question = as_question(asked)
-    return see_through(
-        lambda store: plan(question, store, lanes), out, engine=engine, progress=progress, command=command
-    )
+    options = {"engine": engine, "progress": progress, "command": command}
+    return see_through(lambda store: plan(question, store, lanes, keep), out, **options)
 
 
 def see_through(
@@ -149,6 +152,7 @@ class Driver:
         self.planned = planned
         self.engine = engine
         self.progress = progress
+        self.kept = planned.kept
         self.tried: dict[str, int] = {}
         self.began = time.time()
 
@@ -156,6 +160,7 @@ class Driver:
         """Replay the question against the store until it asks for nothing more."""
         question, rows = self.planned.question, self.planned.rows
         asked: list[Row] = []
+        needed = dict(self.planned.needed)
         try:
             while True:
                 asked += rows
@@ -164,7 +169,9 @@ class Driver:
                 self._note(question, asked)
                 self.answer(rows)
                 rows = self.planned.asking.send(self._table(question.name, asked))
-                check_rows(rows)
+                rows = told(rows, self.planned.keep)
+                needed |= check_rows(rows)
+                self.kept = with_networks(needed, [*asked, *rows], self.planned.keep)
         except StopIteration:
             pass
         check_asked(question.name, asked)
@@ -219,7 +226,7 @@ class Driver:
     def _carry_out(self, wave: list[Request]) -> None:
         records = self.store.records()
         runs = [
-            with_earlier_readings(request, records.get(request.node.digest))
+            complete(request, records.get(request.node.digest), self.kept)
             for request in wave
             if isinstance(request.node, Run)
         ]

@@ -15,12 +15,17 @@ from weightspace.store.arrays import to_tensors
 from weightspace.store.base import Store
 from weightspace.store.rows import Record, RunRow
 from weightspace.store.schema import HISTORY, read_parquet
+from weightspace.sweeps.keep import Kept
 from weightspace.sweeps.recorded import still_true
 from weightspace.sweeps.requests import Request
 
 
-def with_earlier_readings(request: Request, record: Record | None) -> Request:
-    """The request with the readings of an earlier training as well."""
+def complete(request: Request, record: Record | None, kept: Kept) -> Request:
+    """The request with the readings of an earlier training as well, and with the network that is kept."""
+    return _with_earlier_readings(request, record).also(kept.probes(request.node))
+
+
+def _with_earlier_readings(request: Request, record: Record | None) -> Request:
     if record is None or not record.finished or not isinstance(request.node, Run):
         return request
     return dataclasses.replace(request, readings=tuple(sorted({*request.readings, *record.readings})))

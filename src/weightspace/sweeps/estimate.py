@@ -53,6 +53,8 @@ class Estimate:
       disk: Bytes of outputs and histories, uncompressed.
       stored: Nodes that are needed and stored already; none of the above counts them.
       blocked: Nodes that cannot be had, since an ancestor diverged.
+      networks: Final networks of the runs to train that are kept unasked, part of `disk`.
+      unkept: Bytes of those that are not, since together they are too many.
     """
 
     runs: int
@@ -65,6 +67,8 @@ class Estimate:
     disk: int
     stored: int = 0
     blocked: int = 0
+    networks: int = 0
+    unkept: int = 0
 
 
 def estimate(asked: Question | Plan, lanes: int | None = None) -> Estimate:
@@ -120,6 +124,8 @@ def _estimate(planned: Plan) -> Estimate:
         run_steps=sum(len(cohort.requests) * cohort.steps for cohort in planned.cohorts),
         minutes=seconds / 60, memory=memory, disk=disk,
         stored=len(planned.needed) - len(planned.wanted), blocked=len(planned.blocked),
+        networks=sum(run.node.digest in planned.kept.digests for run in planned.runs),
+        unkept=0 if planned.kept.digests else planned.kept.bytes,
     )  # fmt: skip
 
 
@@ -150,6 +156,11 @@ def print_estimate(cost: Estimate, console: Console) -> None:
         ("memory of a device", f"{cost.memory / 2**20:,.1f} MiB of {device_bytes(1) / 2**30:,.1f} GiB"),
         ("disk", f"{cost.disk / 2**20:,.1f} MiB before compression"),
     ]
+    if cost.unkept:
+        size = f"{cost.unkept / 2**20:,.0f} MiB"
+        lines.append(("final networks", f"not kept ({size}); --keep final keeps them, --keep best the best"))
+    elif cost.runs:
+        lines.append(("final networks", f"{cost.networks:,} kept; --keep none keeps none"))
     for name, value in (("stored already", f"{cost.stored:,}"), ("blocked", f"{cost.blocked:,}")):
         lines += [(name, f"{value} runs and derived values")] * (value != "0")
     for name, value in lines:

@@ -21,7 +21,8 @@ from weightspace.run import Row, Run
 from weightspace.store.base import Store
 from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, group
-from weightspace.sweeps.complete import with_earlier_readings
+from weightspace.sweeps.complete import complete
+from weightspace.sweeps.keep import NOTHING, Kept, check_policy, told, unasked
 from weightspace.sweeps.prepared import Preparations
 from weightspace.sweeps.question import Question, check_asked
 from weightspace.sweeps.requests import Request, check_run, missing, satisfied
@@ -42,6 +43,8 @@ class Plan:
       store: Where results are kept; None for an empty one.
       lanes: Runs a device works on at once; None takes the table's.
       prepared: Runs as they were resolved, for the sweep that follows.
+      keep: What is kept of runs whose rows do not say it; see `keep`.
+      kept: Networks that are kept unasked.
     """
 
     question: Question
@@ -52,6 +55,8 @@ class Plan:
     store: Store | None
     lanes: int | None
     prepared: Preparations = dataclasses.field(default_factory=Preparations)
+    keep: str = "small"
+    kept: Kept = NOTHING
 
     @functools.cached_property
     def blocked(self) -> frozenset[str]:
@@ -95,28 +100,38 @@ class Plan:
         return Shapes(self)
 
 
-def plan(question: Question, store: Store | None = None, lanes: int | None = None) -> Plan:
+def plan(
+    question: Question, store: Store | None = None, lanes: int | None = None, keep: str = "small"
+) -> Plan:
     """Ask a question, check all it needs, and find what a store lacks.
 
     Args:
       question: The question.
       store: Where results are kept; None for an empty one.
       lanes: Runs a device works on at once; None takes the table's.
+      keep: Which networks are kept where rows do not say it, one of `keep.POLICIES`.
 
     Raises:
       InputError: If it asks for nothing, or for something that makes no sense.
     """
+    check_policy(keep)
     asking = question.ask()
     rows = next(asking, None)
     if rows is None:
         check_asked(question.name, [])
-    rows = rows or []
+    rows = told(rows or [], keep)
     question.fields()  # raises where a setting cannot be recorded
     needed = check_rows(rows)
     records = _records(store)
     wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)))
-    wanted = {digest: with_earlier_readings(r, records.get(digest)) for digest, r in wanted.items()}
-    return Plan(question, asking, rows, needed, wanted, store, lanes)
+    kept = with_networks(needed, rows, keep)
+    wanted = {digest: complete(r, records.get(digest), kept) for digest, r in wanted.items()}
+    return Plan(question, asking, rows, needed, wanted, store, lanes, keep=keep, kept=kept)
+
+
+def with_networks(needed: Mapping[str, Request], rows: Iterable[Row], keep: str) -> Kept:
+    """Which networks of a question are kept unasked."""
+    return unasked((each.node for each in needed.values()), rows) if keep == "small" else NOTHING
 
 
 def check_rows(rows: Iterable[Row]) -> dict[str, Request]:

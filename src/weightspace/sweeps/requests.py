@@ -18,6 +18,7 @@ from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
 from weightspace.run import Row, Run, Watch
 from weightspace.store.rows import Record
+from weightspace.sweeps.keep import of_row
 from weightspace.sweeps.recorded import check_apart, covered, marks
 from weightspace.training.step import layout_of_run
 
@@ -55,6 +56,12 @@ class Request:
         """Whether metrics are asked for."""
         return any(probe.columns for probe in self.probes)
 
+    def also(self, probes: Iterable[Probe]) -> "Request":
+        """The request with what more is kept, each probe once."""
+        known = {probe.key for probe in self.probes}
+        more = tuple(probe for probe in probes if probe.key not in known)
+        return dataclasses.replace(self, probes=(*self.probes, *more)) if more else self
+
     def joined(self, other: "Request") -> "Request":
         """Both requests of one node as one."""
         probes = {probe.key: probe for probe in (*self.probes, *other.probes)}
@@ -78,7 +85,7 @@ def request_of(row: Row) -> Request:
     # First of all: how many examples there are to train on may make no sense.
     row.node.task.data.check()
     watch = row.watch or DEFAULT_WATCH
-    return Request(row.node, tuple(watch.probes), readings_of(row.node, watch))
+    return Request(row.node, tuple(watch.probes), readings_of(row.node, watch)).also(of_row(row))
 
 
 def check_labels_apart(rows: Sequence[Row]) -> None:
@@ -93,10 +100,10 @@ def check_labels_apart(rows: Sequence[Row]) -> None:
         if not isinstance(row.node, Run):
             continue
         task, watch = row.node.task, row.watch or DEFAULT_WATCH
-        if (key := (id(task), id(watch))) in seen:
+        if (key := (id(task), id(watch), row.keep)) in seen:
             continue
         seen.add(key)
-        prefixes = [f"{name}_" for probe in watch.probes for name in probe.columns]
+        prefixes = [f"{name}_" for probe in (*watch.probes, *of_row(row)) for name in probe.columns]
         alike = [name for name in labels for prefix in prefixes if str(name).startswith(prefix)]
         if not alike:
             continue

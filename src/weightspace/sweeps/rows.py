@@ -52,7 +52,7 @@ def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
     Returns:
       `shift` and `scale`, float64: decoded inputs are (x - shift) · scale. `order` and `kind`, int32: for
       each leaf of the model's weights, in the order of their sorted paths, its place in the forward pass,
-      and what it is, as a number of `KINDS`.
+      and what it is, as a number of `KINDS`. `shape`, int32: of one example.
     """
     if not any(key.endswith(".weights") for key in kept):
         return {}
@@ -62,7 +62,10 @@ def network_output(run: Any, kept: Mapping[str, Any]) -> dict[str, Any]:
     kinds = np.asarray([KINDS.index(leaves[place].kind) for place in order], np.int32)
     given = dict(zip(("shift", "scale"), run.task.data.decoding(), strict=True))
     decoding = {name: np.asarray(value, np.float64) for name, value in given.items() if value is not None}
-    return {NETWORK: decoding | {"order": order, "kind": kinds}}
+    return {
+        NETWORK: decoding
+        | {"order": order, "kind": kinds, "shape": np.asarray(run.task.data.shape, np.int32)}
+    }
 
 
 def row_of(

@@ -75,6 +75,13 @@ class FromEquinox(UserModel):
             outputs, own, _ = _over_batch(module, own, x, key, flags, watch, train=train)
         return checked_outputs(outputs, x, self.name), skeleton.named_state(jax.tree.leaves(own))
 
+    def assembled(self, weights: Weights, state: State, x: Any) -> Any:
+        """The user's module in inference mode; with its `eqx.nn.State` where it takes one."""
+        arrays, own, _ = self.joined(weights, state, x)
+        module, own = _skeleton(self).fill(arrays, own)
+        module = eqx.nn.inference_mode(module)
+        return (module, own) if _takes_state(module, own) else module
+
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order.
 

@@ -77,6 +77,16 @@ class FromFunction(UserModel):
         outputs, after = _split(self, made)
         return checked_outputs(outputs, x, self.name), _named(after) if _stateful(self) else {}
 
+    def assembled(self, weights: Weights, state: State, x: Any) -> Any:
+        """The weights as `apply` takes them; with the state where it takes one."""
+        arrays, own, inputs = self.joined(weights, state, x)
+        structure = _structure(self, inputs)
+        return (
+            (structure.weights(arrays), structure.state(own))
+            if _stateful(self)
+            else structure.weights(arrays)
+        )
+
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """What the user's function gives, or nothing."""
         if self.activations is None:

@@ -108,6 +108,11 @@ class FromLinen(UserModel):
         after = {name: renamed(after[name], "/", JOINT) if name in after else state[name] for name in state}
         return checked_outputs(outputs, x, self.name), after
 
+    def assembled(self, weights: Weights, state: State, x: Any) -> Any:
+        """The user's module, its flags set to evaluation, and its variables, as `module.apply` takes them."""
+        arrays, own, _ = self.joined(weights, state, x)
+        return self.module(), renamed({"params": arrays, **own}, JOINT, "/")
+
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order."""
         module, order = self.module(), []

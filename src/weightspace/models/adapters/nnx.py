@@ -71,6 +71,10 @@ class NnxModel(Model):
         outputs, flat = ran(self, weights, wide, inputs, train=train, key=key)
         return outputs, like(Graph.pick(flat, graph_of(self).state), state)
 
+    def assembled(self, weights: Weights, state: State, x: Any) -> nnx.Module:
+        """The module, in evaluation mode."""
+        return merged(self, weights, state)
+
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order.
 
@@ -93,6 +97,12 @@ def drawn(model: NnxModel, key: Key[Array, ""]) -> tuple[Weights, State]:
     return graph.pick(flat, graph.weights), graph.pick(flat, graph.state)
 
 
+def merged(model: NnxModel, weights: Weights, state: State) -> nnx.Module:
+    """A module of these arrays at test time; its random streams begin anew."""
+    key = jax.random.key(0, impl="threefry2x32")
+    return graph_of(model).merge(weights, state, key, train=False)
+
+
 def ran(
     model: NnxModel, weights: Weights, state: State, x: Array, *, train: bool, key: Key[Array, ""]
 ) -> tuple[Array, dict[NnxPath, Any]]:
@@ -112,7 +122,7 @@ def ran(
 def recorded(model: NnxModel, weights: Weights, state: State, x: Array) -> dict[str, Array]:
     """The outputs of all parts of a module at test time."""
     key = jax.random.key(0, impl="threefry2x32")
-    module: Any = graph_of(model).merge(weights, state, key, train=False)
+    module: Any = merged(model, weights, state)
     with Recorder(_parts(module)) as recorder, library_rules():
         module(x, **arguments_of_call(module, key, train=False))
     return recorder.found
@@ -177,6 +187,11 @@ class FromNnx(UserModel, NnxModel):
         """By path: a parameter that no gradient reaches may still be set by the module."""
         flat = tree.flat_dict(after)
         return tree.map_named(flat.get, before)
+
+    def assembled(self, weights: Weights, state: State, x: Any) -> nnx.Module:
+        """The user's module, in evaluation mode."""
+        arrays, own, _ = self.joined(weights, state, x)
+        return merged(self, arrays, own)
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order."""

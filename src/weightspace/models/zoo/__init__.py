@@ -96,6 +96,18 @@ def make(name: str, shape: Sequence[int], outputs: int, dtype: str = "float32") 
     return cls(shape=tuple(shape), outputs=outputs, **_options(base, cls, text))
 
 
+def class_of_kind(kind: str) -> type[Model]:
+    """The class of a network by its kind in a spec, as `models.Fc`.
+
+    Raises:
+      InputError: If the zoo has none.
+    """
+    for entry in _TABLE.values():
+        if kind == f"models.{entry.cls}":
+            return getattr(importlib.import_module(f"{__name__}.{entry.module}"), entry.cls)
+    raise unknown("model", kind, [f"models.{entry.cls}" for entry in _TABLE.values()])
+
+
 def _entry(name: str) -> _Entry:
     if name not in _TABLE:
         raise unknown("model", name, _TABLE)
