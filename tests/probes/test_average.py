@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 
+import jax
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ from weightspace.errors import InputError
 from weightspace.measure.network import Network
 from weightspace.models.adapters import from_nnx
 from weightspace.models.base import layout_of
-from weightspace.probes import Average, Ema, Snapshot, Swag
+from weightspace.probes import Average, Best, Ema, Snapshot, Swag, make_probe
 from weightspace.run import Row, Watch
 from weightspace.spaces.simplex import Line
 from weightspace.store.base import Store
@@ -48,6 +49,26 @@ def test_an_average_is_the_mean_of_the_weights_at_its_moments():
     three = [each[0], each[1], each[3]]
     assert Average("8it", "4it", count=3).moments(20, 29) == (8, 12, 20)
     np.testing.assert_allclose(flat(counted["weights"]), np.mean(three, 0), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("options", [{"space": Line()}, {"dim": 5}], ids=["line", "subspace"])
+def test_in_other_spaces_it_is_the_weights_at_the_point_that_are_averaged(options):
+    run = small_run(1, length="8it", **options)
+    (left,) = outputs_of(run, (Average("4it", "4it", last=()),), [0, 4, 4])
+    each = [flat(train([run], stretches=[k])[0][0]).astype(np.float64) for k in (4, 8)]
+    np.testing.assert_allclose(flat(left["weights"]), np.mean(each, 0), rtol=1e-5, atol=1e-7)
+    assert np.abs(each[0] - each[1]).max() > 1e-3
+
+
+def test_names_of_the_command_line_take_lengths_and_counts():
+    assert make_probe("average:since=50%,every=5it,count=3") == Average("50%", "5it", count=3)
+    assert make_probe("swag:since=8ep,rank=5,centre=final") == Swag("8ep", rank=5, centre="final")
+    assert make_probe("ema:decay=0.99") == Ema(0.99)
+    assert make_probe("best:every=10it") == Best("10it")
+    with pytest.raises(InputError, match="option 'since' is 'late', but must be a length, such as 3ep"):
+        make_probe("average:since=late")
+    with pytest.raises(InputError, match="'every' is '1ep,2ep', but must be a length"):
+        make_probe("average:every=1ep,2ep")
 
 
 def test_readings_of_others_add_nothing():
@@ -91,19 +112,13 @@ def test_swag_keeps_mean_variance_and_the_last_deviations(centre, rank):
     np.testing.assert_allclose(flat(left["variance"]), each.var(0), rtol=1e-3, atol=1e-12)
     means = [each[: i + 1].mean(0) if centre == "running" else each.mean(0) for i in range(4)]
     columns = each - np.stack(means)
-    found = np.concatenate([leaf.reshape(rank, -1) for leaf in leaves(left["deviations"])], axis=1)
+    found = np.concatenate([leaf.reshape(rank, -1) for leaf in jax.tree.leaves(left["deviations"])], axis=1)
     assert int(left["models"]) == min(rank, 4)
     if rank == 6:
         np.testing.assert_allclose(found[:4], columns, atol=1e-6)
         assert not found[4:].any()
         return
     np.testing.assert_allclose(found[[1, 2, 0]], columns[1:], atol=1e-6)  # the fourth took the first's place
-
-
-def leaves(tree):
-    import jax
-
-    return jax.tree.leaves(tree)
 
 
 def test_a_normalised_average_in_a_sweep_has_statistics_of_its_own(tmp_path):
