@@ -93,6 +93,9 @@ def test_averages_of_one_training_are_taken_where_its_cycles_end():
     (swa,) = points["SWA, cyclic rate"].networks
     assert swa.weights.of.digest == each[0].weights.of.digest
     assert swa.weights.probe.moments(20 * 79, 79) == tuple(79 * k for k in (15, 16, 17, 18, 20))
+    ensembles = [name for name, node in points.items() if len(getattr(node, "networks", ())) > 1]
+    assert {points[name].way for name in ensembles} == {"probability_mean"}
+    assert len(ensembles) == 4
     draws = points["SWAG, 10 draws as an ensemble"].networks
     assert len({network.weights.of.digest for network in draws}) == 10
     constant = draws[0].weights.of.weights
@@ -114,6 +117,7 @@ def test_averages_of_one_training_are_taken_where_its_cycles_end():
         ("swa", {"epochs": 7.5}, "take 8"),
         ("swa", {"since": 0.0}, "since is 0"),
         ("swa", {"samples": 1}, "samples is 1"),
+        ("swa", {"way": "probability"}, "unknown way of an ensemble 'probability'"),
     ],
 )
 def test_averages_and_ensembles_that_make_no_sense_are_refused(name, given, text):

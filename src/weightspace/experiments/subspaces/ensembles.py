@@ -5,13 +5,14 @@ from collections.abc import Iterator, Sequence
 from weightspace.derived.averages import Averaged
 from weightspace.derived.region import Points
 from weightspace.derived.soup import GreedySoup
-from weightspace.errors import InputError
+from weightspace.errors import InputError, check_choice
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number
 from weightspace.experiments.subspaces.tables import by_method, differences
 from weightspace.experiments.subspaces.training import APART_FROM_POINTS, STANDARD, RegionTraining
-from weightspace.experiments.subspaces.words import METRICS, READING, WORDS, WORTSMAN_2021
+from weightspace.experiments.subspaces.words import AVERAGED, METRICS, WORDS, WORTSMAN_2021
+from weightspace.measure.agreement import WAYS
 from weightspace.measure.network import Network
 from weightspace.recipes.cycles import Cycles
 from weightspace.recipes.schedules import Cosine
@@ -33,7 +34,7 @@ class SubspacesEnsembles(
     name="subspaces.ensembles",
     paper=WORTSMAN_2021,
     figure="Fig. 4, baselines",
-    reading=READING
+    reading=AVERAGED
     + " A cost of 2 is that of two standard trainings. Greedy soups have chosen by the validation examples, "
     "which no training has seen.",
     presets={name: APART_FROM_POINTS[name] | more for name, more in _MORE.items()},
@@ -52,6 +53,8 @@ class SubspacesEnsembles(
     """The share of the learning rate with which branches begin."""
     beta: float = number(1.0, least=0)
     """β of the line's penalty β cos² of its ends."""
+    way: str = "probability_mean"
+    """How ensembles vote: probability_mean, logit_mean or, as in the original, logit_sum."""
 
     def check(self) -> None:
         """Examples for greedy soups, an epoch for each cycle.
@@ -63,6 +66,7 @@ class SubspacesEnsembles(
             raise InputError(
                 "greedy soups choose by validation examples, but validation is 0; set some aside"
             )
+        check_choice("way of an ensemble", self.way, WAYS)
         self.training.whole_epochs()
         self._cycles.borders(int(self.training.epochs))
 
@@ -110,7 +114,7 @@ class SubspacesEnsembles(
         yield from self._trained("line", [run])
         for what, names in (("midpoint", ("midpoint",)), ("pair as an ensemble", ("0.2", "0.8"))):
             labels = {"part": "point", "method": f"line, {what}", "seed": seeds.base, "cost": 1.0}
-            yield Row(labels, Points.of(run, names))
+            yield Row(labels, Points.of(run, names, way=self.way))
 
     def _trained(self, method: str, runs: Sequence[Run]) -> Iterator[Row]:
         for i, run in enumerate(runs):
@@ -120,7 +124,7 @@ class SubspacesEnsembles(
     def _group(self, what: str, networks: Sequence[Network], seeds: Seeds, cost: float) -> Iterator[Row]:
         """Networks as one ensemble, as a uniform and as a greedy soup."""
         training, state = self.training, networks[0].state
-        yield training.point(f"{what}, as an ensemble", networks, seeds, cost=cost)
+        yield training.point(f"{what}, as an ensemble", networks, seeds, self.way, cost=cost)
         uniform = Averaged(tuple(network.weights for network in networks))
         mean = Network(uniform.output("weights"), state)
         yield training.point(f"{what}, uniform soup", [mean], seeds, cost=cost)

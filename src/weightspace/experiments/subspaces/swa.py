@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from weightspace.derived.averages import BY, Averaged, RandomAverage, pulled
 from weightspace.derived.region import Points
 from weightspace.derived.swag import SwagSample
+from weightspace.errors import check_choice
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number
 from weightspace.experiments.subspaces.tables import by_method, differences
 from weightspace.experiments.subspaces.training import APART_FROM_POINTS, RegionTraining
-from weightspace.experiments.subspaces.words import METRICS, READING, WORDS, WORTSMAN_2021
+from weightspace.experiments.subspaces.words import AVERAGED, METRICS, WORDS, WORTSMAN_2021
+from weightspace.measure.agreement import WAYS
 from weightspace.measure.network import Network
 from weightspace.probes import Average, Swag
 from weightspace.recipes.cycles import Cycles, Plateau
@@ -31,7 +33,7 @@ class SubspacesSwa(
     name="subspaces.swa",
     paper=WORTSMAN_2021,
     figure="Fig. 5, SWA",
-    reading=READING + " Every average is one training's: all cost as much as standard training.",
+    reading=AVERAGED + " Every average is one training's: all cost as much as standard training.",
     presets=APART_FROM_POINTS | {name: APART_FROM_POINTS[name] | more for name, more in _MORE.items()},
     by=("part", "method"),
     metrics=METRICS,
@@ -54,6 +56,8 @@ class SubspacesSwa(
     """The share of one checkpoint in an average that is pulled towards it."""
     beta: float = number(1.0, least=0)
     """β of the line's penalty β cos² of its ends."""
+    way: str = "probability_mean"
+    """How ensembles vote: probability_mean, logit_mean or, as in the original, logit_sum."""
 
     def check(self) -> None:
         """Whole epochs, one for each cycle.
@@ -61,6 +65,7 @@ class SubspacesSwa(
         Raises:
           InputError: Unless they are.
         """
+        check_choice("way of an ensemble", self.way, WAYS)
         self.training.whole_epochs()
         self._cycles.borders(int(self.training.epochs))
 
@@ -72,7 +77,7 @@ class SubspacesSwa(
     def ask(self) -> Iterator[Row]:
         """Standard trainings, one with a constant and one with a cyclic end, and a line."""
         for seeds in self.training.each_seed():
-            yield from self.training.references(seeds)
+            yield from self.training.references(seeds, self.way)
             yield from self._constant(seeds)
             yield from self._cyclic(seeds)
             run = self.training.run(Line(beta=self.beta), seeds)
@@ -91,7 +96,7 @@ class SubspacesSwa(
         state = run.network().state
         draws = [SwagSample.of(run, swag, seeds.base, i).output("weights") for i in range(self.samples)]
         name = f"SWAG, {self.samples} draws as an ensemble"
-        yield self.training.point(name, [Network(draw, state) for draw in draws], seeds)
+        yield self.training.point(name, [Network(draw, state) for draw in draws], seeds, self.way)
 
     def _cyclic(self, seeds: Seeds) -> Iterator[Row]:
         run = self.training.run(Full(), seeds, schedule=self._cycles)
@@ -100,13 +105,13 @@ class SubspacesSwa(
         yield self.training.point("SWA, cyclic rate", [_of(run, probe)], seeds)
         borders = self._cycles.borders(int(self.training.epochs))
         each = [run.network(f"{epoch}ep") for epoch in borders]
-        yield self.training.point("checkpoints as an ensemble", each, seeds)
+        yield self.training.point("checkpoints as an ensemble", each, seeds, self.way)
         weights = tuple(network.weights for network in each)
         for by in BY:
             node = RandomAverage(weights, by, seeds.base)
             yield self.training.point(f"random average, {by}", _as_networks([node], each), seeds)
         ends = [Averaged(weights, pulled(len(each), i, self.pull)) for i in range(len(each))]
-        yield self.training.point("pulled averages as an ensemble", _as_networks(ends, each), seeds)
+        yield self.training.point("pulled averages as an ensemble", _as_networks(ends, each), seeds, self.way)
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Each method's runs, and differences by seed."""

@@ -83,21 +83,23 @@ class RegionTraining(Training):
         split = {"split": seeds.split} if self.validation else {}
         return Seeds((seeds.base + number * _APART) % 2**32, **split)
 
-    def point(self, method: str, networks: Sequence[Network], seeds: Seeds, **labels: Any) -> Row:
+    def point(
+        self, method: str, networks: Sequence[Network], seeds: Seeds, way: str = "logit_sum", **labels: Any
+    ) -> Row:
         """Networks alone and as one ensemble, by statistics of the same kind as points of a region."""
         node = Compared(
-            self.network(), self.task, tuple(networks), seeds, statistics="recalibrated",
+            self.network(), self.task, tuple(networks), seeds, statistics="recalibrated", way=way,
             precision=self.precision,
         )  # fmt: skip
         return Row({"part": "point", "method": method, "seed": seeds.base} | labels, node)
 
-    def references(self, seeds: Seeds) -> Iterator[Row]:
+    def references(self, seeds: Seeds, way: str = "logit_sum") -> Iterator[Row]:
         """Standard training alone and two of them as an ensemble."""
         one, two = self.standard(seeds), self.other(seeds)
         yield Row({"part": "training", "method": STANDARD}, one, self.watching())
         yield Row({"part": "training", "method": f"{STANDARD}, the second"}, two, self.watching())
         for method, runs in ((STANDARD, (one,)), (TWO, (one, two))):
-            yield self.point(method, [run.network() for run in runs], seeds)
+            yield self.point(method, [run.network() for run in runs], seeds, way)
 
 
 @dataclasses.dataclass(frozen=True)

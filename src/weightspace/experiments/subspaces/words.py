@@ -68,6 +68,11 @@ METRICS = (
     "all_accuracy", "all_nll", "all_ece", "barrier_ends_error", "ends_cosine_squared", "ends_distance",
     "ends_disagreement", "test_accuracy", "test_loss",
 )  # fmt: skip
+AVERAGED = (
+    "Ensembles vote by the mean of their probabilities unless `way` says otherwise (a sum of outputs makes "
+    "them the surer the more they are). Statistics of normalisation are estimated anew for each network and "
+    "each average. Differences are paired by seed."
+)
 READING = (
     "A midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
     "beside it. Statistics of normalisation are estimated anew at each point, but where it says otherwise. "
