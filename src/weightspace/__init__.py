@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from weightspace.data.base import Data as Data
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
+    from weightspace.derived.averages import Averaged as Averaged
+    from weightspace.derived.averages import RandomAverage as RandomAverage
     from weightspace.derived.compared import Compared as Compared
     from weightspace.derived.measured import Measured as Measured
     from weightspace.derived.pattern_mask import PatternMask as PatternMask
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
     from weightspace.derived.random_mask import RandomMask as RandomMask
     from weightspace.derived.region import Points as Points
     from weightspace.derived.region_sharpness import SharpnessAt as SharpnessAt
+    from weightspace.derived.soup import GreedySoup as GreedySoup
     from weightspace.derived.sparse_start import SparseStart as SparseStart
+    from weightspace.derived.swag import SwagSample as SwagSample
     from weightspace.derived.symmetry import Symmetry as Symmetry
     from weightspace.edits.exchange import RigL as RigL
     from weightspace.edits.exchange import Set as Set
@@ -40,12 +44,14 @@ if TYPE_CHECKING:
     from weightspace.node import Found as Found
     from weightspace.precision import Precision as Precision
     from weightspace.probes import Activations as Activations
+    from weightspace.probes import Average as Average
     from weightspace.probes import Best as Best
     from weightspace.probes import BiasDistance as BiasDistance
     from weightspace.probes import BiasPath as BiasPath
     from weightspace.probes import BiasVariance as BiasVariance
     from weightspace.probes import Density as Density
     from weightspace.probes import Distance as Distance
+    from weightspace.probes import Ema as Ema
     from weightspace.probes import Evaluation as Evaluation
     from weightspace.probes import Lipschitz as Lipschitz
     from weightspace.probes import LipschitzSet as LipschitzSet
@@ -54,8 +60,11 @@ if TYPE_CHECKING:
     from weightspace.probes import SingularValues as SingularValues
     from weightspace.probes import Snapshot as Snapshot
     from weightspace.probes import Steadiness as Steadiness
+    from weightspace.probes import Swag as Swag
     from weightspace.recipes.base import Decay as Decay
     from weightspace.recipes.base import Recipe as Recipe
+    from weightspace.recipes.cycles import Cycles as Cycles
+    from weightspace.recipes.cycles import Plateau as Plateau
     from weightspace.recipes.losses import BinaryCrossEntropy as BinaryCrossEntropy
     from weightspace.recipes.losses import CrossEntropy as CrossEntropy
     from weightspace.recipes.losses import SquaredError as SquaredError
@@ -110,13 +119,16 @@ _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
     "weightspace.data.cosine": ("CosineProduct",),
+    "weightspace.derived.averages": ("Averaged", "RandomAverage"),
     "weightspace.derived.compared": ("Compared",),
     "weightspace.derived.measured": ("Measured",),
     "weightspace.derived.pattern_mask": ("PatternMask",),
     "weightspace.derived.propagated": ("Propagated",),
     "weightspace.derived.prune": ("FullMask", "Prune"),
     "weightspace.derived.random_mask": ("RandomMask",),
+    "weightspace.derived.soup": ("GreedySoup",),
     "weightspace.derived.sparse_start": ("SparseStart",),
+    "weightspace.derived.swag": ("SwagSample",),
     "weightspace.derived.symmetry": ("Symmetry",),
     "weightspace.derived.region": ("Points",),
     "weightspace.derived.region_sharpness": ("SharpnessAt",),
@@ -133,11 +145,13 @@ _HOMES = {
     "weightspace.run": ("Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",
+        "Average",
         "Best",
         "BiasDistance",
         "BiasVariance",
         "Density",
         "Distance",
+        "Ema",
         "Evaluation",
         "Lipschitz",
         "LipschitzSet",
@@ -146,9 +160,11 @@ _HOMES = {
         "SingularValues",
         "Snapshot",
         "Steadiness",
+        "Swag",
         "BiasPath",
     ),
     "weightspace.recipes.base": ("Decay", "Recipe"),
+    "weightspace.recipes.cycles": ("Cycles", "Plateau"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),
     "weightspace.recipes.metrics": ("Brier", "ByClass", "CalibrationError", "Confusion"),
     "weightspace.recipes.optimisers": ("Adam", "AdamLegacy", "Momentum", "RmsProp", "Sgd"),

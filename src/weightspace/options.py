@@ -43,7 +43,7 @@ def read_options(what: str, cls: Any, allowed: Iterable[str], text: str) -> dict
       InputError: For an option that there is not, or a value of another type.
     """
     hints = typing.get_type_hints(cls)
-    types = {name: hints[name] for name in allowed if _plain(hints[name])[0] in _TYPES}
+    types = {name: hints[name] for name in allowed if _readable(_plain(hints[name])[0])}
     found = {}
     for key, values in split_options(text).items():
         if key not in types:
@@ -57,7 +57,16 @@ def read_options(what: str, cls: Any, allowed: Iterable[str], text: str) -> dict
 
 def _shown_type(hint: Any) -> str:
     kind, several = _plain(hint)
-    return f"{_TYPES[kind]} or several, by commas" if several else _TYPES[kind]
+    return f"{_words(kind)} or several, by commas" if several else _words(kind)
+
+
+def _readable(kind: Any) -> bool:
+    """A plain value, or what reads a text itself and says how it is written, as lengths do."""
+    return kind in _TYPES or (hasattr(kind, "parse") and hasattr(kind, "written"))
+
+
+def _words(kind: Any) -> str:
+    return _TYPES.get(kind) or kind.written
 
 
 def _plain(hint: Any) -> tuple[Any, bool]:
@@ -73,12 +82,14 @@ def _value(what: str, hint: Any, values: list[str]) -> Any:
     if several:
         return tuple(_single(what, kind, value) for value in values)
     if len(values) != 1:
-        raise InputError(f"{what} is '{','.join(values)}', but must be {_TYPES[kind]}")
+        raise InputError(f"{what} is '{','.join(values)}', but must be {_words(kind)}")
     return _single(what, kind, values[0])
 
 
-def _single(what: str, kind: type, value: str) -> Any:
+def _single(what: str, kind: Any, value: str) -> Any:
     try:
+        if kind not in _TYPES:
+            return kind.parse(value)
         return _TRUTH[value.lower()] if kind is bool else kind(value)
     except (KeyError, ValueError) as error:
-        raise InputError(f"{what} is '{value}', but must be {_TYPES[kind]}") from error
+        raise InputError(f"{what} is '{value}', but must be {_words(kind)}") from error

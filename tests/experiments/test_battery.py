@@ -22,6 +22,7 @@ REGION = {
     "points": 3,
     "batch_size": 50,
 }
+AVERAGED = {k: v for k, v in REGION.items() if k != "points"}
 SMALL = {
     **COMPLEXITY,
     **dict.fromkeys(
@@ -73,8 +74,9 @@ SMALL = {
     "freedom.wells": {"size": 30, "shapes": ("step/top",), "draws": 3},
     **dict.fromkeys(("subspaces.curves", "subspaces.connect"), REGION),
     "subspaces.lines": REGION | {"betas": (1.0,), "samples": (2,), "layerwise": False},
-    "subspaces.simplexes": {k: v for k, v in REGION.items() if k != "points"}
-    | {"vertices": (2, 3), "layerwise": (False,), "members": 2},
+    "subspaces.simplexes": AVERAGED | {"vertices": (2, 3), "layerwise": (False,), "members": 2},
+    "subspaces.ensembles": AVERAGED | {"epochs": 2.0, "validation": 50, "members": 2},
+    "subspaces.swa": AVERAGED | {"epochs": 4.0, "models": 2, "samples": 2},
     "symmetry.count": {"model": "fc:widths=6,6", "sparsities": (0.0, 0.5), "seeds": ("1",)},
     "symmetry.shuffled-mask": {
         "model": "mnist_fc:widths=8",
@@ -115,6 +117,7 @@ SLOW = (
     "freedom.methods", "freedom.burn-in", "freedom.transfer", "tickets.kept-values", "tickets.pruned-values",
     "tickets.supermask", "tickets.from-supermask", "complexity.batch-size", "complexity.architectures",
     "symmetry.random-mask", "subspaces.curves", "subspaces.connect", "subspaces.simplexes",
+    "subspaces.ensembles", "subspaces.swa",
 )  # fmt: skip
 """Whose parts another experiment here has too, or a module of their own tries: `make slow` runs these."""
 PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names()]

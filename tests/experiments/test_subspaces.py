@@ -48,6 +48,83 @@ def test_presets_of_the_issue():
     assert (paper.model, paper.epochs, paper.warmup, paper.weight_decay) == ("cresnet20", 160, 5, 1e-4)
 
 
+def asked(experiment):
+    return [row for batch in experiment.ask() for row in batch]
+
+
+def test_ensembles_ask_for_members_that_never_saw_the_validation_examples():
+    """K separate, K snapshots at the borders of cycles, K branches of one training; costs in trainings."""
+    cls: Any = experiment_class("subspaces.ensembles")
+    given = {"members": 3, "epochs": 9.0, "validation": 60, "seeds": ("5:6",), "shared": 0.25}
+    rows = asked(cls(**cls.presets["quick"] | given))
+    nodes = {}
+    for row in rows:
+        if row.labels["part"] == "point":
+            nodes.setdefault(row.labels["method"], []).append((row.node, row.labels["cost"]))
+    three = {kind: nodes[f"{kind}, as an ensemble"][0] for kind in ("separate", "snapshots", "branches")}
+    assert {kind: cost for kind, (_, cost) in three.items()} == {
+        "separate": 3, "snapshots": 1, "branches": 0.25 + 3 * 0.75,
+    }  # fmt: skip
+    weights = {kind: [network.weights for network in node.networks] for kind, (node, _) in three.items()}
+    assert [str(output.probe.when) for output in weights["snapshots"]] == ["3ep", "6ep", "9ep"]
+    assert len({output.of.digest for output in weights["snapshots"]}) == 1
+    runs = {kind: [output.of for output in weights[kind]] for kind in ("separate", "branches")}
+    for each in runs.values():
+        assert len({run.digest for run in each}) == 3
+        assert len({run.seeds.order for run in each}) == 3
+        assert {run.seeds.split for run in each} == {5}
+    assert {(run.space.start.of.digest, str(run.space.start.probe.when)) for run in runs["branches"]} == {
+        (runs["separate"][0].digest, "2.25ep")
+    }
+    soups = [kind for kind in nodes if kind.endswith("greedy soup")]
+    assert [len(nodes[kind]) for kind in soups] == [
+        2,
+        2,
+        2,
+    ]  # the soup's own columns join those of its network
+
+
+def test_averages_of_one_training_are_taken_where_its_cycles_end():
+    cls: Any = experiment_class("subspaces.swa")
+    experiment = cls(**cls.presets["quick"] | {"epochs": 20.0, "models": 5, "seeds": ("1",)})
+    points = {row.labels["method"]: row.node for row in asked(experiment) if row.labels["part"] == "point"}
+    each = points["checkpoints as an ensemble"].networks
+    assert [str(network.weights.probe.when) for network in each] == ["15ep", "16ep", "17ep", "18ep", "20ep"]
+    (swa,) = points["SWA, cyclic rate"].networks
+    assert swa.weights.of.digest == each[0].weights.of.digest
+    assert swa.weights.probe.moments(20 * 79, 79) == tuple(79 * k for k in (15, 16, 17, 18, 20))
+    ensembles = [name for name, node in points.items() if len(getattr(node, "networks", ())) > 1]
+    assert {points[name].way for name in ensembles} == {"probability_mean"}
+    assert len(ensembles) == 4
+    draws = points["SWAG, 10 draws as an ensemble"].networks
+    assert len({network.weights.of.digest for network in draws}) == 10
+    constant = draws[0].weights.of.weights
+    assert constant.probe.moments(20 * 79, 79) == tuple(79 * k for k in range(15, 21))
+    kinds = {f"random average, {by}" for by in ("global", "module", "weight")}
+    assert kinds <= {*points}
+    pulls = [network.weights.of.shares for network in points["pulled averages as an ensemble"].networks]
+    assert [shares.index(0.5) for shares in pulls] == list(range(5))
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "text"),
+    [
+        ("ensembles", {"validation": 0}, "choose by validation examples, but validation is 0"),
+        ("ensembles", {"members": 11}, "11 cycles do not fit between 0 and 10"),
+        ("ensembles", {"epochs": 7.5}, "epochs is 7.5, but networks are taken at the end of whole epochs"),
+        ("ensembles", {"shared": 1.0}, "shared is 1"),
+        ("swa", {"models": 6}, "5 cycles do not fit between 7 and 10"),
+        ("swa", {"epochs": 7.5}, "take 8"),
+        ("swa", {"since": 0.0}, "since is 0"),
+        ("swa", {"samples": 1}, "samples is 1"),
+        ("swa", {"way": "probability"}, "unknown way of an ensemble 'probability'"),
+    ],
+)
+def test_averages_and_ensembles_that_make_no_sense_are_refused(name, given, text):
+    with pytest.raises(InputError, match=text):
+        experiment_class(f"subspaces.{name}")(**given)
+
+
 @pytest.mark.parametrize("given", [{"betas": (-1.0,)}, {"warmup": 20.0}, {"samples": (1,)}, {"points": 1}])
 def test_what_makes_no_sense_is_refused(given):
     with pytest.raises(InputError):

@@ -16,12 +16,14 @@ from weightspace.models.base import layout_of
 from weightspace.models.zoo import make
 from weightspace.probes import (
     Activations,
+    Average,
     Best,
     BiasDistance,
     BiasPath,
     BiasVariance,
     CosineSimilarity,
     Distance,
+    Ema,
     Evaluation,
     GradientNorm,
     Lipschitz,
@@ -32,6 +34,7 @@ from weightspace.probes import (
     SingularValues,
     Snapshot,
     Steadiness,
+    Swag,
     describe,
     make_probe,
     names,
@@ -42,11 +45,13 @@ from weightspace.recipes.optimisers import Sgd
 
 PROBES = {
     "activations": Activations(),
+    "average": Average("0it", "25it"),
     "best": Best(),
     "bias-distance": BiasDistance(),
     "bias-variance": BiasVariance(layer=1),
     "cosine-similarity": CosineSimilarity(),
     "distance": Distance(),
+    "ema": Ema(0.9),
     "evaluation": EVALUATION,
     "gradient-norm": GradientNorm(),
     "lipschitz": Lipschitz(),
@@ -57,6 +62,7 @@ PROBES = {
     "singular-values": SingularValues(layer=-1),
     "snapshot": Snapshot("5it"),
     "steadiness": Steadiness(),
+    "swag": Swag("0it", "25it", rank=2),
     "bias-path": BiasPath(),
 }
 MASKED = {"density"}

@@ -54,6 +54,8 @@ _BY_NAME = {
     "subspaces.curves": f"{_SUBSPACES}.curves:SubspacesCurves",
     "subspaces.connect": f"{_SUBSPACES}.curves:SubspacesConnect",
     "subspaces.simplexes": f"{_SUBSPACES}.simplexes:SubspacesSimplexes",
+    "subspaces.ensembles": f"{_SUBSPACES}.ensembles:SubspacesEnsembles",
+    "subspaces.swa": f"{_SUBSPACES}.swa:SubspacesSwa",
     "sparsity.dynamic": "weightspace.experiments.sparsity.dynamic:Dynamic",
     "symmetry.count": "weightspace.experiments.symmetry.count:Count",
     "symmetry.shuffled-mask": "weightspace.experiments.symmetry.masked:ShuffledMask",

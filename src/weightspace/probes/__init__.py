@@ -5,6 +5,7 @@ import dataclasses
 from weightspace.errors import unknown
 from weightspace.options import read_options
 from weightspace.probes.activations import Activations
+from weightspace.probes.average import Average, Ema
 from weightspace.probes.base import Probe
 from weightspace.probes.best import Best
 from weightspace.probes.bias_motion import BiasDistance, BiasVariance
@@ -19,9 +20,11 @@ from weightspace.probes.sharpness import Sharpness
 from weightspace.probes.singular_values import SingularValues
 from weightspace.probes.snapshot import Snapshot
 from weightspace.probes.steadiness import Steadiness
+from weightspace.probes.swag import Swag
 
 __all__ = [
     "Activations",
+    "Average",
     "Best",
     "BiasDistance",
     "BiasPath",
@@ -29,6 +32,7 @@ __all__ = [
     "CosineSimilarity",
     "Density",
     "Distance",
+    "Ema",
     "Evaluation",
     "GradientNorm",
     "Lipschitz",
@@ -41,6 +45,7 @@ __all__ = [
     "SingularValues",
     "Snapshot",
     "Steadiness",
+    "Swag",
     "describe",
     "make_probe",
     "names",
@@ -48,12 +53,14 @@ __all__ = [
 
 _BY_NAME: dict[str, type[Probe]] = {
     "activations": Activations,
+    "average": Average,
     "best": Best,
     "bias-distance": BiasDistance,
     "bias-variance": BiasVariance,
     "cosine-similarity": CosineSimilarity,
     "density": Density,
     "distance": Distance,
+    "ema": Ema,
     "evaluation": Evaluation,
     "gradient-norm": GradientNorm,
     "lipschitz": Lipschitz,
@@ -63,6 +70,7 @@ _BY_NAME: dict[str, type[Probe]] = {
     "sharpness": Sharpness,
     "singular-values": SingularValues,
     "steadiness": Steadiness,
+    "swag": Swag,
     "bias-path": BiasPath,
 }
 

@@ -131,6 +131,8 @@ class At:
       weights: `point name -> weights there`; "" is the space's default point.
       network: `(point name, statistics) -> Network` there, its state that of the run or estimated anew; of a
         tuple of names many networks along a leading axis. Asking twice costs once.
+      renewed: `(network, statistics) -> Network`, any one network with a state estimated anew where the
+        statistics are of that kind.
       evaluate: `(split, point name, examples, statistics) -> {metric: value}`; splits are `train`,
         `validation`, `test`; `examples` limits how many are used before the end; asking twice costs once.
       measure: `(network, split, limit, by_batch, many) -> {metric: value}`, at any weights and state, and by
@@ -148,6 +150,7 @@ class At:
     layout: Layout
     weights: Callable[[str], Tree]
     network: Callable[..., Network]
+    renewed: Callable[..., Network]
     evaluate: Callable[..., Mapping[str, Scalar]]
     measure: Callable[..., Mapping[str, Array]]
     examples: Callable[[str, int], tuple[Array, Array]]

@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from weightspace.errors import InputError, check_number
 
@@ -23,6 +23,9 @@ class Length:
     >>> Length.parse("75%").steps(per_epoch=469, total=1407)
     1055
     """
+
+    written: ClassVar[str] = "a length, such as 3ep, 500it, 75% or end"
+    """How options of a name write one."""
 
     count: float
     unit: str

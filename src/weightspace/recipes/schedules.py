@@ -6,7 +6,7 @@ is counted in steps or, with `per="epoch"`, in whole epochs, so that the rate ch
 """
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -29,6 +29,9 @@ class Schedule(Spec, abc.ABC):
       warmup: Length of a linear rise from 0 before the schedule proper, in units of `per`; None for none.
       per: `step` or `epoch`, the unit of time.
     """
+
+    whole: ClassVar[bool] = False
+    """Whether time counts from the start of training, the warm-up in it, and not from its end."""
 
     warmup: float | None
     per: str
@@ -54,11 +57,12 @@ class Schedule(Spec, abc.ABC):
         rise = _number(self.warmup)
         # The first step of a warm-up of k already moves: 1/k, 2/k, ..., 1.
         ramp = (now + 1) / jnp.maximum(rise, 1)
-        return jnp.where(now < rise, ramp, self.shape(now - rise, end - rise))
+        begin = jnp.zeros_like(rise) if self.whole else rise
+        return jnp.where(now < rise, ramp, self.shape(now - begin, end - begin))
 
     @abc.abstractmethod
     def shape(self, now: Scalar, end: Scalar) -> Scalar:
-        """The factor at time `now` of `end`, after the warm-up."""
+        """The factor at time `now` of `end`, counted after the warm-up unless `whole`."""
 
 
 @spec

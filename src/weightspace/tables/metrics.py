@@ -24,6 +24,8 @@ METRICS = (
            "reading of least validation loss"),
     Metric("best_validation_loss", "least validation loss", "L", "nats", "lower",
            "least validation loss at a reading", "log"),
+    Metric("average_models", "models averaged", "n", "models", "", "moments whose weights are in the mean"),
+    Metric("swag_models", "models averaged", "n", "models", "", "moments whose weights are in the mean"),
     Metric("steps", "steps", "t", "steps", "", "the step of a reading"),
     Metric("distance", "distance from the start", "‖w - w₀‖", _UNITS, "",
            "Euclidean distance of the weights from their start"),

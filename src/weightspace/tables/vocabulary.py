@@ -59,6 +59,9 @@ LABELS = (
 )
 BEFORE = (
     Part("best_", "{} at early stopping", "{}, at the reading of least validation loss"),
+    Part("average_", "{} of averaged weights", "{}, of the mean of the weights at moments of training"),
+    Part("ema_", "{} of the moving average", "{}, of the exponential moving average of the weights"),
+    Part("swag_", "{} of SWAG's mean", "{}, of the mean of the weights at moments of training"),
     Part("sampled_sd_", "spread of {} over sampled masks", "standard deviation over sampled masks of: {}"),
     Part("sampled_", "{} of sampled masks", "mean over sampled masks of: {}"),
     Part("threshold_", "{} of the thresholded mask", "{}, of all probabilities above one half"),

@@ -217,9 +217,10 @@ class Program:
         def network(names: str | tuple[str, ...] = DEFAULT_POINT, statistics: str = "running") -> Network:
             check_choice("statistics", statistics, STATISTICS)
             if isinstance(names, str):
-                found, each = Network(weights(names), carry.state), apply_to
-            else:
-                found, each = many_of([weights(name) for name in names], carry.state), together
+                return renewed(Network(weights(names), carry.state), statistics)
+            return renewed(many_of([weights(name) for name in names], carry.state), statistics, together)
+
+        def renewed(found: Network, statistics: str, each: Callable[..., Any] = apply_to) -> Network:
             if statistics not in ESTIMATED:
                 return found
             pooled = statistics == "pooled"
@@ -254,8 +255,8 @@ class Program:
 
         return At(
             t=t, last=last, run=run, fixed=fixed, theta=carry.theta, state=carry.state,
-            layout=layout_of_run(run), weights=weights, network=network, evaluate=evaluated, measure=measure,
-            examples=examples, apply=apply,
+            layout=layout_of_run(run), weights=weights, network=network, renewed=renewed, evaluate=evaluated,
+            measure=measure, examples=examples, apply=apply,
         )  # fmt: skip
 
     def _part(self, run: Run, feed: Feed, frame: Frame, split: str) -> Part:

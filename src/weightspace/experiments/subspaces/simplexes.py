@@ -8,7 +8,7 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.subspaces.tables import SCORES, Part, differences
-from weightspace.experiments.subspaces.training import PRESETS, STANDARD, TWO, RegionTraining
+from weightspace.experiments.subspaces.training import APART_FROM_POINTS, STANDARD, TWO, RegionTraining
 from weightspace.experiments.subspaces.words import METRICS, READING, WORDS, WORTSMAN_2021
 from weightspace.figures.charts import Curve
 from weightspace.frames import Frame
@@ -38,7 +38,7 @@ class SubspacesSimplexes(
     paper=WORTSMAN_2021,
     figure="Fig. 5",
     reading=READING,
-    presets={name: {k: v for k, v in each.items() if k != "points"} for name, each in PRESETS.items()},
+    presets=APART_FROM_POINTS,
     by=("part", "method"),
     metrics=METRICS,
     words=WORDS,

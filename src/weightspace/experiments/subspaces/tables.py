@@ -6,7 +6,7 @@ import numpy as np
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.subspaces.training import STANDARD, TWO
-from weightspace.figures.charts import Curve
+from weightspace.figures.charts import Curve, Dots
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, On, Table, finished
 from weightspace.tables.curves import Curves
@@ -96,6 +96,21 @@ def along() -> tuple[Answer, ...]:
         )  # fmt: skip
         table = On(Along(), Curves((metric,), "alpha", ("method", "reading"), runs=False))
         found.append(Answer(f"{metric}-along", table, chart, shown=0))
+    return tuple(found)
+
+
+def by_method(*beside: str) -> tuple[Answer, ...]:
+    """Accuracy, likelihood and calibration error of each network and ensemble, runs side by side.
+
+    Args:
+      beside: Labels that go with a method, as what it costs.
+    """
+    found = []
+    for metric, what in (("accuracy", "Accuracy"), ("nll", "Likelihood"), ("ece", "Calibration error")):
+        name = f"all_{metric}"
+        chart = Dots("method", ((name, "runs"),), name=f"{metric}-by-method", title=what, falling=True)
+        table = On(Part("point"), Curves((name,), "method", beside=beside))
+        found.append(Answer(f"{metric}-by-method", table, chart, shown=0))
     return tuple(found)
 
 

@@ -1,16 +1,17 @@
 """How regions are trained, and the rows that all questions about them share."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weightspace.derived.compared import Compared
 from weightspace.derived.region import Points, grid
-from weightspace.errors import check_number
+from weightspace.errors import InputError, check_number
 from weightspace.experiments.settings import number
 from weightspace.experiments.training import Training
+from weightspace.measure.network import Network
 from weightspace.recipes.base import Recipe
-from weightspace.recipes.schedules import Cosine
+from weightspace.recipes.schedules import Cosine, Schedule
 from weightspace.run import Row, Run
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
@@ -26,6 +27,8 @@ PRESETS = {
     "cifar8": CIFAR | {"data": TEN_THOUSAND, "model": "cresnet:depth=8,width=8", "epochs": 20.0},
     "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0},
 }
+APART_FROM_POINTS = {name: {k: v for k, v in each.items() if k != "points"} for name, each in PRESETS.items()}
+"""Presets of questions that look at no grid of points."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,14 +45,27 @@ class RegionTraining(Training):
         """The warm-up ends before training does."""
         check_number("warmup", self.warmup, below=self.epochs, hint="It is in epochs, a part of them all.")
 
-    def recipe(self, *, samples: int = 1, **changes: Any) -> Recipe:
+    def whole_epochs(self) -> None:
+        """Raise unless training is so many whole epochs: networks are taken between two of them.
+
+        Raises:
+          InputError: If it is not.
+        """
+        if self.epochs != int(self.epochs):
+            raise InputError(
+                f"epochs is {self.epochs:g}, but networks are taken at the end of whole epochs; take "
+                f"{max(round(self.epochs), 1)}"
+            )
+
+    def recipe(self, *, samples: int = 1, schedule: Schedule | None = None, **changes: Any) -> Recipe:
         """As of `Training`, with the schedule.
 
         Args:
           samples: S, the draws of a batch.
+          schedule: Another one.
           changes: As of `Training.recipe`.
         """
-        schedule = Cosine(warmup=self.warmup, per="epoch")
+        schedule = schedule or Cosine(warmup=self.warmup, per="epoch")
         return dataclasses.replace(super().recipe(**changes), schedule=schedule, samples=samples)
 
     def standard(self, seeds: Seeds) -> Run:
@@ -57,21 +73,33 @@ class RegionTraining(Training):
         return self.run(Full(), seeds)
 
     def other(self, seeds: Seeds) -> Run:
-        """A second one that shares nothing with the first."""
-        return self.run(Full(), Seeds((seeds.base + _APART) % 2**32))
+        """A second one that shares nothing with the first but the examples set aside for validation."""
+        return self.run(Full(), self.apart(seeds, 1))
 
-    def references(self, seeds: Seeds) -> Iterator[Row]:
+    def apart(self, seeds: Seeds, number: int) -> Seeds:
+        """The seeds of the `number`-th training beside one; the 0-th is that one."""
+        if number == 0:
+            return seeds
+        split = {"split": seeds.split} if self.validation else {}
+        return Seeds((seeds.base + number * _APART) % 2**32, **split)
+
+    def point(
+        self, method: str, networks: Sequence[Network], seeds: Seeds, way: str = "logit_sum", **labels: Any
+    ) -> Row:
+        """Networks alone and as one ensemble, by statistics of the same kind as points of a region."""
+        node = Compared(
+            self.network(), self.task, tuple(networks), seeds, statistics="recalibrated", way=way,
+            precision=self.precision,
+        )  # fmt: skip
+        return Row({"part": "point", "method": method, "seed": seeds.base} | labels, node)
+
+    def references(self, seeds: Seeds, way: str = "logit_sum") -> Iterator[Row]:
         """Standard training alone and two of them as an ensemble."""
         one, two = self.standard(seeds), self.other(seeds)
         yield Row({"part": "training", "method": STANDARD}, one, self.watching())
         yield Row({"part": "training", "method": f"{STANDARD}, the second"}, two, self.watching())
         for method, runs in ((STANDARD, (one,)), (TWO, (one, two))):
-            networks = tuple(run.network() for run in runs)
-            # By statistics of the same kind as points of a region; running ones are told beside them.
-            node = Compared(
-                one.model, one.task, networks, seeds, statistics="recalibrated", precision=self.precision
-            )
-            yield Row({"part": "point", "method": method, "seed": seeds.base}, node)
+            yield self.point(method, [run.network() for run in runs], seeds, way)
 
 
 @dataclasses.dataclass(frozen=True)

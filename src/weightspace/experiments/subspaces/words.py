@@ -51,6 +51,12 @@ WORDS = (
     Metric("sd_accuracy", "spread of the accuracy", "", "fraction", "", "over networks of the row (n - 1)"),
     Metric("path_length", "length of the path", "", "", "", "through all points, Euclidean"),
     Metric("mean_error_along", "mean error along the path", "", "fraction", "lower", "∫ error ds / length"),
+    Metric("soup_models", "networks in the soup", "n", "networks", "", "networks that the greedy soup kept"),
+    Metric("soup_validation_accuracy", "validation accuracy of the soup", "", "fraction", "higher",
+           "of the mean of the networks kept; the split has picked them"),
+    Metric("soup_first_accuracy", "validation accuracy of the best network", "", "fraction", "higher",
+           "of the best of the networks alone; the split has picked it"),
+    Label("cost", "cost", "{:g} trainings", order="always"),
     Label("alpha", "α", order="always", symbol="α"),
     Label("method", "method"),
     Label("part", "part"),
@@ -62,6 +68,11 @@ METRICS = (
     "all_accuracy", "all_nll", "all_ece", "barrier_ends_error", "ends_cosine_squared", "ends_distance",
     "ends_disagreement", "test_accuracy", "test_loss",
 )  # fmt: skip
+AVERAGED = (
+    "Ensembles vote by the mean of their probabilities unless `way` says otherwise (a sum of outputs makes "
+    "them the surer the more they are). Statistics of normalisation are estimated anew for each network and "
+    "each average. Differences are paired by seed."
+)
 READING = (
     "A midpoint is one network; a pair votes by the sum of its outputs, as two separate trainings do "
     "beside it. Statistics of normalisation are estimated anew at each point, but where it says otherwise. "
