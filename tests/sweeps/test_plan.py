@@ -154,7 +154,7 @@ def test_what_depends_on_a_diverged_run_is_blocked_in_the_plan_too(tmp_path):
 
 def test_what_is_half_there_is_planned_from_the_shapes_in_the_store(tmp_path):
     rows = chain(0)
-    sweep(rows[:2], tmp_path)
+    sweep(rows[:2], tmp_path, keep="none")
     planned = plan(Rows(rows), Store(tmp_path))
     # The ticket lacks its last weights, which nobody had asked for.
     assert [request.node.digest for request in planned.runs] == [rows[2].node.digest, rows[1].node.digest]
