@@ -42,7 +42,9 @@ if TYPE_CHECKING:
     Arithmetic: TypeAlias = "Precision"
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
-    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Names = Labels = Watched = Arithmetic = Any
+    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Names = Labels = Watched = Arithmetic = (
+        Any
+    )
 
 
 @spec

@@ -72,7 +72,9 @@ def buffers_of(model: Any, x: Any) -> frozenset[str]:
     except InputError as error:
         for other, change in other_shapes(shape):
             if _takes(model, other, kind):
-                raise InputError(f"{error}; it takes examples of shape {other}: {change}") from error
+                raise InputError(
+                    f"{model.name} takes examples of shape {other}, but is given {shape}: {change} ({error})"
+                ) from error
         raise
 
 
