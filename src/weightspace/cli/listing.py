@@ -57,7 +57,8 @@ def _parsed(kind: str, arguments: Sequence[str]) -> int:
         return 0
     cells = [{key: _cell(value) for key, value in row.items() if key not in _HIDDEN} for row in rows]
     if not sys.stdout.isatty():
-        print("\n".join(_line(kind, row) for row in cells))
+        width = max((len(str(row["name"])) for row in cells), default=0)
+        print("\n".join(_line(width, row) for row in cells))
         return 0
     import pandas as pd
     from rich.console import Console
@@ -72,15 +73,10 @@ _HIDDEN = ("figure", "on_disk")
 """Keys that are for programs: JSON alone has them."""
 
 
-def _line(kind: str, row: dict[str, Any]) -> str:
+def _line(width: int, row: dict[str, Any]) -> str:
     """A row on a line of its own, for `grep`: the name, then what there is to say, without padding."""
     name, *rest = (None if value is None else _plain(key, value) for key, value in row.items())
-    width = max(_NAMES.get(kind, 0), len(str(name)))
     return "  ".join([f"{name:<{width}}", *filter(None, rest)]).rstrip()
-
-
-_NAMES = {"experiments": 24, "models": 16, "data": 16, "spaces": 10, "bases": 16, "probes": 22, "metrics": 30}
-"""Width of the names of a kind."""
 
 
 def _plain(key: str, value: Any) -> str:

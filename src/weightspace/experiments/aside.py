@@ -35,8 +35,8 @@ def fitted(experiment: T, preset: T, given: Collection[str]) -> tuple[T, list[st
             continue
         changed[aside.dotted] = total // EVERY
         told.append(
-            f"{changed[aside.dotted]} of the {total} training examples are set aside for validation, a fifth, as "
-            f"the preset's {wanted} would leave less than half; give --{name.replace('_', '-')} to choose"
+            f"{changed[aside.dotted]} of the {total} training examples, a fifth, are set aside for validation, "
+            f"as the preset's {wanted} would leave less than half; give --{name.replace('_', '-')} to choose"
         )
     if not changed:
         return experiment, []

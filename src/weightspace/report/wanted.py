@@ -46,7 +46,17 @@ def commands(
             flags.setdefault(flag, (setting, []))[1].extend(values)
         for label, value in labels.items():
             others.setdefault(label, []).append(value)
-    return "\n".join(dict.fromkeys(_command(out, *each) for each in found.values()))
+    asked: dict[str, dict[str, list[str]]] = {}
+    for cls, flags, others in found.values():
+        labels = asked.setdefault(_command(out, cls, flags), {})
+        for label, values in others.items():
+            labels.setdefault(label, []).extend(values)
+    return "\n".join(f"{command}{_told(labels)}" for command, labels in asked.items())
+
+
+def _told(labels: Mapping[str, list[str]]) -> str:
+    rest = ", ".join(f"{name} {' '.join(dict.fromkeys(values))}" for name, values in labels.items())
+    return f"  # where {rest}" if rest else ""
 
 
 def _conditions(cls: type[Experiment], line: Line) -> tuple[Flags, Flags, dict[str, str]]:
@@ -61,7 +71,7 @@ def _conditions(cls: type[Experiment], line: Line) -> tuple[Flags, Flags, dict[s
         if value == ABSENT:
             continue
         if flag is None:
-            labels[name] = value
+            labels |= {} if name in ("model", "data") else {name: value}
             continue
         setting = known[flag]
         joins = setting.mark is not None and setting.mark.kind in (SWEPT, EXTENT)
@@ -80,16 +90,14 @@ def _flag(known: Mapping[str, Setting], name: str) -> str | None:
     return None
 
 
-def _command(out: Path | str, cls: type[Experiment], flags: Flags, labels: Mapping[str, list[str]]) -> str:
+def _command(out: Path | str, cls: type[Experiment], flags: Flags) -> str:
     presets = {name: _unlike(cls.preset(name), flags) for name in cls.presets}
     # Of two that need as many, the later is the greater.
     best = min(reversed(presets), key=lambda name: len(presets[name]))
     words = ["weightspace", "run", cls.name, "--preset", best]
     for flag, values in presets[best].items():
         words += [f"--{flag.replace('_', '-')}", *values]
-    asked = shlex.join([*words, "--out", str(out)])
-    rest = ", ".join(f"{name} {' '.join(dict.fromkeys(values))}" for name, values in labels.items())
-    return f"{asked}  # where {rest}" if rest else asked
+    return shlex.join([*words, "--out", str(out)])
 
 
 def _unlike(preset: Experiment, flags: Flags) -> dict[str, list[str]]:

@@ -118,6 +118,8 @@ def history(out: "str | Path | Store", experiment: str | None = None, *, wide: b
     wanted = None if experiment is None else frozenset(asked["run"])
     view, order = ("history_wide", "run, step") if wide else ("history", "run, step, metric")
     found = _query(store, wanted, f"SELECT * FROM {view} ORDER BY {order}")
+    if experiment is None and asked.empty:
+        return found
     labels = [name for name in asked.columns if name != "run"]
     found = found.rename(columns=_apart(found.columns, labels))
     merged = pd.merge(asked, found, how="inner", on="run", sort=False)

@@ -22,23 +22,12 @@ from weightspace.errors import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
 LAYOUTS = (
-    "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ with images, <class>/ with images, or "
-    "one .npz"
+    "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ with images, <class>/ alone with "
+    "images, or one .npz"
 )
 WHOLE = ""
 """The part of a folder of images in one piece, which holds the folders of classes itself."""
-_PARTS = (
-    "train",
-    "training",
-    *TEST_NAMES,
-    "testing",
-    "eval",
-    "dev",
-    "holdout",
-    "valid",
-    "extra",
-    "unlabeled",
-)
+_PARTS = ("train", "training", *TEST_NAMES, "tests", "testing", "eval", "dev", "holdout", "extra")
 """Names of folders that are parts rather than classes."""
 _JUNK = ("thumbs.db", "desktop.ini", "__macosx")
 _PAPER = re.compile(
@@ -246,8 +235,9 @@ def _image_parts(path: Path, images: Sequence[Path]) -> dict[str, list[Path]]:
 def _are_classes(path: Path, images: Sequence[Path], tops: dict[str, list[Path]]) -> bool:
     """Whether a folder holds folders of classes and nothing else: two at least, images right within each.
 
-    Folders that are called like parts, in whatever letters, are none, and deeper ones may be: no guess is made.
+    Folders that are called like parts, in whatever letters, are none, and those of deeper images may be parts
+    under other names: no guess is made.
     """
     deep = any(len(image.relative_to(path).parts) != len(("class", "image")) for image in images)
-    parts = [top for top in tops if any(top.lower().startswith(name) for name in _PARTS)]
+    parts = [top for top in tops if re.split(r"[^a-z]", top.lower())[0] in _PARTS]
     return len(tops) > 1 and not deep and not parts
