@@ -112,8 +112,12 @@ def check_devices() -> None:
         jax.devices()
     # Without a word where no plug-in answers, in several kinds otherwise: nothing but a start can fail here.
     except Exception as error:
-        wanted = str(jax.config.jax_platforms or "")  # pyright: ignore[reportAttributeAccessIssue]
-        raise InputError(_no_device(wanted, error)) from error
+        raise InputError(_no_device(_wanted(), error)) from error
+
+
+def _wanted() -> str:
+    """`JAX_PLATFORMS`, as JAX has read it."""
+    return str(jax.config.jax_platforms or "")  # pyright: ignore[reportAttributeAccessIssue]
 
 
 _ACCELERATORS = {"cuda": "cuda", "gpu": "cuda", "rocm": None, "tpu": None, "metal": None}

@@ -35,7 +35,7 @@ def fitted(experiment: T, preset: T, given: Collection[str]) -> tuple[T, list[st
             continue
         changed[aside.dotted] = total // EVERY
         told.append(
-            f"{changed[aside.dotted]} of the {total} training examples, a fifth, are set aside for validation, "
+            f"{changed[aside.dotted]} of {total} training examples, a fifth, are set aside for validation, "
             f"as the preset's {wanted} would leave less than half; give --{name.replace('_', '-')} to choose"
         )
     if not changed:
