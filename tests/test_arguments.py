@@ -136,5 +136,5 @@ def test_what_a_watch_leaves_out_is_a_name(without, message):
 
 
 def test_a_watch_does_not_leave_out_what_it_asks_for():
-    with pytest.raises(InputError, match="takes the evaluation out, but Watch.probes has evaluation"):
+    with pytest.raises(InputError, match=r"takes the evaluation out, but Watch\.probes has evaluation"):
         ws.Watch("end", (ws.Evaluation(("test",)),), without="evaluation")
