@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
 import weightspace as ws
 from tests.figures.builders import fill, line, plain_lines, random_experiment
@@ -18,6 +19,7 @@ from tests.models.nets import INPUTS, OUTPUTS, NnxNet
 from weightspace import platform
 from weightspace.cli import main
 from weightspace.cli.hints import after, of_statistics
+from weightspace.cli.output import print_frame
 from weightspace.cli.questions import with_errors
 from weightspace.cli.run import Options, home_of, read
 from weightspace.cli.synonyms import meant
@@ -30,6 +32,7 @@ from weightspace.report.references import references
 from weightspace.report.wanted import commands
 from weightspace.store.base import Store
 from weightspace.store.read import history
+from weightspace.tables.paired import between, caution
 
 RANDOM = [
     "run", "freedom.random", "--preset", "smoke", "--model", "fc:widths=8", "--dims", "4", "--seeds", "1",
@@ -204,7 +207,7 @@ def two(tmp_path):
     """Two questions of one experiment and one of plain runs, asked in turn."""
     store = Store(tmp_path / "all" / "one")
     fill(store, random_experiment(), [line(4, seed, 0.25 + seed / 4) for seed in range(3)])
-    fill(store, random_experiment(model="conv2"), plain_lines(seeds=(0,)), "other", salt=1)
+    fill(store, random_experiment(model="fc"), plain_lines(seeds=(0,)), "other", salt=1)
     return store
 
 
@@ -351,3 +354,23 @@ def test_young_statistics_are_told_of():
     assert of_statistics([run], guess.assign(test_accuracy=0.9)) == []
     longer = ws.Run(model, task, ws.Full(), ws.Recipe(ws.Sgd(0.1), "3it", batch=16), ws.Seeds(0))
     assert of_statistics([longer], guess.assign(run=longer.digest)) == []
+
+
+def test_p_of_two_pairs_carries_a_caution(capsys):
+    def compared(seeds):
+        arms = [
+            {"arm": a, "seed": s, "status": "ok", "m": a + s * (a + 1) / 7} for a in (0, 1) for s in seeds
+        ]
+        return between(pd.DataFrame(arms), "arm", ("m",))
+
+    for seeds, count in ((range(2), 1), (range(3), 0), (range(1), 0)):
+        frame = compared(seeds)
+        print_frame(Console(), frame, "pairs")
+        assert capsys.readouterr().out.count("p-values rest on n = 2 pairs") == count
+        assert bool(caution(frame)) == bool(count)
+    assert caution(pd.DataFrame({"n": [2]})) == ""
+    # Of two pairs Student's interval reaches t(0.975; 1) = 12.706 standard errors.
+    (line_,) = compared(range(2)).to_dict("records")
+    apart = np.array([1.0, 1 + 1 / 7])
+    error = apart.std(ddof=1) / np.sqrt(2)
+    np.testing.assert_allclose((line_["difference_high"] - line_["difference"]) / error, 12.706, rtol=1e-4)
