@@ -19,7 +19,7 @@ _ERRORS = 5
 
 def answer(
     experiment: Experiment, table: Any, options: Any, console: Console, seconds: float, progress: Silent,
-    command: Sequence[str] = (), runs: Iterable[Any] = (),
+    command: Sequence[str] = (), trainings: Iterable[Any] = (),
 ) -> int:  # fmt: skip
     """Print and draw the table that a sweep has given; status 1 if a run failed or was blocked.
 
@@ -31,7 +31,7 @@ def answer(
       seconds: How long the sweep took.
       progress: What it counted.
       command: The words of the command, for those to go on with.
-      runs: The trainings asked for, of which hints are given.
+      trainings: Those asked for, of which hints are given.
     """
     from weightspace.experiments.answered import answered, asked_exactly
     from weightspace.experiments.draw import draw
@@ -60,6 +60,9 @@ def answer(
         console.print(f"{len(runs)} × {shortly(error)}", style="red", markup=False)
     if len(ends) > _ERRORS:
         console.print(f"{len(ends) - _ERRORS} more reasons: weightspace status {options.out}", markup=False)
-    for hint in (*of_statistics(runs, mine.measured), *after(experiment, options, command, mine.analyses)):
+    for hint in (
+        *of_statistics(trainings, mine.measured),
+        *after(experiment, options, command, mine.analyses),
+    ):
         console.print(hint, markup=False, highlight=False, soft_wrap=True)
     return 1 if mine.errors else 0

@@ -34,7 +34,9 @@ def _check_flags(target: Any, arguments: Sequence[str], prog: str, *, flat: bool
         if flag.replace("_", "-") not in known:
             usual, guess = meant(flag, known), nearest(flag, known)
             hint = f"; did you mean {guess}?" if guess else "."
-            hint = f"; {usual}." if usual else hint
+            # A letter short of a flag is a slip, whatever other tools have.
+            near = guess is not None and guess.startswith(flag)
+            hint = f"; {usual}." if usual and not near else hint
             raise InputError(f"unknown flag {flag}{hint} See {prog} --help.")
 
 
