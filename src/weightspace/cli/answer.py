@@ -60,9 +60,9 @@ def answer(
         console.print(f"{len(runs)} × {shortly(error)}", style="red", markup=False)
     if len(ends) > _ERRORS:
         console.print(f"{len(ends) - _ERRORS} more reasons: weightspace status {options.out}", markup=False)
-    for hint in (
-        *of_statistics(trainings, mine.measured),
-        *after(experiment, options, command, mine.analyses),
-    ):
+    if mine.errors:
+        return 1
+    hints = of_statistics(trainings, mine.measured)
+    for hint in (*hints, *after(experiment, options, command, mine.analyses)):
         console.print(hint, markup=False, highlight=False, soft_wrap=True)
-    return 1 if mine.errors else 0
+    return 0

@@ -35,7 +35,7 @@ def _check_flags(target: Any, arguments: Sequence[str], prog: str, *, flat: bool
             usual, guess = meant(flag, known), nearest(flag, known)
             hint = f"; did you mean {guess}?" if guess else "."
             # A letter short of a flag is a slip, whatever other tools have.
-            near = guess is not None and guess.startswith(flag)
+            near = guess == f"{flag}s"
             hint = f"; {usual}." if usual and not near else hint
             raise InputError(f"unknown flag {flag}{hint} See {prog} --help.")
 
