@@ -108,3 +108,33 @@ def test_what_is_meant_is_taken_where_it_is_clear():
     from weightspace.sweeps.requests import readings_of
 
     assert readings_of(RUN, watch) == (0, 5, 20)
+
+
+def test_a_watch_keeps_the_evaluation_unless_it_is_taken_out_by_name():
+    usual = ws.Evaluation(("train", "test"))
+    assert ws.Watch().probes == (usual,)
+    assert ws.Watch("end", (ws.Snapshot("end"),)).probes == (usual, ws.Snapshot("end"))
+    own = (ws.Snapshot("end"), ws.Evaluation(("test",)))
+    assert ws.Watch("end", own).probes == own
+    for without in ("evaluation", ["evaluation"]):
+        watch = ws.Watch("end", (ws.Snapshot("end"),), without=without)
+        assert (watch.probes, watch.without) == ((ws.Snapshot("end"),), ("evaluation",))
+    assert ws.Watch(without="evaluation").probes == ()
+
+
+@pytest.mark.parametrize(
+    ("without", "message"),
+    [
+        ("evaluations", "unknown name in Watch.without 'evaluations'; did you mean 'evaluation'?"),
+        (3, r"Watch.without is 3 of type int; give a tuple of names: \('evaluation',\)"),
+        (ws.Evaluation(), "give a tuple of names"),
+    ],
+)
+def test_what_a_watch_leaves_out_is_a_name(without, message):
+    with pytest.raises(InputError, match=message):
+        ws.Watch(without=without)
+
+
+def test_a_watch_does_not_leave_out_what_it_asks_for():
+    with pytest.raises(InputError, match=r"takes the evaluation out, but Watch\.probes has evaluation"):
+        ws.Watch("end", (ws.Evaluation(("test",)),), without="evaluation")

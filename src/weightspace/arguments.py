@@ -9,7 +9,7 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from weightspace.errors import InputError
+from weightspace.errors import InputError, unknown
 
 _ORDER = "the order is Run(model, task, space, recipe, seeds)"
 _HOMES = {
@@ -192,6 +192,25 @@ def watched_probes(probes: Any) -> tuple[Any, ...]:
         if not isinstance(probe, kind):
             raise InputError(f"a probe of Watch.probes is {said(probe)}; give {_probe_text(probe)}")
     return found
+
+
+EVALUATION = "evaluation"
+"""What a watch records where nothing is said."""
+
+
+def left_out(names: Any) -> tuple[str, ...]:
+    """The names of what a watch records by itself and shall not; one alone counts as a tuple of it.
+
+    Raises:
+      InputError: For a name of nothing that is recorded by itself.
+    """
+    found = (names,) if isinstance(names, str) else names
+    if not isinstance(found, tuple | list) or not all(isinstance(name, str) for name in found):
+        raise InputError(f"Watch.without is {said(names)}; give a tuple of names: ('{EVALUATION}',)")
+    for name in found:
+        if name != EVALUATION:
+            raise unknown("name in Watch.without", name, (EVALUATION,))
+    return tuple(found)
 
 
 def _probe_text(given: Any) -> str:

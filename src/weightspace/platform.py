@@ -13,7 +13,7 @@ import jax
 import platformdirs
 
 from weightspace import compiler
-from weightspace.errors import InputError
+from weightspace.errors import InputError, nearest
 
 
 def cache_folder() -> Path:
@@ -102,8 +102,52 @@ def settings() -> dict[str, Any]:
     }
 
 
+def check_devices() -> None:
+    """Start JAX on the devices that `JAX_PLATFORMS` asks for.
+
+    Raises:
+      InputError: If there is none of them, or JAX cannot use it; says how to go on.
+    """
+    try:
+        jax.devices()
+    # Without a word where no plug-in answers, in several kinds otherwise: nothing but a start can fail here.
+    except Exception as error:
+        raise InputError(_no_device(_wanted(), error)) from error
+
+
+def _wanted() -> str:
+    """`JAX_PLATFORMS`, as JAX has read it."""
+    return str(jax.config.jax_platforms or "")  # pyright: ignore[reportAttributeAccessIssue]
+
+
+_ACCELERATORS = {"cuda": "cuda", "gpu": "cuda", "rocm": None, "tpu": None, "metal": None}
+"""Platforms of JAX that a package of its own drives, with the extra of ours that brings it."""
+
+
+def _no_device(wanted: str, error: Exception) -> str:
+    """The sentence; the reason in JAX's words, where it has any."""
+    reason = (str(error).strip().splitlines() or [""])[0]
+    first = wanted.partition(",")[0].strip().lower()
+    said = f" ({reason})" if reason else ""
+    if not first:
+        return f"JAX finds no device to compute on{said}; JAX_PLATFORMS=cpu computes on the processor"
+    if first not in (*_ACCELERATORS, "cpu"):
+        known = ", ".join(("cpu", *_ACCELERATORS))
+        guess = nearest(first, ("cpu", *_ACCELERATORS))
+        hint = f"; did you mean {guess}?" if guess else "."
+        return f"JAX_PLATFORMS is {wanted}, which JAX does not know{hint} Known: {known}{said}"
+    extra = _ACCELERATORS.get(first)
+    install = f"install its driver's package, pip install 'weightspace[{extra}]', or " if extra else ""
+    kind = "CUDA" if extra else first
+    return (
+        f"JAX_PLATFORMS is {wanted}, but JAX finds no {kind} device here{said}; {install}leave JAX_PLATFORMS "
+        "unset to compute on what there is"
+    )
+
+
 def start() -> None:
     """All of the above that the command line wants."""
     compiler.avoid_known_faults()
     use_cpu_devices()
     use_compilation_cache()
+    check_devices()

@@ -6,13 +6,22 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 
-from weightspace.arguments import check_labels, check_run, said, watched_probes, watched_steps
+from weightspace.arguments import (
+    EVALUATION,
+    check_labels,
+    check_run,
+    left_out,
+    said,
+    watched_probes,
+    watched_steps,
+)
 from weightspace.errors import InputError, check_choice
 from weightspace.measure.network import Network
 from weightspace.models.base import example
 from weightspace.node import Node, Output
 from weightspace.precision import Precision
 from weightspace.probes.base import Probe
+from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.snapshot import Snapshot
 from weightspace.spec import spec
 
@@ -27,15 +36,15 @@ if TYPE_CHECKING:
     Edits = tuple[Edit, ...]
     Steps = str | Sequence[int]
     Probes = Sequence[Probe]
+    Names = Sequence[str]
     Labels = Mapping[str, Any]
     Watched: TypeAlias = "Watch | None"
     Keep: TypeAlias = "str | None"
     Arithmetic: TypeAlias = "Precision"
 else:
     # What is not of these types is answered in a sentence, also where types are checked at run time.
-    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Labels = Watched = Arithmetic = Keep = (
-        Any
-    )
+    Model = Task = Space = Recipe = Seeds = Edits = Steps = Probes = Names = Labels = Any
+    Watched = Arithmetic = Keep = Any
 
 KEPT = ("final", "best", "none")
 """The network at the end of training; that of least validation loss; none."""
@@ -90,15 +99,27 @@ class Watch:
     Attributes:
       steps: Readings: `"1ep"` or `"50it"` for a cadence, or a tuple of steps, in any order. The
         start and the end are always among them; a step beyond the end is refused when it is asked of a run.
-      probes: What is recorded there.
+      probes: What is recorded there. Where none of them is an `Evaluation`, that of the train and test splits
+        comes before them.
+      without: Names of what is recorded by itself and shall not be: `("evaluation",)`.
     """
 
     steps: Steps = "1ep"
     probes: Probes = ()
+    without: Names = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", watched_steps(self.steps))
-        object.__setattr__(self, "probes", watched_probes(self.probes))
+        object.__setattr__(self, "without", left_out(self.without))
+        probes = watched_probes(self.probes)
+        own = [probe for probe in probes if isinstance(probe, Evaluation)]
+        if own and EVALUATION in self.without:
+            raise InputError(
+                f"Watch.without takes the evaluation out, but Watch.probes has {own[0].key}; leave one out"
+            )
+        if not own and EVALUATION not in self.without:
+            probes = (Evaluation(("train", "test")), *probes)
+        object.__setattr__(self, "probes", probes)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,14 +79,14 @@ def test_presets_have_minutes_where_they_were_measured(capsys):
     assert all(isinstance(preset["minutes"], float | None) for preset in every)
     assert all((preset["minutes"] is None) == (preset["note"] is None) for preset in every)
     assert main(["list", "experiments"]) == 0
-    assert "not measured" in capsys.readouterr().out
+    assert "paper (0.28 min)" in capsys.readouterr().out
 
 
 def test_tables_show_the_same(capsys):
     for kind, texts in (
         ("models", ("50,610", "halves images")),
         ("data", ("8×8×1", "scikit-learn")),
-        ("experiments", ("smoke (not measured)", "paper (0.28 min)")),
+        ("experiments", ("smoke, quick (28 min", "paper (0.28 min)")),
     ):
         assert main(["list", kind]) == 0
         out = capsys.readouterr().out

@@ -144,7 +144,7 @@ def test_compare_says_what_there_is_to_compare_with(out, capsys):
     code, text, _ = run(capsys, "compare", out)
     assert code == 0
     assert "no result" in text
-    assert "freedom.random: conv2 on mnist" in text
+    assert "weightspace run freedom.random --preset paper" in text
     experiment = random_experiment(data="mnist", epochs=5.0, optimiser=("adam-legacy",))
     fill(Store(out), experiment, [line(8, 0, 0.25, optimiser="adam-legacy")], "mnist")
     _, text, _ = run(capsys, "compare", out)

@@ -8,7 +8,9 @@ from weightspace.experiments.answered import Answered
 from weightspace.experiments.freedom.burn_in import FreedomBurnIn
 from weightspace.experiments.tickets.iterative import TicketsIterative
 from weightspace.experiments.tickets.supermask import TicketsSupermask
-from weightspace.report.compare import compare, compared, known, references
+from weightspace.report.compare import compare, compared
+from weightspace.report.references import references
+from weightspace.report.wanted import commands
 from weightspace.store.base import Store
 
 LEGACY = {"optimiser": "adam-legacy", "lr": 0.05}
@@ -165,7 +167,7 @@ def test_a_label_may_have_to_be_absent(store, target, count):
     part = Answered(store, experiment.name, experiment, table, experiment.model, "mnist")
     part.__dict__["measured"] = table
     assert len(compared(part)) == count
-    assert known().count("tickets.supermask") == 6
+    assert commands("out").count("tickets.supermask") == 6
 
 
 def lines_of(part, *lines, monkeypatch):

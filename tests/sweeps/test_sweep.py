@@ -174,6 +174,16 @@ def test_decisions_see_complete_tables_and_a_restart_replays_them(tmp_path):
     assert all(a.equals(b) for a, b in zip(question.seen, again.seen, strict=True))
 
 
+def test_a_watch_of_other_probes_keeps_the_accuracies(tmp_path):
+    run = small_run(0, dim=2)
+    kept = sweep([Row({}, run, Watch("end", (Snapshot("end"),)))], tmp_path / "kept")
+    assert {"train_accuracy", "test_accuracy", "train_loss", "test_loss"} <= {*kept}
+    alone = sweep([Row({}, run, Watch("end", (Snapshot("end"),), ("evaluation",)))], tmp_path / "alone")
+    assert not [name for name in alone if "accuracy" in name or "loss" in name]
+    for out in ("kept", "alone"):
+        assert "snapshot(end).weights" in Store(tmp_path / out).record(run.digest).outputs
+
+
 def test_a_record_that_lacks_something_is_completed(tmp_path):
     run = small_run(0, dim=2)
     sweep([Row({"seed": 0}, run, Watch("10it", (EVALUATION, Snapshot("5it"))))], tmp_path)

@@ -66,11 +66,26 @@ def _answered(given: list[str]) -> int:
         with _plain_warnings():
             return _command(given[0])(given[1:]) or 0
     except WeightspaceError as error:
-        print(f"weightspace: {error}", file=sys.stderr)
-        return 2
+        return _refused(error)
+    except (AssertionError, RuntimeError) as error:
+        # As JAX says that it has no device: where it has one, the error is another.
+        if "jax" not in sys.modules or isinstance(error, NotImplementedError | RecursionError):
+            raise
+        from weightspace import platform
+
+        try:
+            platform.check_devices()
+        except WeightspaceError as why:
+            return _refused(why)
+        raise
     except KeyboardInterrupt:
         print("weightspace: stopped; run the same command again to resume", file=sys.stderr)
         return 130
+
+
+def _refused(error: WeightspaceError) -> int:
+    print(f"weightspace: {error}", file=sys.stderr)
+    return 2
 
 
 def _unread() -> int:

@@ -1,10 +1,12 @@
-"""What a finished run prints: the table, the thresholds, and where the figures and the page are."""
+"""What a finished run prints: the table, the thresholds, where the figures and the page are, how to go on."""
 
 import time
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 
+from weightspace.cli.hints import after, of_statistics
 from weightspace.cli.output import print_frame
 from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
@@ -16,9 +18,21 @@ _ERRORS = 5
 
 
 def answer(
-    experiment: Experiment, table: Any, options: Any, console: Console, seconds: float, progress: Silent
-) -> int:
-    """Print and draw the table that a sweep has given; status 1 if a run failed or was blocked."""
+    experiment: Experiment, table: Any, options: Any, console: Console, seconds: float, progress: Silent,
+    command: Sequence[str] = (), trainings: Iterable[Any] = (),
+) -> int:  # fmt: skip
+    """Print and draw the table that a sweep has given; status 1 if a run failed or was blocked.
+
+    Args:
+      experiment: What was asked.
+      table: Its rows.
+      options: How it was run.
+      console: Where it is printed.
+      seconds: How long the sweep took.
+      progress: What it counted.
+      command: The words of the command, for those to go on with.
+      trainings: Those asked for, of which hints are given.
+    """
     from weightspace.experiments.answered import answered, asked_exactly
     from weightspace.experiments.draw import draw
     from weightspace.report.page import write_report
@@ -46,4 +60,9 @@ def answer(
         console.print(f"{len(runs)} × {shortly(error)}", style="red", markup=False)
     if len(ends) > _ERRORS:
         console.print(f"{len(ends) - _ERRORS} more reasons: weightspace status {options.out}", markup=False)
-    return 1 if mine.errors else 0
+    if mine.errors:
+        return 1
+    hints = of_statistics(trainings, mine.measured)
+    for hint in (*hints, *after(experiment, options, command, mine.analyses)):
+        console.print(hint, markup=False, highlight=False, soft_wrap=True)
+    return 0

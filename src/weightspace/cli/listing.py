@@ -6,6 +6,7 @@ released key stays.
 """
 
 import json
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -54,15 +55,32 @@ def _parsed(kind: str, arguments: Sequence[str]) -> int:
     if shape == "json":
         print(json.dumps(rows, indent=2, allow_nan=False))
         return 0
+    cells = [{key: _cell(value) for key, value in row.items() if key not in _HIDDEN} for row in rows]
+    if not sys.stdout.isatty():
+        width = max((len(str(row["name"])) for row in cells), default=0)
+        print("\n".join(_line(width, row) for row in cells))
+        return 0
     import pandas as pd
     from rich.console import Console
 
     from weightspace.cli.output import print_frame
 
-    print_frame(
-        Console(), pd.DataFrame([{key: _cell(value) for key, value in row.items()} for row in rows]), kind
-    )
+    print_frame(Console(), pd.DataFrame(cells), kind)
     return 0
+
+
+_HIDDEN = ("figure", "on_disk")
+"""Keys that are for programs: JSON alone has them."""
+
+
+def _line(width: int, row: dict[str, Any]) -> str:
+    """A row on a line of its own, for `grep`: the name, then what there is to say, without padding."""
+    name, *rest = (None if value is None else _plain(key, value) for key, value in row.items())
+    return "  ".join([f"{name:<{width}}", *filter(None, rest)]).rstrip()
+
+
+def _plain(key: str, value: Any) -> str:
+    return f"{value:,} {key}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _cell(value: Any) -> Any:
@@ -71,7 +89,8 @@ def _cell(value: Any) -> Any:
         return value
     if value and isinstance(value[0], dict):
         return ", ".join(
-            f"{each['name']} ({(each['note'] or 'not measured').partition(' on ')[0]})" for each in value
+            each["name"] + (f" ({each['note'].partition(' on ')[0]})" if each["note"] else "")
+            for each in value
         )
     return "×".join(map(str, value))
 

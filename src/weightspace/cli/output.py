@@ -20,6 +20,7 @@ from weightspace.store.exact import as_text
 from weightspace.store.reasons import shortly
 from weightspace.store.schema import ERROR
 from weightspace.store.write import atomic
+from weightspace.tables.paired import caution
 
 Format = Literal["table", "csv", "json", "parquet", "latex"]
 _DIGITS = 10
@@ -43,6 +44,8 @@ def print_frame(console: Console, frame: pd.DataFrame, title: str) -> None:
     if not console.is_terminal:
         console.width = max(console.width, console.measure(shown, options=_endless(console)).maximum)
     console.print(shown)
+    if text := caution(frame):
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
     if same:
         console.print(f"in all lines: {plain_text(same)}", markup=False, highlight=False, soft_wrap=True)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import tyro
 
+from weightspace.cli.synonyms import meant
 from weightspace.errors import InputError, nearest
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ def parse(target: Callable[..., T], arguments: Sequence[str], *, prog: str, **op
     """Parse arguments into a dataclass or call a function with them.
 
     Raises:
-      InputError: For a flag that does not exist, with the nearest that does.
+      InputError: For a flag that does not exist, with what it is called here, or the nearest that does.
     """
     flat = tyro.conf.OmitArgPrefixes in options.get("config", ())
     _check_flags(target, arguments, prog, flat=flat)
@@ -31,8 +32,11 @@ def _check_flags(target: Any, arguments: Sequence[str], prog: str, *, flat: bool
     known = {"--help", *(f"--{name}" for name in (*names, *negated))}
     for flag in given:
         if flag.replace("_", "-") not in known:
-            guess = nearest(flag, known)
+            usual, guess = meant(flag, known), nearest(flag, known)
             hint = f"; did you mean {guess}?" if guess else "."
+            # A letter short of a flag is a slip, whatever other tools have.
+            near = guess == f"{flag}s"
+            hint = f"; {usual}." if usual and not near else hint
             raise InputError(f"unknown flag {flag}{hint} See {prog} --help.")
 
 

@@ -26,7 +26,7 @@ class Options:
     preset: str = "quick"
     """Defaults of the fields: smoke, quick, paper; `list experiments` names all of an experiment's."""
     out: Path = Path("out")
-    """Folder of results; the same folder again resumes."""
+    """Folder of results, of the experiment's name in `out` by default; the same folder again resumes."""
     dry_run: bool = False
     """Print what would be done and what it would cost, and stop."""
     yes: bool = False
@@ -59,6 +59,8 @@ def run(arguments: Sequence[str]) -> int:
         )
     cls = experiment_class(arguments[0])
     experiment, options = read(cls, arguments[1:])
+    _tell_of_older(options.out, cls)
+    experiment = _fitted(experiment, cls.preset(options.preset), arguments[1:])
     return carry_through(experiment, options, ["weightspace", "run", *arguments])
 
 
@@ -72,7 +74,7 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
         (
             "options",
             Annotated[Options, tyro.conf.arg(name="")],
-            dataclasses.field(default=Options(preset=preset)),
+            dataclasses.field(default=Options(preset=preset, out=home_of(cls))),
         ),
     ]
     both = dataclasses.make_dataclass("Run", fields)
@@ -81,6 +83,36 @@ def read(cls: type[Experiment], arguments: Sequence[str]) -> tuple[Experiment, O
     shown = as_shown(cls, arguments)
     parsed: Any = parse(both, shown, prog=prog, description=_description(cls), config=config)
     return parsed.experiment, parsed.options
+
+
+def home_of(cls: type[Experiment]) -> Path:
+    """Where the results of an experiment go if nothing is said: a folder of its name."""
+    return Options.out / cls.name
+
+
+def _tell_of_older(out: Path, cls: type[Experiment]) -> None:
+    """Say where results are that were made when all experiments shared one folder by default."""
+    from weightspace.store.base import MARKER
+
+    if out == home_of(cls) and not out.exists() and (Options.out / MARKER).is_file():
+        print(
+            f"weightspace: results go to {out}; those in {Options.out} itself are read and resumed with "
+            f"--out {Options.out}",
+            file=sys.stderr,
+        )
+
+
+def _fitted(experiment: Experiment, preset: Experiment, arguments: Sequence[str]) -> Experiment:
+    """With what the preset sets aside of its own data cut to the size of the data that were given instead."""
+    from weightspace import platform
+    from weightspace.experiments.aside import fitted
+
+    platform.start()
+    given = [each[2:].partition("=")[0].replace("-", "_") for each in arguments if each.startswith("--")]
+    found, told = fitted(experiment, preset, given)
+    for line in told:
+        print(f"weightspace: {line}", file=sys.stderr)
+    return found
 
 
 def _preset(arguments: Sequence[str], cls: type[Experiment]) -> str:
@@ -105,6 +137,7 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
     platform.start()
     from weightspace.cli.answer import answer
     from weightspace.figures.style import check_formats
+    from weightspace.run import Run
     from weightspace.sweeps.estimate import confirm, estimate, print_estimate
     from weightspace.sweeps.plan import plan
 
@@ -126,7 +159,9 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
         table = see_through(
             lambda _: planned, options.out, engine=options.engine, progress=progress, command=command
         )
-    return answer(experiment, table, options, console, time.perf_counter() - began, progress)
+    seconds = time.perf_counter() - began
+    runs = [row.node for row in planned.rows if isinstance(row.node, Run)]
+    return answer(experiment, table, options, console, seconds, progress, command, runs)
 
 
 def _stored(out: Path) -> Any:

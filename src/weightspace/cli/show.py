@@ -11,7 +11,8 @@ import tyro
 
 from weightspace.cli.output import Format, plain_text, print_frame, write_frame
 from weightspace.cli.parse import parse
-from weightspace.errors import InputError, unknown
+from weightspace.cli.questions import Spread, tables_of, whole, with_errors
+from weightspace.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,20 +53,30 @@ def results(arguments: Sequence[str]) -> int:
     def command(
         out: Out, experiment: str | None = None, table: str = "runs",
         format: Format = "table", to: Path | None = None,  # noqa: A002
-        experiments: Modules = (),
+        experiments: Modules = (), spread: Spread = "sd",
     ) -> int:  # fmt: skip
         """Print the table of runs, its summary over seeds, or an answer such as `thresholds`.
+
+        On the terminal each question has a table of its own; in a file they are one below the other.
 
         Args:
           out: Folder of results.
           experiment: Only what this experiment asked.
-          table: runs, summary, or the name of an answer: thresholds.
+          table: runs, summary, history, or the name of an answer: thresholds.
           format: table, csv, json, parquet or latex.
           to: File to write to instead of printing.
           experiments: Modules of your own experiments, as package.module; a folder names none itself.
+          spread: Beside means of n runs: sd, their standard deviation, or se, the standard error sd/√n.
         """
-        known = _known(experiments)
-        _deliver(_table(_store(out), experiment, table, known), format, to, f"{out}: {table}")
+        store = _store(out)
+        tables = tables_of(store, experiment, table, _known(experiments))
+        if spread == "se":
+            tables = [(title, with_errors(frame)) for title, frame in tables]
+        if format == "table" and to is None:
+            for title, frame in tables:
+                print_frame(_console(), frame, ", ".join(filter(None, (f"{out}: {table}", title))))
+        else:
+            _deliver(whole(store, experiment, table, tables), format, to, f"{out}: {table}")
         return 0
 
     return parse(command, arguments, prog="weightspace results")
@@ -122,6 +133,7 @@ def compare(arguments: Sequence[str]) -> int:
         format: Format = "table",  # noqa: A002
         to: Path | None = None,
         experiments: Modules = (),
+        reference: tuple[Path, ...] = (),
     ) -> int:
         """Set results beside published or re-run numbers; `within` is at most the joint spread or 0.02.
 
@@ -130,15 +142,23 @@ def compare(arguments: Sequence[str]) -> int:
           format: table, csv, json, parquet or latex.
           to: File to write to instead of printing.
           experiments: Modules of your own experiments, as package.module; a folder names none itself.
+          reference: CSV files of numbers of your own to compare with. Columns: experiment, metric, value, n
+            and source; if need be model, data, statistic (mean, median), spread, tolerance, known; each other
+            column is a condition, a label of our rows or a setting.
         """
         from weightspace.report.compare import compare as compared
-        from weightspace.report.compare import known
+        from weightspace.report.references import read_references
+        from weightspace.report.wanted import commands
 
-        frame = compared(_store(out), experiments=_known(experiments))
+        store, own = _store(out), _known(experiments)
+        lines = [line for path in reference for line in read_references(path, own)]
+        frame = compared(store, experiments=own, references=lines)
         if format != "table" or to is not None:
             _deliver(frame, format, to, str(out))
         elif frame.empty:
-            print(f"no result of {out} answers to a reference. There are references for:\n{known()}")
+            names = [question.experiment for question in store.questions(None)]
+            asked = commands(out, names, own, lines) or commands(out, (), own, lines)
+            print(f"no result of {out} answers to a reference. These commands train what does:\n{asked}")
         else:
             print_frame(_console(), frame.drop(columns="known"), f"{out}: compared with references")
             print("\n".join(frame["known"].unique()))
@@ -213,8 +233,12 @@ def _known(modules: tuple[str, ...]) -> Any:
 
 
 def _store(out: Path) -> "Store":
-    from weightspace.store.base import Store
+    from weightspace.store.base import MARKER, Store
 
+    if out.is_dir() and not (out / MARKER).is_file():
+        within = sorted(str(each.parent) for each in out.glob(f"*/{MARKER}"))
+        if within:
+            raise InputError(f"{out} holds {len(within)} results folders; name one: {', '.join(within)}")
     return Store(out, create=False)
 
 
@@ -231,26 +255,3 @@ def _deliver(frame: "pd.DataFrame", kind: Format, to: Path | None, title: str) -
         print_frame(_console(), frame, title)
     else:
         write_frame(frame, kind, to)
-
-
-def _table(store: "Store", experiment: str | None, name: str, known: Any) -> "pd.DataFrame":
-    """The table of runs, or of each question its summary or an answer, one below the other."""
-    import pandas as pd
-
-    from weightspace.experiments.answered import answered
-    from weightspace.store.read import results as read
-
-    if name == "runs":
-        return read(store, experiment)
-    parts = answered(store, experiment, experiments=known)
-    frames = []
-    for part in parts:
-        frame = part.summary if name == "summary" else part.answer(name)
-        if frame is not None:
-            whose = {"experiment": part.name, "model": part.model, "data": part.data, **part.settings}
-            own = {key: value for key, value in whose.items() if key not in frame}
-            frames.append(pd.DataFrame([own] * len(frame), index=frame.index).join(frame))
-    there = {"runs", "summary", *(key for part in parts for key in part.names)}
-    if name not in there:
-        raise unknown("table", name, there)
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

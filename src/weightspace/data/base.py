@@ -123,6 +123,17 @@ class Data(Examples):
         return rest if self.subset is None else self.subset
 
     @property
+    def counted(self) -> str:
+        """What was given, less what is set aside for validation, of which a subset is taken; "" for all."""
+        total = len(self.source.loaded.train.y)
+        parts = [f"{total} given"]
+        if self.validation:
+            parts.append(f" - {self.validation} for validation = {total - self.validation}")
+        if self.subset is not None:
+            parts.append(f", of which subset={self.subset}")
+        return "".join(parts) if len(parts) > 1 else ""
+
+    @property
     def rule(self) -> str:
         """The normalisation that is meant where none is given."""
         if self.normalise is not None:

@@ -85,6 +85,11 @@ class Examples(Spec, abc.ABC):
     def size(self) -> int:
         """The training examples of one run."""
 
+    @property
+    def counted(self) -> str:
+        """The sum that gives `size`, where examples are set aside: `240 given - 200 for validation = 40`."""
+        return ""
+
     @abc.abstractmethod
     def arrays(self) -> Arrays:
         """What to put on the device, the same for all runs of a program."""

@@ -23,8 +23,8 @@ def check_moment(what: str, when: Any, run: Training) -> None:
     Raises:
       InputError: Unless it does.
     """
-    size = run.task.data.size
-    total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+    data = run.task.data
+    total, per_epoch = run.recipe.steps(data.size, data.counted), run.recipe.steps_per_epoch(data.size)
     step = when.steps(per_epoch, total)
     if step > total:
         raise InputError(f"{what} at {when} (step {step}) cannot be had of a run of {total} steps")

@@ -104,19 +104,25 @@ class Recipe(Spec):
         if self.decay is not None:
             coordinates.selected(self.decay.select, "select of Decay")
 
-    def steps_per_epoch(self, size: int) -> int:
+    def steps_per_epoch(self, size: int, counted: str = "") -> int:
         """Steps of an epoch of `size` examples.
+
+        Args:
+          size: Examples to train on.
+          counted: How many there were and what was set aside, `Examples.counted`, for the sentence.
 
         Raises:
           InputError: If the batch is larger than the data.
         """
         if self.batch > size:
+            why = f" ({counted})" if counted else ""
             raise InputError(
-                f"batch size {self.batch} exceeds the {size} training examples; choose at most {size}"
+                f"batch size {self.batch} exceeds the {size} training examples{why}; choose at most {size}"
+                + (", or set fewer aside" if counted else "")
             )
         whole, rest = divmod(size, self.batch)
         return whole + (1 if rest and self.remainder != "drop" else 0)
 
-    def steps(self, size: int) -> int:
-        """Steps in all, for `size` training examples."""
-        return self.length.steps(self.steps_per_epoch(size))
+    def steps(self, size: int, counted: str = "") -> int:
+        """Steps in all, for `size` training examples; as `steps_per_epoch`."""
+        return self.length.steps(self.steps_per_epoch(size, counted))

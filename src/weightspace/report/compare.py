@@ -1,87 +1,29 @@
 """Our numbers beside published or re-run ones.
 
-The references are tables in `reference/`, one line a number: experiment, model and data; conditions; metric,
-statistic (the mean over runs, unless it says `median`), value, n, spread, source and how it is known. A
-condition is a label of our rows (dim, burn_in, …) or, where there is no such label, a setting of the question
-(epochs, or training.epochs); one that is empty is any, and `absent` a label that a row must lack. A line may
-bring its own `tolerance`.
+A reference is a line of a table (`references`).
 """
 
-import csv
-import functools
-import importlib.resources
 import math
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from weightspace.errors import InputError
 from weightspace.experiments.answered import SEVERAL, Answered, answered
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import named as named_setting
+from weightspace.report.references import ABSENT, FACTS, number, references, references_of
 from weightspace.spec import canonical
 from weightspace.store.base import Store
 from weightspace.store.schema import FINISHED
-from weightspace.tables.vocabulary import VOCABULARY
 
 TOLERANCE = 0.02
 """The difference of two accuracies that counts as none, whatever their spreads, where a line has no own."""
-_FACTS = (
-    "experiment", "model", "data", "metric", "statistic", "value", "n", "spread", "tolerance", "source",
-    "known",
-)  # fmt: skip
-ABSENT = "absent"
-_NEEDED = ("metric", "value", "n", "source")
 _RESULT = (
     "metric", "ours", "ours_sd", "ours_n", "reference", "reference_sd", "reference_n",
     "difference", "z", "within", "source", "known",
 )  # fmt: skip
-
-
-@functools.cache
-def references() -> tuple[Mapping[str, str], ...]:
-    """All lines of all reference tables, as text by column; what is empty is left out."""
-    folder = importlib.resources.files("weightspace.report") / "reference"
-    lines: list[Mapping[str, str]] = []
-    for file in sorted(folder.iterdir(), key=lambda file: file.name):
-        if file.name.endswith(".csv"):
-            lines += _lines(file.read_text(encoding="utf-8"))
-    return tuple(lines)
-
-
-def _lines(text: str) -> list[Mapping[str, str]]:
-    rows = csv.DictReader(text.splitlines())
-    return [{name: value for name, value in row.items() if value} for row in rows]
-
-
-@functools.cache
-def references_of(cls: type[Experiment]) -> tuple[Mapping[str, str], ...]:
-    """The lines of the table that an experiment brings itself.
-
-    Raises:
-      InputError: If the file cannot be read, or lacks a column that every line needs.
-    """
-    if not cls.reference:
-        return ()
-    module = sys.modules.get(cls.__module__)
-    home = Path(getattr(module, "__file__", None) or ".").parent
-    path = home / cls.reference
-    try:
-        lines = _lines(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{cls.__name__}.reference is {path}, which cannot be read ({error})") from error
-    for place, line in enumerate(lines):
-        lacking = [name for name in _NEEDED if name not in line]
-        if lacking:
-            raise InputError(
-                f"line {place + 2} of {path} has no {lacking[0]}; each line needs {', '.join(_NEEDED)}"
-            )
-    whole = {"experiment": cls.name, "known": f"{cls.name}: {path.name}"}
-    return tuple({**whole, **line} for line in lines)
 
 
 def compare(
@@ -89,6 +31,7 @@ def compare(
     *,
     parts: Sequence[Answered] | None = None,
     experiments: Iterable[type[Experiment]] = (),
+    references: Sequence[Mapping[str, str]] = (),
 ) -> pd.DataFrame:
     """Every reference number that some of a store's runs answer to, beside ours.
 
@@ -103,13 +46,14 @@ def compare(
       store: The store.
       parts: What `answered(store)` has found, if it is at hand.
       experiments: Classes beside those of this package, which the reader knows and trusts.
+      references: Lines beside those of this package and of the experiments, as `read_references` gives them.
 
     Returns:
       Columns `experiment model data`, the conditions, `metric ours ours_sd ours_n reference reference_sd
       reference_n difference z within source known`.
     """
     found = answered(store, experiments=experiments) if parts is None else parts
-    frames = [compared(part) for part in found]
+    frames = [compared(part, references) for part in found]
     frames = [frame for frame in frames if len(frame)]
     if not frames:
         return pd.DataFrame(columns=["experiment", "model", "data", *_RESULT])
@@ -118,35 +62,19 @@ def compare(
     return whole[["experiment", "model", "data", *conditions, *_RESULT]]
 
 
-def known() -> str:
-    """What there are references for, a line each."""
-    lines: dict[str, dict[str, dict[str, None]]] = {}
-    for line in references():
-        settings = {name: line[name] for name in ("optimiser", "lr", "epochs", "batch_size") if name in line}
-        text = ", ".join(f"{name} {value}" for name, value in settings.items())
-        which = f"  {line['experiment']}: {line.get('model')} on {line.get('data')}, {text}".rstrip(" ,")
-        points = lines.setdefault(which, {})
-        for name in (name for name in line if name in VOCABULARY.labels and name not in (*_FACTS, *settings)):
-            points.setdefault(name, {})[line[name]] = None
-    return "\n".join(
-        ", ".join((which, *(f"{name} {' '.join(values)}" for name, values in points.items())))
-        for which, points in lines.items()
-    )
-
-
-def compared(part: Answered) -> pd.DataFrame:
-    """The references that one question answers to; as `compare`."""
+def compared(part: Answered, more: Sequence[Mapping[str, str]] = ()) -> pd.DataFrame:
+    """The references that one question answers to, with more lines if there are any; as `compare`."""
     rows = part.measured[part.measured["status"].isin(FINISHED)]
     lines = []
-    for line in (*references(), *references_of(type(part.experiment))):
+    for line in (*references(), *references_of(type(part.experiment)), *more):
         if line["experiment"] != part.name:
             continue
         named = {"experiment": part.name}
         named |= {name: line.get(name, getattr(part, name)) for name in ("model", "data")}
-        conditions = {name: value for name, value in line.items() if name not in _FACTS}
+        conditions = {name: value for name, value in line.items() if name not in FACTS}
         values = _values(_of(part, rows, named), part.experiment, conditions, line["metric"])
         if len(values):
-            lines.append(named | {k: _number(v) for k, v in conditions.items()} | _beside(values, line))
+            lines.append(named | {k: number(v) for k, v in conditions.items()} | _beside(values, line))
     return pd.DataFrame(lines)
 
 
@@ -182,18 +110,10 @@ def _same(value: Any, wanted: str) -> bool:
     """Whether a label or setting is what a reference says; a list is where all its members are."""
     if isinstance(value, list):
         return bool(value) and all(_same(item, wanted) for item in value)
-    given = _number(wanted)
+    given = number(wanted)
     if isinstance(given, str) or isinstance(value, str | None) or pd.isna(value):
         return str(value) == wanted
     return math.isclose(float(value), given)
-
-
-def _number(text: str) -> Any:
-    try:
-        number = float(text)
-    except ValueError:
-        return text
-    return int(number) if number.is_integer() else number
 
 
 def _beside(values: pd.Series, line: Mapping[str, str]) -> dict[str, Any]:

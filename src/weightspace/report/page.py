@@ -30,6 +30,7 @@ from weightspace.report.twins import twin
 from weightspace.store.base import Store
 from weightspace.store.reasons import shortly
 from weightspace.store.write import atomic, sentences
+from weightspace.tables.paired import caution
 
 _LONG = 24
 """Rows of a table that is shown at once; a longer one is folded away."""
@@ -215,7 +216,7 @@ def _tables(part: Answered) -> list[TableView]:
 def _view(title: str, frame: pd.DataFrame, note: str = "", *, fold: bool = False) -> TableView:
     short, same = shortened(frame)
     shown = [column._replace(name=heading(column.name)) for column in columns(short)]
-    whole = f"{note} In all lines: {same}." if same else note
+    whole = " ".join(filter(None, (note, caution(frame), f"In all lines: {same}." if same else "")))
     return TableView(title, shown, whole.strip(), open=not fold and len(frame) <= _LONG)
 
 

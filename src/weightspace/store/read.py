@@ -99,27 +99,34 @@ def history(out: "str | Path | Store", experiment: str | None = None, *, wide: b
 
     Args:
       out: A results folder.
-      experiment: Only what this experiment asked, with its labels.
+      experiment: Only what this experiment asked.
       wide: A column for each metric instead of a row for each value.
 
     Returns:
-      Columns `run`, the labels where an experiment is given, `step`, `metric` and `value`, in the order of
-      run, step and metric.
+      Columns `run`, the labels, `step`, `metric` and `value`, in the order of run, step and metric. A run
+      that was asked by several label sets has its rows for each. Without an experiment a column `experiment`
+      comes before the labels, and what was recorded of runs that nobody asked for, as parents, has neither.
 
     Raises:
       StoreError: If it is no results folder, or a file is of another version.
       InputError: If no experiment of that name has asked.
     """
     store = opened(out)
-    asked = None if experiment is None else store.asked(experiment).drop(columns="experiment")
-    wanted = None if asked is None else frozenset(asked["run"])
+    asked = store.asked(experiment)
+    if experiment is not None:
+        asked = asked.drop(columns="experiment")
+    wanted = None if experiment is None else frozenset(asked["run"])
     view, order = ("history_wide", "run, step") if wide else ("history", "run, step, metric")
     found = _query(store, wanted, f"SELECT * FROM {view} ORDER BY {order}")
-    if asked is None:
+    if experiment is None and asked.empty:
         return found
     labels = [name for name in asked.columns if name != "run"]
     found = found.rename(columns=_apart(found.columns, labels))
     merged = pd.merge(asked, found, how="inner", on="run", sort=False)
+    if experiment is None:
+        unasked = found[~found["run"].isin(set(asked["run"]))]
+        merged = pd.concat([merged, unasked], ignore_index=True) if len(unasked) else merged
+        merged = merged.sort_values("run", kind="stable", ignore_index=True)
     return merged.loc[:, ["run", *labels, *(name for name in found.columns if name != "run")]]
 
 

@@ -174,8 +174,8 @@ def satisfied(request: Request, record: Record | None) -> bool:
 
 def total_steps(run: Run) -> tuple[int, int]:
     """Steps of a run, and steps of its epoch."""
-    size = run.task.data.size
-    return run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+    size, counted = run.task.data.size, run.task.data.counted
+    return run.recipe.steps(size, counted), run.recipe.steps_per_epoch(size, counted)
 
 
 def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
@@ -209,7 +209,7 @@ def check_run(request: Request) -> None:
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.check(run.space.coordinates(layout))
-    run.recipe.steps_per_epoch(run.task.data.size)
+    run.recipe.steps_per_epoch(run.task.data.size, run.task.data.counted)
     for edit in run.edits:
         edit.check(run, layout)
     for probe in request.probes:

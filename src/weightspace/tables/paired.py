@@ -162,6 +162,23 @@ def paired(table: Frame, arms: Sequence[str], metric: str = METRIC) -> Frame:
     return found.assign(p_corrected=np.minimum(found["p"] * max(len(found), 1), 1.0))
 
 
+FEW = 2
+"""Pairs of which a t-test says little: one degree of freedom."""
+
+
+def caution(frame: Frame) -> str:
+    """What to keep in mind of a table with p of few pairs; empty where there are none."""
+    if not {"p", "n"} <= {*map(str, frame.columns)}:
+        return ""
+    few = int(((frame["n"] <= FEW) & frame["p"].notna()).sum())
+    if not few:
+        return ""
+    return (
+        f"Caution: {few} of {len(frame)} p-values rest on n = {FEW} pairs, one degree of freedom: intervals "
+        "reach 12.7 standard errors to each side, and p says little; ask for more seeds."
+    )
+
+
 def _plain(key: Iterable[Any]) -> tuple[Any, ...]:
     """Labels that are equal where they are missing in both."""
     return tuple(None if missing(value) else value for value in key)

@@ -128,11 +128,36 @@ def test_classes_of_both_parts(animals):
         Folder(str(animals)).load()
 
 
-def test_classes_without_parts_say_what_was_found(tmp_path):
-    put(tmp_path, "cat/0.png")
-    put(tmp_path, "dog/0.png")
-    with pytest.raises(DataError, match="but has 1 images in cat/, 1 images in dog/"):
-        Folder(str(tmp_path)).load()
+def test_classes_without_parts_are_split_as_arrays_are(tmp_path):
+    for i in range(6):
+        put(tmp_path / "set", f"cat/{i}.png", i)
+        put(tmp_path / "set", f"dog/{i}.png", 6 + i)
+    with pytest.warns(DataWarning, match=r"set has no test part: a stratified fifth \(3 of 12 images\)"):
+        loaded = Folder(str(tmp_path / "set")).loaded
+    arrays = from_arrays(IMAGES[:12], np.repeat([0, 1], 6)).loaded
+    assert loaded.digest == arrays.digest
+    assert (loaded.classes, len(loaded.train.y), len(loaded.test.y)) == (2, 9, 3)
+    put(tmp_path / "set", "bee/0.png")
+    with pytest.warns(DataWarning, match="3 of 13 images"):
+        assert Folder(str(tmp_path / "set")).loaded.classes == 3
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("cat/0.png",),  # one class
+        ("cat/0.png", "1.png"),  # outside
+        ("Train/cat/0.png", "Test/cat/0.png"),
+        ("training/0.png", "testing/1.png"),
+        ("val-2/0.png", "cat/1.png"),
+        ("fold1/cat/0.png", "fold2/cat/1.png"),
+    ],
+)
+def test_what_may_be_parts_is_not_taken_for_classes(tmp_path, places):
+    for i, place in enumerate(places):
+        put(tmp_path / "set", place, i)
+    with pytest.raises(DataError, match=r"it should hold .* <class>/ alone with images.*, but has 1 images"):
+        Folder(str(tmp_path / "set")).load()
 
 
 def test_images_of_several_frames(animals):

@@ -3,6 +3,7 @@
 FOLDER/train-00000-of-00001.parquet, test-00000-of-00001.parquet      columns image {bytes, path} and label
 FOLDER/default/train/0000.parquet, default/test/0000.parquet          likewise (`splits`)
 FOLDER/train/<class>/**/*.png, test/<class>/**/*.png                  classes in order of their names
+FOLDER/<class>/*.png                                                  likewise; a fixed fifth is the test part
 FOLDER/anything.npz, or FILE.npz                                      x_train, y_train, x_test, y_test
 
 Whatever else lies there is refused, or known to be no data (`layout`).
@@ -19,7 +20,15 @@ from weightspace.data import cache
 from weightspace.data.base import Loaded, Source
 from weightspace.data.content import assemble
 from weightspace.data.sources.images import decode_images, in_chunks
-from weightspace.data.sources.layout import Layout, is_junk, states, survey, warn_of_unused
+from weightspace.data.sources.layout import (
+    WHOLE,
+    Layout,
+    is_junk,
+    states,
+    survey,
+    warn_of_split,
+    warn_of_unused,
+)
 from weightspace.data.sources.splits import Columns
 from weightspace.errors import DataError
 from weightspace.spec import spec, static
@@ -78,6 +87,8 @@ def cached_folder(
     layout = survey(path)
     if not known and layout.test is not None:
         warn_of_unused(name, layout)
+    if layout.kind == "images" and WHOLE in layout.parts:
+        warn_of_split(name, layout)
     origin = _origin(path, layout) | {key: value for key, value in how.items() if value is not None}
     return cache.cached(name, origin, lambda: _read(name, layout, columns))
 
@@ -136,6 +147,10 @@ def _number(path: Path, key: str, array: np.ndarray) -> int | float:
 
 
 def _read_classes(name: str, layout: Layout) -> Loaded:
+    if WHOLE in layout.parts:
+        classes = _class_folders(layout.home)
+        images = _read_images(name, layout.home, classes, layout.parts[WHOLE])
+        return assemble(name, images, classes=len(classes))
     train, test = layout.home / "train", layout.home / str(layout.test)
     classes, tested = _class_folders(train), _class_folders(test)
     if unknown := set(tested) - set(classes):

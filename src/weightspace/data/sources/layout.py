@@ -17,10 +17,18 @@ from typing import Any, NamedTuple
 
 from weightspace.data.sources.kinds import advice, check_readable
 from weightspace.data.sources.splits import TEST_NAMES, split_files
+from weightspace.data.split import EVERY
 from weightspace.errors import DataError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff")
-LAYOUTS = "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ with images, or one .npz"
+LAYOUTS = (
+    "train*.parquet and test*.parquet, train/<class>/ and test/<class>/ with images, <class>/ alone with "
+    "images, or one .npz"
+)
+WHOLE = ""
+"""The part of a folder of images in one piece, which holds the folders of classes itself."""
+_PARTS = ("train", "training", *TEST_NAMES, "tests", "testing", "eval", "dev", "holdout", "extra")
+"""Names of folders that are parts rather than classes."""
 _JUNK = ("thumbs.db", "desktop.ini", "__macosx")
 _PAPER = re.compile(
     r"(readme|licen[cs]e|citation|notice|copying)(\..*)?|.*\.(md|rst|py|bib|cff)"
@@ -41,7 +49,7 @@ class Layout(NamedTuple):
     Attributes:
       kind: `npz`, `parquet` or `images`.
       home: The folder.
-      parts: Files by the name of their part, in order; of `npz` one, called "".
+      parts: Files by the name of their part, in order; one called "" where there are no parts.
       files: All files that are no papers.
     """
 
@@ -59,7 +67,7 @@ class Layout(NamedTuple):
     def unused(self) -> dict[str, list[Path]]:
         """Parts that are not read."""
         return {} if self.kind == "npz" else {
-            part: files for part, files in self.parts.items() if part not in ("train", self.test)
+            part: files for part, files in self.parts.items() if part not in ("train", self.test, WHOLE)
         }  # fmt: skip
 
 
@@ -136,6 +144,18 @@ def tell_unused(name: str, part: str, size: str, test: str) -> None:
     )
 
 
+def warn_of_split(name: str, layout: Layout) -> None:
+    """Say once which examples are tested on where a folder has no test part."""
+    count = len(layout.parts[WHOLE])
+    warnings.warn(
+        DataWarning(
+            f"{name} has no test part: a stratified fifth ({-(-count // EVERY)} of {count} images) is held "
+            "out for testing, the same each time; make train/<class>/ and test/<class>/ to choose yourself"
+        ),
+        stacklevel=4,
+    )
+
+
 def walk(folder: Path) -> Iterator[Path]:
     """All files that may be data, in order, through links to folders, each folder once."""
     seen: set[str] = set()
@@ -191,6 +211,8 @@ def _image_parts(path: Path, images: Sequence[Path]) -> dict[str, list[Path]]:
         f"{len(files)} images {f'in {top}/' if top else 'outside folders'}" for top, files in tops.items()
     )
     if not (path / "train").is_dir():
+        if _are_classes(path, images, tops):
+            return {WHOLE: list(images)}
         raise DataError(
             f"{path} holds no data set of a known layout; it should hold {LAYOUTS}, but has {shown}"
         )
@@ -208,3 +230,14 @@ def _image_parts(path: Path, images: Sequence[Path]) -> dict[str, list[Path]]:
     loose = [image for top in parts for image in parts[top] if len(image.relative_to(path).parts) < 3]
     _refuse(path, loose, "in no folder of a class; move them into train/<class>/ and test/<class>/")
     return parts
+
+
+def _are_classes(path: Path, images: Sequence[Path], tops: dict[str, list[Path]]) -> bool:
+    """Whether a folder holds folders of classes and nothing else: two at least, images right within each.
+
+    Folders that are called like parts, in whatever letters, are none, and those of deeper images may be parts
+    under other names: no guess is made.
+    """
+    deep = any(len(image.relative_to(path).parts) != len(("class", "image")) for image in images)
+    parts = [top for top in tops if re.split(r"[^a-z]", top.lower())[0] in _PARTS]
+    return len(tops) > 1 and not deep and not parts

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from weightspace.errors import InputError
 from weightspace.experiments.settings import extent, number
 from weightspace.frames import Frame
 from weightspace.tables.logistic import fit
@@ -26,6 +27,19 @@ class Spending:
     """Runs to spend where success sets in, for each arm; 0 asks for the dimensions swept alone."""
     target: float = number(0.9, above=0, most=1)
     """The test accuracy that counts as success there."""
+
+    def check(self) -> None:
+        """A target counts where runs are spent.
+
+        Raises:
+          InputError: For one that nothing would look at.
+        """
+        usual = type(self)().target
+        if not self.spend and self.target != usual:
+            raise InputError(
+                f"target is {self.target}, but no runs are spent, so that it would change nothing; give "
+                f"spend=<runs> too, or leave target at {usual}"
+            )
 
     def choices(self, rows: Frame, seeds: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
         """Dimension and seed of the next runs of an arm, the most telling first; without end.

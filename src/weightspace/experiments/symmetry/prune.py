@@ -131,8 +131,9 @@ class SymmetryPrune(
 
     def _arm(self, seeds: Seeds, arm: str, sparsity: float) -> Iterator[Row]:
         run = self.changes.run(self.training, seeds, arm, sparsity)
-        size = self.training.task.data.size
-        total, per_epoch = run.recipe.steps(size), run.recipe.steps_per_epoch(size)
+        data = self.training.task.data
+        data.check()
+        total, per_epoch = run.recipe.steps(data.size, data.counted), run.recipe.steps_per_epoch(data.size)
         labels = {"arm": arm, "sparsity": sparsity, "seed": seeds.base}
         yield Row({**labels, "after": total}, run, self.training.watching(own=PROBES))
         events = {step for edit in run.edits for step in edit.steps(total, per_epoch)}

@@ -118,9 +118,10 @@ class TicketTraining(Repeats):
         Raises:
           InputError: If no steps are left after it.
         """
-        size = self.task.data.size
-        total = self.recipe.steps(size)
-        step = Length.parse(rewind).steps(self.recipe.steps_per_epoch(size), total)
+        data = self.task.data
+        data.check()
+        total = self.recipe.steps(data.size, data.counted)
+        step = Length.parse(rewind).steps(self.recipe.steps_per_epoch(data.size), total)
         hint = f"The dense run has {total} steps."
         check_number(f"step of rewind '{rewind}'", step, below=total, hint=hint)
         return step

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models.adapters.modes import in_training, yes_or_no
+from weightspace.models.adapters.shapes import other_shapes
 from weightspace.models.adapters.trial import Option, surveying
 from weightspace.models.adapters.untold import untold
 from weightspace.models.mixing import network_mixes, rows_apart
@@ -62,10 +63,28 @@ def buffers_of(model: Any, x: Any) -> frozenset[str]:
     """The paths of a user model's arrays that are no weights, for inputs like `x`; inspected once.
 
     Raises:
-      InputError: If the network is not one that can be trained as it is.
+      InputError: If the network is not one that can be trained as it is; with the change to the examples
+        that mends it, where one does.
     """
-    kind = "float32" if jnp.issubdtype(x.dtype, jnp.floating) else str(x.dtype)
-    return _inspected(model, tuple(x.shape[1:]), kind)
+    kind, shape = "float32" if jnp.issubdtype(x.dtype, jnp.floating) else str(x.dtype), tuple(x.shape[1:])
+    try:
+        return _inspected(model, shape, kind)
+    except InputError as error:
+        for other, change in other_shapes(shape):
+            if _takes(model, other, kind):
+                raise InputError(
+                    f"{model.name} takes examples of shape {other}, but is given {shape}: {change} ({error})"
+                ) from error
+        raise
+
+
+def _takes(model: Any, shape: tuple[int, ...], kind: str) -> bool:
+    """Whether a network has nothing against examples of a shape."""
+    try:
+        _inspected(model, shape, kind)
+    except InputError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=256)
