@@ -9,7 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import weightspace as ws
 from tests.builders import small_run
+from weightspace.cli import main
 from weightspace.cli.run import read, run
 from weightspace.derived.random_mask import RandomMask
 from weightspace.experiments import experiment_class
@@ -68,6 +70,25 @@ def test_tickets_in_python(here):
     assert set(table["status"]) == {"ok"}
     assert table["test_loss"].nunique() == 3
     assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
+
+
+def test_the_first_hour(here, capsys):
+    """Every block in its order, and then every command."""
+    code = "\n".join(blocks("docs/first_hour.md"))
+    hour = module(here, "first_hour", code.replace('"5ep"', '"2ep"'))
+    assert set(ws.results("out/dims")["status"]) == {"ok"}
+    tickets = ws.results("out/ticket").set_index("arm")
+    assert set(tickets["status"]) == {"ok"}
+    assert tickets["test_accuracy"].between(0.2, 1).all()
+    assert hour.found.measure("test")["test_loss"] == pytest.approx(tickets.test_loss["rewound"], abs=1e-5)
+    for kernel in (hour.found.module.conv.kernel[...], hour.found.module.out.kernel[...]):
+        assert float((kernel != 0).mean()) == pytest.approx(0.9**7, abs=0.02)
+    assert ws.results("out/mask")["density"].between(0.1, 0.9).all()
+    assert ws.history("out/path", wide=True)["path_length"].is_monotonic_increasing
+    (commands,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/first_hour.md").read_text(), re.DOTALL)
+    for command in commands.splitlines():
+        assert main(command.split()[1:]) == 0, command
+    assert (here / "out" / "dims" / "report" / "index.html").is_file()
 
 
 def test_weight_symmetry_in_python(here, capsys):
