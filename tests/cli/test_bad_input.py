@@ -31,6 +31,7 @@ RANDOM = [
     "--epochs", "1", "--no-reference", "--format", "svg",
 ]  # fmt: skip
 BURN_IN = ["run", "freedom.burn-in", *RANDOM[2:], "--burn-in", "4"]
+KEEP_NONE = ("--keep", "none")
 FULL = r"weightspace: cannot write .*: the disk is full; free some space .* what is finished is kept"
 
 
@@ -216,7 +217,7 @@ def test_truncated_rows(run, read, trained, tmp_path):
 
 
 def test_a_truncated_output_that_another_run_needs(run, read, trained, tmp_path):
-    assert run(BURN_IN, tmp_path).status == 0
+    assert run(BURN_IN, tmp_path, *KEEP_NONE).status == 0
     finished, (arrays,) = stored(tmp_path), (tmp_path / "arrays").glob("*.safetensors")
     (parent,) = (digest for digest, record in Store(tmp_path).records().items() if record.outputs)
     truncate(arrays)
@@ -224,9 +225,9 @@ def test_a_truncated_output_that_another_run_needs(run, read, trained, tmp_path)
     assert ended.status == 0
     assert re.match(r"weightspace: \S*safetensors cannot be read .*outputs count as not kept\n$", ended.err)
     del trained[:]
-    assert run(BURN_IN, tmp_path).status == 0
+    assert run(BURN_IN, tmp_path, *KEEP_NONE).status == 0
     assert trained == [], "the finished run was trained again for an input that it needs no more"
-    assert run(BURN_IN, tmp_path, "--dims", "4", "8").status == 0
+    assert run(BURN_IN, tmp_path, *KEEP_NONE, "--dims", "4", "8").status == 0
     assert len(trained) == 2
     assert parent in trained
     after = stored(tmp_path)
