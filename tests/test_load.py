@@ -17,7 +17,7 @@ from weightspace.cli import main
 from weightspace.errors import InputError, StoreError
 from weightspace.models.zoo import make
 from weightspace.store.base import Store
-from weightspace.sweeps.keep import unasked
+from weightspace.sweeps.keep import Kept, unasked
 from weightspace.sweeps.plan import plan
 from weightspace.sweeps.question import Rows
 
@@ -178,7 +178,7 @@ def test_what_is_stored_is_trained_again_only_where_keeping_is_asked_for(tmp_pat
     assert ws.load(tmp_path, run).measure()["test_loss"] == pytest.approx(first["test_loss"][0], abs=1e-6)
 
 
-def test_networks_are_kept_unasked_where_all_together_are_small():
+def test_networks_are_kept_unasked_where_all_together_are_small(monkeypatch):
     runs = [small_run(seed, data=DATA) for seed in range(3)]
     size = 4 * sum(x.size for x in jax.tree.leaves(jax.eval_shape(
         runs[0].model.init, jax.random.key(0), jax.ShapeDtypeStruct((1, *runs[0].task.data.shape), "float32")
@@ -187,10 +187,10 @@ def test_networks_are_kept_unasked_where_all_together_are_small():
     found = unasked(runs, rows)
     assert found.bytes == 3 * size
     assert found.digests == {run.digest for run in runs}
-    many = [small_run(seed, data=DATA) for seed in range(200_000_000 // size + 1)]
-    assert unasked(many, []).digests == frozenset()
-    assert unasked(many, []).bytes > 200_000_000
     assert unasked(runs, [ws.Row({}, runs[1], keep="none")]).digests == {runs[0].digest, runs[2].digest}
+    monkeypatch.setattr("weightspace.sweeps.keep.SMALL", 3 * size - 1)
+    assert unasked(runs, rows) == Kept(frozenset(), 3 * size)
+    assert unasked(runs[:2], rows[:2]).digests == {run.digest for run in runs[:2]}
 
 
 @pytest.mark.parametrize("given", ["finale", "all", ""])
