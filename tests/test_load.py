@@ -14,7 +14,7 @@ from flax import nnx
 import weightspace as ws
 from tests.builders import small_run
 from weightspace.cli import main
-from weightspace.errors import InputError, StoreError
+from weightspace.errors import InputError, NoResultWarning, StoreError
 from weightspace.models.zoo import make
 from weightspace.store.base import Store
 from weightspace.sweeps.keep import Kept, unasked
@@ -150,6 +150,39 @@ def test_points_of_a_line_have_statistics_of_their_own(tmp_path):
         ws.load(tmp_path, run, at="1.5")
 
 
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_the_arithmetic_is_that_of_the_run(tmp_path, dtype):
+    model = make("fc:widths=8", tuple(DATA.shape), 10)
+    run = dataclasses.replace(
+        small_run(0, data=DATA, length="6it"), model=model, precision=ws.Precision(dtype)
+    )
+    recorded = ws.sweep([run], tmp_path)["test_loss"][0]
+    found = ws.load(tmp_path, run.digest)
+    assert {leaf.dtype for leaf in jax.tree.leaves(found.weights)} == {jnp.dtype(run.precision.storage)}
+    assert found(TEST.x).dtype == run.precision.storage
+    # Whole sets and batches of them round apart in bfloat16.
+    off = 1e-4 if dtype == "bfloat16" else 1e-9
+    logits = np.asarray(found(TEST.x), np.float64)
+    picked = logits[np.arange(len(TEST.y)), TEST.y]
+    assert (np.log(np.exp(logits).sum(1)) - picked).mean() == pytest.approx(recorded, abs=off)
+    assert ws.load(tmp_path, run).measure()["test_loss"] == pytest.approx(recorded, abs=1e-5)
+
+
+def test_a_network_that_diverged_says_so(tmp_path):
+    run = small_run(0, data=DATA, length="6it", lr=1e30)
+    with pytest.warns(NoResultWarning):
+        ws.sweep([run], tmp_path)
+    with pytest.warns(NoResultWarning, match="diverged; its weights are those where it came to rest"):
+        assert ws.load(tmp_path, run).status == "diverged"
+
+
+def test_points_of_what_has_none_are_refused(tmp_path):
+    run = small_run(0, data=DATA, length="2it")
+    ws.sweep([run], tmp_path)
+    with pytest.raises(InputError, match="no named points"):
+        ws.load(tmp_path, run, at="0.5")
+
+
 KEPT = {
     None: {"snapshot(end).weights"},
     "final": {"snapshot(end).weights"},
@@ -215,7 +248,11 @@ def test_the_command_line_keeps_says_what_it_costs_and_exports(tmp_path, capsys)
         str(tmp_path),
     ]
     assert main([*run, "--dry-run"]) == 0
-    assert "kept; --keep none keeps none" in capsys.readouterr().out
+    assert "of 2 runs are kept" in capsys.readouterr().out
+    assert main([*run, "--dry-run", "--keep", "none"]) == 0
+    assert "of 0 runs are kept" in capsys.readouterr().out
+    assert main([*run, "--dry-run", "--keep", "final"]) == 0
+    assert "of 2 runs are kept" in capsys.readouterr().out
     assert main([*run, "--keep", "last"]) == 2
     assert "final" in capsys.readouterr().err
     assert main(run) == 0

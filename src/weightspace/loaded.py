@@ -4,21 +4,25 @@ A folder names code and never runs it: a network of one's own is given here, as 
 the model; networks of the zoo are made again from what the folder says of them.
 """
 
+import contextlib
 import dataclasses
 import json
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from weightspace import platform
 from weightspace.derived.region import Points
-from weightspace.errors import InputError, StoreError
+from weightspace.errors import InputError, NoResultWarning, StoreError
 from weightspace.measure.host import keeps_statistics, measure, renewed, stacked, with_state
-from weightspace.measure.network import Network, Subject
+from weightspace.measure.network import FLOAT32, Network, Subject, forward
 from weightspace.models.base import Model, example, input_dtype_of
 from weightspace.models.zoo import class_of_kind
+from weightspace.precision import Precision
 from weightspace.probes.snapshot import Snapshot
 from weightspace.run import Run
 from weightspace.spec import canonical_json
@@ -47,6 +51,8 @@ class Loaded:
       weights: Its weights.
       state: Its state: normalisation statistics and the like.
       shape: Of one example.
+      precision: The arithmetic that it was trained in.
+      status: `ok`; of a run that diverged the weights are those where it came to rest.
       shift: With `scale`, how inputs are decoded: (x − shift) · scale, from raw ones; None for 0.
       scale: None for 1.
       asked: The run, where it was given.
@@ -57,6 +63,8 @@ class Loaded:
     weights: Any
     state: Any
     shape: tuple[int, ...]
+    precision: Precision = FLOAT32
+    status: str = "ok"
     shift: Any = None
     scale: Any = None
     asked: Run | None = None
@@ -68,8 +76,9 @@ class Loaded:
         An `nnx.Module`; an `eqx.Module`, with its state where it has one; a Linen module and its variables;
         the weights of functions, with their state where they take one. It takes decoded inputs.
         """
-        blank = jnp.zeros((1, *self.shape), self._floating)
-        return self.model.assembled(self.weights, self.state, blank)
+        with self._arithmetic():
+            blank = jnp.zeros((1, *self.shape), self.precision.storage)
+            return self.model.assembled(self.weights, self.state, blank)
 
     def decoded(self, x: Any) -> Any:
         """Raw inputs as the network takes them: (x − shift) · scale."""
@@ -78,7 +87,8 @@ class Loaded:
             return jnp.asarray(x)
         shift, scale = (plain if value is None else np.asarray(value) for value, plain in
                         ((self.shift, 0.0), (self.scale, 1.0)))  # fmt: skip
-        return jnp.asarray((x.astype(np.float64) - shift) * scale, self._floating)
+        with self._arithmetic():
+            return jnp.asarray((x.astype(np.float64) - shift) * scale, self.precision.storage)
 
     def __call__(self, x: Any) -> Any:
         """Outputs [n, …] of raw inputs [n, …] at test time.
@@ -92,7 +102,9 @@ class Loaded:
                 f"{', '.join(map(str, self.shape))})"
             )
         key = jax.random.key(0, impl="threefry2x32")
-        return self.model.apply(self.weights, self.state, self.decoded(x), train=False, key=key)[0]
+        with self._arithmetic():
+            network = Network(self.weights, self.state)
+            return forward(cast(Any, self), network, self.decoded(x), train=False, key=key)[0]
 
     def measure(self, split: str = "test", statistics: str = "running") -> dict[str, float]:
         """`<split>_<metric>` of the run's own data, as they are recorded.
@@ -110,10 +122,8 @@ class Loaded:
         found = measure(subject, networks, {split: None}, statistics)
         return {name: float(values[0]) for name, values in found.items()}
 
-    @property
-    def _floating(self) -> Any:
-        found = [leaf.dtype for leaf in jax.tree.leaves(self.weights)]
-        return found[0] if found else np.dtype("float32")
+    def _arithmetic(self) -> contextlib.AbstractContextManager[None]:
+        return platform.arithmetic(self.precision.storage, self.precision.matmul)
 
 
 def load(
@@ -153,10 +163,19 @@ def load(
     told = store.output(digest, NETWORK) if NETWORK in store.record(digest).outputs else {}
     found = asked.model if asked else _model(spec["model"], model)
     shape = tuple(asked.task.data.shape) if asked else _shape(found, told)
-    network = _point(store, asked, at) if at is not None else _kept(store, digest, output, found, shape)
+    precision = Precision(spec["precision"]["dtype"], spec["precision"]["matmul"])
+    with platform.arithmetic(precision.storage, precision.matmul):
+        network = _point(store, asked, at) if at is not None else _kept(store, digest, output, found, shape)
+    status = store.record(digest).status
+    if status != "ok":
+        warnings.warn(
+            NoResultWarning(f"{digest[:12]} is {status}; its weights are those where it came to rest"),
+            stacklevel=2,
+        )
     return Loaded(
-        digest, found, *network, shape=shape, shift=told.get("shift"), scale=told.get("scale"), asked=asked
-    )
+        digest, found, *network, shape=shape, precision=precision, status=status,
+        shift=told.get("shift"), scale=told.get("scale"), asked=asked,
+    )  # fmt: skip
 
 
 def _kept(store: Store, digest: str, output: str | None, model: Model, shape: tuple[int, ...]) -> Network:
@@ -180,6 +199,7 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
     """Weights at a point of a region, and statistics of their own."""
     if run is None:
         raise InputError("points of a region need its space and data: give the run itself, not its digest")
+    points = Points.of(run, (name,))  # refuses spaces without points, and runs whose masks change
     outputs, key = store.record(run.digest).outputs, Snapshot("end", coordinates=True).key
     if f"{key}.coordinates" not in outputs:
         raise StoreError(
@@ -187,10 +207,8 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
             "again with keep='final'"
         )
     state = store.output(run.digest, f"{key}.state") if f"{key}.state" in outputs else None
-    points = Points(
-        run.model, run.task, run.space, store.output(run.digest, f"{key}.coordinates"), run.seeds, (name,),
-        precision=run.precision,
-    )  # fmt: skip
+    coordinates = store.output(run.digest, f"{key}.coordinates")
+    points = dataclasses.replace(points, coordinates=coordinates, state=None)
     weights, subject = points.weights(), Subject(run.model, run.task, run.seeds, run.precision)
     if state is not None:
         state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], state)

@@ -240,7 +240,10 @@ def test_a_history_has_its_labels(tmp_path):
 def test_standard_errors_are_offered(two, capsys):
     columns = ["n", "a", "a_sd", "b", "b_sd", "b_n"]
     given = pd.DataFrame([[4, 1.0, 0.5, 1.0, 1.0, 4], [9, 2.0, 0.6, 1.0, 1.0, 4]], columns=columns)
-    found = with_errors(given)
+    ((_, found),) = with_errors([("", given)], "summary")
+    status, _, err = ended(capsys, "results", str(two.root), "--spread", "se")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "the table 'runs' has none; take --table summary" in err
     assert list(found) == ["n", "a", "a_se", "b", "b_se", "b_n"]
     np.testing.assert_allclose(found[["a_se", "b_se"]], [[0.25, 0.5], [0.2, 0.5]])
     tables = {}

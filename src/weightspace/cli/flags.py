@@ -4,7 +4,7 @@ Where all short names are told apart, flags are short (`--epochs`), and `--train
 two recipes have a setting of one name, flags are paths, and what is short and clear stands for its path.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weightspace.errors import InputError
@@ -26,7 +26,7 @@ def as_shown(cls: Any, arguments: Sequence[str]) -> list[str]:
     return [_shown(cls, argument, known, short=short) for argument in arguments]
 
 
-def _shown(cls: Any, argument: str, known: dict[str, Setting], *, short: bool) -> str:
+def _shown(cls: Any, argument: str, known: Mapping[str, Setting], *, short: bool) -> str:
     if not argument.startswith("--") or len(argument) < 3:
         return argument
     flag, equals, value = argument[2:].partition("=")

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from weightspace.errors import unknown
+from weightspace.errors import InputError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,22 +63,39 @@ def _one(part: "Answered", name: str) -> "pd.DataFrame | None":
     return pd.DataFrame([own] * len(frame), index=frame.index).join(frame)
 
 
-def whole(store: "Store", experiment: str | None, name: str, tables: Tables) -> "pd.DataFrame":
-    """The tables of all questions as one; that of runs has a column for each setting that tells two apart."""
-    import pandas as pd
-
+def all_runs(store: "Store", experiment: str | None) -> "pd.DataFrame":
+    """The runs of all questions, a column for each setting that tells two apart; nothing else is read."""
     from weightspace.store.read import results
 
+    found = results(store, experiment)
+    place = {each: i for i, each in enumerate(dict.fromkeys(found["experiment"]))}
+    return found.sort_values("experiment", key=lambda names: names.map(place), kind="stable")
+
+
+def joined(tables: Tables) -> "pd.DataFrame":
+    """The tables of all questions, one below the other."""
+    import pandas as pd
+
     frames = [frame for _, frame in tables]
-    if name == RUNS:
-        found = results(store, experiment)
-        place = {each: i for i, each in enumerate(dict.fromkeys(found["experiment"]))}
-        return found.sort_values("experiment", key=lambda names: names.map(place), kind="stable")
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
 
 
-def with_errors(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """Standard errors `<metric>_se` = sd/√n in the place of the deviations `<metric>_sd` of means."""
+def with_errors(tables: Tables, name: str) -> Tables:
+    """Tables with standard errors `<metric>_se` = sd/√n in the place of the deviations of their means.
+
+    Raises:
+      InputError: If no table has such means.
+    """
+    found = [(title, _with_errors(frame)) for title, frame in tables]
+    if tables and all(list(new) == list(old) for (_, new), (_, old) in zip(found, tables, strict=True)):
+        raise InputError(
+            f"--spread se changes means and their deviations, but the table '{name}' has none; "
+            "take --table summary"
+        )
+    return found
+
+
+def _with_errors(frame: "pd.DataFrame") -> "pd.DataFrame":
     for name in [str(name) for name in frame if str(name).endswith("_sd")]:
         metric = name.removesuffix("_sd")
         n = frame.get(f"{metric}_n", frame.get("n"))

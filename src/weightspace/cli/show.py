@@ -11,7 +11,7 @@ import tyro
 
 from weightspace.cli.output import Format, plain_text, print_frame, write_frame
 from weightspace.cli.parse import parse
-from weightspace.cli.questions import Spread, tables_of, whole, with_errors
+from weightspace.cli.questions import RUNS, Spread, all_runs, joined, tables_of, with_errors
 from weightspace.errors import InputError
 
 if TYPE_CHECKING:
@@ -69,14 +69,18 @@ def results(arguments: Sequence[str]) -> int:
           spread: Beside means of n runs: sd, their standard deviation, or se, the standard error sd/√n.
         """
         store = _store(out)
-        tables = tables_of(store, experiment, table, _known(experiments))
+        printed = format == "table" and to is None
+        if table == RUNS and not printed:
+            tables = [("", all_runs(store, experiment))]
+        else:
+            tables = tables_of(store, experiment, table, _known(experiments))
         if spread == "se":
-            tables = [(title, with_errors(frame)) for title, frame in tables]
-        if format == "table" and to is None:
+            tables = with_errors(tables, table)
+        if printed:
             for title, frame in tables:
                 print_frame(_console(), frame, ", ".join(filter(None, (f"{out}: {table}", title))))
         else:
-            _deliver(whole(store, experiment, table, tables), format, to, f"{out}: {table}")
+            _deliver(joined(tables), format, to, f"{out}: {table}")
         return 0
 
     return parse(command, arguments, prog="weightspace results")

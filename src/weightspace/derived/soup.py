@@ -11,9 +11,8 @@ import numpy as np
 from weightspace.data.task import Task
 from weightspace.derived.averages import check_alike, mixed
 from weightspace.errors import InputError, check_choice
-from weightspace.measure.collect import KINDS
 from weightspace.measure.host import measure, stacked
-from weightspace.measure.network import Network, Subject
+from weightspace.measure.network import ESTIMATED, Network, Subject
 from weightspace.models.base import layout_of
 from weightspace.models.fit import check_fit
 from weightspace.node import Derived
@@ -36,7 +35,8 @@ class GreedySoup(Derived):
       task: Data and loss; targets are classes, and some examples are set aside for validation.
       networks: Weights and states, as `run.network()` gives them.
       seeds: Of the runs, by which validation examples were set aside.
-      statistics: What normalisation goes by, for members and means.
+      statistics: How those of members and means are estimated, `recalibrated` or `pooled`: a mean has none
+        of its own.
       precision: The arithmetic.
     """
 
@@ -51,7 +51,7 @@ class GreedySoup(Derived):
         """Networks, known statistics, a validation split."""
         if not self.networks:
             raise InputError("there are no networks for a soup; give some: (a.network(), b.network())")
-        check_choice("statistics", self.statistics, KINDS)
+        check_choice("statistics", self.statistics, ESTIMATED)
         if not self.task.data.validation:
             raise InputError("a greedy soup needs a validation split; give the data validation=<examples>")
 

@@ -11,6 +11,8 @@ shown as one.
 """
 
 import dataclasses
+import functools
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -112,8 +114,13 @@ def is_recipe(value: Any) -> bool:
     return dataclasses.is_dataclass(value) and not isinstance(value, Spec | type)
 
 
-def settings_of(cls: Any) -> dict[str, Setting]:
+def settings_of(cls: Any) -> Mapping[str, Setting]:
     """All settings of a class, by short name, by path where several end so; in the order of the fields."""
+    return _settings_of(cls)
+
+
+@functools.lru_cache(maxsize=256)
+def _settings_of(cls: Any) -> Mapping[str, Setting]:
     found = list(_walk(cls, ()))
     last = [setting.path[-1] for setting in found]
     whole = {setting.path[0] for setting in found if len(setting.path) == 1}
@@ -123,7 +130,7 @@ def settings_of(cls: Any) -> dict[str, Setting]:
         alone = last.count(short) == 1 or len(setting.path) == 1
         return short if alone and (len(setting.path) == 1 or short not in whole) else setting.dotted
 
-    return {name(setting): setting for setting in found}
+    return types.MappingProxyType({name(setting): setting for setting in found})
 
 
 def _walk(of: Any, path: tuple[str, ...]) -> Iterator[Setting]:

@@ -19,6 +19,7 @@ from weightspace import platform, tree
 from weightspace.errors import InputError, WeightspaceError, check_number
 from weightspace.node import outputs_in
 from weightspace.sweeps.cohorts import backend
+from weightspace.sweeps.keep import keeps_network
 from weightspace.sweeps.memory import device_bytes, run_bytes
 from weightspace.sweeps.plan import Plan, plan
 from weightspace.sweeps.question import Question, check_asked
@@ -53,7 +54,7 @@ class Estimate:
       disk: Bytes of outputs and histories, uncompressed.
       stored: Nodes that are needed and stored already; none of the above counts them.
       blocked: Nodes that cannot be had, since an ancestor diverged.
-      networks: Final networks of the runs to train that are kept unasked, part of `disk`.
+      networks: Runs to train of which a network is kept, whoever asks for it; part of `disk`.
       unkept: Bytes of those that are not, since together they are too many.
     """
 
@@ -124,7 +125,7 @@ def _estimate(planned: Plan) -> Estimate:
         run_steps=sum(len(cohort.requests) * cohort.steps for cohort in planned.cohorts),
         minutes=seconds / 60, memory=memory, disk=disk,
         stored=len(planned.needed) - len(planned.wanted), blocked=len(planned.blocked),
-        networks=sum(run.node.digest in planned.kept.digests for run in planned.runs),
+        networks=sum(keeps_network(run.probes) for run in planned.runs),
         unkept=0 if planned.kept.digests else planned.kept.bytes,
     )  # fmt: skip
 
@@ -158,9 +159,9 @@ def print_estimate(cost: Estimate, console: Console) -> None:
     ]
     if cost.unkept:
         size = f"{cost.unkept / 2**20:,.0f} MiB"
-        lines.append(("final networks", f"not kept ({size}); --keep final keeps them, --keep best the best"))
+        lines.append(("networks", f"of {cost.networks:,} runs; all final ones ({size}) by --keep final"))
     elif cost.runs:
-        lines.append(("final networks", f"{cost.networks:,} kept; --keep none keeps none"))
+        lines.append(("networks", f"of {cost.networks:,} runs are kept"))
     for name, value in (("stored already", f"{cost.stored:,}"), ("blocked", f"{cost.blocked:,}")):
         lines += [(name, f"{value} runs and derived values")] * (value != "0")
     for name, value in lines:

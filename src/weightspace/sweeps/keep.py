@@ -82,6 +82,11 @@ def network_bytes(run: Run) -> int:
     return size * np.dtype(run.precision.storage).itemsize
 
 
+def keeps_network(probes: Iterable[Probe]) -> bool:
+    """Whether probes keep the network at the end, or the best one."""
+    return any(probe == Snapshot("end") or isinstance(probe, Best) for probe in probes)
+
+
 def of_row(row: Row) -> tuple[Probe, ...]:
     """What a row asks for by `keep`."""
     if not isinstance(row.node, Run) or row.keep in (None, "none"):

@@ -14,7 +14,6 @@ from weightspace.models.base import output_shape_of
 from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, outputs_in
 from weightspace.probes.base import Probe
-from weightspace.probes.evaluation import Evaluation
 from weightspace.recipes.length import Length
 from weightspace.run import Row, Run, Watch
 from weightspace.store.rows import Record
@@ -26,7 +25,7 @@ DONE = ("ok", "diverged")
 """Statuses of nodes that need not be computed again; failed and blocked ones are tried by the next sweep."""
 
 
-DEFAULT_WATCH = Watch("1ep", (Evaluation(("train", "test")),))
+DEFAULT_WATCH = Watch()
 """What is recorded of a row that does not say."""
 
 

@@ -79,7 +79,7 @@ class FromEquinox(UserModel):
         """The user's module in inference mode; with its `eqx.nn.State` where it takes one."""
         arrays, own, _ = self.joined(weights, state, x)
         module, own = _skeleton(self).fill(arrays, own)
-        module = eqx.nn.inference_mode(module)
+        module, _ = _in_mode(module, train=False)
         return (module, own) if _takes_state(module, own) else module
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
