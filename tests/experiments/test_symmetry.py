@@ -10,8 +10,12 @@ from weightspace.experiments.symmetry.count import Count, Relabellings
 from weightspace.experiments.symmetry.masked import RandomMask, ShuffledMask
 from weightspace.experiments.symmetry.masks import Patterns
 from weightspace.experiments.symmetry.training import StudyTraining
+from weightspace.models.zoo import make
+from weightspace.node import Found
+from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
 from weightspace.tables.base import Given
+from weightspace.tree import flat_dict
 
 
 def test_the_number_of_the_readme_stands_beside_the_other_reading():
@@ -50,3 +54,13 @@ def test_sparsities_are_drawn_from_the_range_one_for_each_seed():
 def test_what_cannot_be_asked_is_refused(ask, words):
     with pytest.raises(InputError, match=words):
         list(ask().ask())
+
+
+def test_every_mask_of_the_prescribed_ones_can_be_made():
+    asked = ShuffledMask.preset("prescribed")
+    model = make("mnist_fc:widths=32,32,32", (28, 28, 1), 10)
+    for pattern in asked.masks.patterns:
+        for sparsity in asked.sparsities:
+            made = Found.of(asked.masks.mask(model, (28, 28, 1), Seeds(0), pattern, sparsity).compute())
+            hidden = [leaf for leaf in flat_dict(made.arrays["mask"]).values() if leaf.shape == (32, 32)]
+            assert [leaf.mean() for leaf in hidden] == [1 - sparsity] * 2

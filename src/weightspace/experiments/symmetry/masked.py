@@ -71,6 +71,8 @@ class ShuffledMask(
             "data": "mnist",
             "seeds": ("5",),
             "patterns": ("per_neuron", "circulant", "block_repeat:repeat=4"),
+            # Of 32 units 16, 8 and 4 are left to each: whole groups of four.
+            "sparsities": (0.5, 0.75, 0.875),
         },
         "paper": PAPER | {"sparsities": TEN},
     },
