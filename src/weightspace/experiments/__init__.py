@@ -49,6 +49,8 @@ _BY_NAME = {
     "freedom.lottery-subspace": "weightspace.experiments.freedom.lottery_subspace:LotterySubspace",
     "freedom.transfer": "weightspace.experiments.freedom.transfer:FreedomTransfer",
     "freedom.theory": "weightspace.experiments.freedom.theory:FreedomTheory",
+    "freedom.bases": "weightspace.experiments.freedom.bases:FreedomBases",
+    "freedom.phase": "weightspace.experiments.freedom.phase:FreedomPhase",
     "freedom.wells": "weightspace.experiments.freedom.wells:FreedomWells",
     "subspaces.lines": f"{_SUBSPACES}.lines:SubspacesLines",
     "subspaces.curves": f"{_SUBSPACES}.curves:SubspacesCurves",

@@ -1,15 +1,15 @@
 """`freedom.methods`: which directions need the fewest degrees of freedom, over networks and data sets?"""
 
-import dataclasses
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from weightspace.errors import InputError
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.burn_in import BurnIn
 from weightspace.experiments.freedom.directions import Directions
 from weightspace.experiments.freedom.levels import Levels
+from weightspace.experiments.freedom.panels import LABEL, check_panels, panels_of
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, Slices
 from weightspace.experiments.freedom.tickets import Tickets
 from weightspace.experiments.settings import swept
@@ -26,7 +26,7 @@ READING = (
     "weights. A curve further left needs fewer. The second figure has the same as a share of the network's "
     "weights, for every accuracy."
 )
-ALL = (*ARMS, "panel")
+ALL = (*ARMS, LABEL)
 _ORIGINAL: dict[str, Any] = {
     "data": "mnist", "burn_in": (4, 16, 64, 256), "optimiser": ("adam-legacy",), "counts": "legacy",
     "rate": "legacy", "trajectory_steps": 20_480,
@@ -58,7 +58,7 @@ class FreedomMethods(
             "beside": ("conv3/mnist", "conv2/cifar10", "conv3/cifar10", "resnet20/cifar10"),
         },
     },
-    by=(*BY, "panel"),
+    by=(*BY, LABEL),
     metrics=METRICS,
 ):  # fmt: skip
     """Which directions need the fewest degrees of freedom, over networks and data sets?
@@ -82,31 +82,20 @@ class FreedomMethods(
         """Methods are known, panels have a network and data."""
         self.reach.check_tuned(self.slices)
         self.learn.check_methods(self.methods, tuple(_METHODS), self.slices.dims)
-        for name in self.beside:
-            model, slash, data = name.partition("/")
-            if not (slash and model and data):
-                raise InputError(f"beside has '{name}'; write a network and its data as resnet20/cifar10")
+        check_panels(self.beside)
 
     def ask(self) -> Iterator[Row]:
         """All methods in each panel, and the full space."""
-        for slices in self._panels():
-            label = {"panel": f"{slices.model} on {slices.data}"}
-            rows = [slices.references(), *(self._of(name, slices) for name in self.methods)]
-            for row in (row for each in rows for row in each):
-                yield dataclasses.replace(row, labels={**row.labels, **label})
+        for panel in panels_of(self.slices, self.beside):
+            rows = [panel.slices.references(), *(self._of(name, panel.slices) for name in self.methods)]
+            yield from panel.labelled(itertools.chain.from_iterable(rows))
 
     def _of(self, name: str, slices: Slices) -> Iterator[Row]:
         return _METHODS[name](self, slices) if name in _METHODS else self.learn.rows(slices, name)
 
-    def _panels(self) -> Iterator[Slices]:
-        yield self.slices
-        for name in self.beside:
-            model, _, data = name.partition("/")
-            yield dataclasses.replace(self.slices, model=model, data=data)
-
     def answered_by(self) -> tuple[Answer, ...]:
         """Panels of curves and of shares, then what all counts have."""
-        look: dict[str, Any] = {"arms": self.reach.arms(), "facet": "panel"}
+        look: dict[str, Any] = {"arms": self.reach.arms(), "facet": LABEL}
         rows, arms = self.reach.rows(ALL), self.reach.arms(ALL)
         panels = Answer(
             "panels", On(rows, Curves(("test_accuracy",), "dim", arms)), Curve(

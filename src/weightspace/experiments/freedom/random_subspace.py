@@ -1,14 +1,13 @@
 """`freedom.random`: how probably does a random d-dimensional slice through the start hold a solution?"""
 
-import itertools
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.freedom.levels import Levels
+from weightspace.experiments.freedom.panels import Panel
 from weightspace.experiments.freedom.slices import BY, LARSEN_2022, METRICS, READING, Slices
 from weightspace.experiments.freedom.spending import Spending
-from weightspace.experiments.seeds import parse_seeds
 from weightspace.frames import Frame
 from weightspace.run import Row
 
@@ -44,23 +43,7 @@ class FreedomRandom(
 
     def ask(self) -> Generator[list[Row], Frame, None]:
         """All dimensions, arms and seeds, and the full space; then what is spent, as many runs a round."""
-        table = yield [*self.slices.references(), *self.slices.rows()]
-        left = self.spending.spend
-        round_of = max(len([*self.slices.each_seed()]), 6)
-        while left > 0:
-            table = yield [*self._spent(table, min(round_of, left))]
-            left -= round_of
-
-    def _spent(self, table: Frame, count: int) -> Iterator[Row]:
-        """The next runs of every arm."""
-        for labels, recipe, task in self.slices.arms():
-            mine = table["method"] == "random"
-            for label, value in labels.items():
-                mine &= table[label] == value
-            chosen = self.spending.choices(table[mine], parse_seeds(self.slices.seeds), self.slices.size)
-            for dim, seed in itertools.islice(chosen, count):
-                run = self.slices.inside(dim, recipe, task, self.slices.seeded(seed))
-                yield self.slices.row("random", dim, run, labels)
+        yield from self.spending.ask((Panel(self.slices),))
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Curves, maps and thresholds."""

@@ -1,15 +1,20 @@
 """Spending runs where success sets in: which dimensions and seeds tell most of d*, given what is known."""
 
 import dataclasses
+import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from weightspace.errors import InputError
+from weightspace.experiments.freedom.panels import Panel
+from weightspace.experiments.freedom.slices import Slices
+from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.settings import extent, number
 from weightspace.frames import Frame
+from weightspace.run import Row
 from weightspace.tables.logistic import fit
 from weightspace.tables.threshold import matrix
 
@@ -40,6 +45,31 @@ class Spending:
                 f"target is {self.target}, but no runs are spent, so that it would change nothing; give "
                 f"spend=<runs> too, or leave target at {usual}"
             )
+
+    def ask(self, panels: Sequence[Panel]) -> Generator[list[Row], Frame, None]:
+        """All dimensions, arms and seeds of each panel, and the full space; then what is spent, by rounds."""
+        asked = ([*each.slices.references(), *each.slices.rows()] for each in panels)
+        table = yield [row for each, rows in zip(panels, asked, strict=True) for row in each.labelled(rows)]
+        left = self.spend
+        round_of = max(len([*panels[0].slices.each_seed()]), 6)
+        while left > 0:
+            count = min(round_of, left)
+            spent = (self._rows(each.slices, each.of(table), count) for each in panels)
+            table = yield [
+                row for each, rows in zip(panels, spent, strict=True) for row in each.labelled(rows)
+            ]
+            left -= round_of
+
+    def _rows(self, slices: Slices, table: Frame, count: int) -> Iterator[Row]:
+        """The next runs of every arm."""
+        for labels, recipe, task in slices.arms():
+            mine = table["method"] == "random"
+            for label, value in labels.items():
+                mine &= table[label] == value
+            chosen = self.choices(table[mine], parse_seeds(slices.seeds), slices.size)
+            for dim, seed in itertools.islice(chosen, count):
+                run = slices.inside(dim, recipe, task, slices.seeded(seed))
+                yield slices.row("random", dim, run, labels)
 
     def choices(self, rows: Frame, seeds: tuple[int, ...], size: int) -> Iterator[tuple[int, int]]:
         """Dimension and seed of the next runs of an arm, the most telling first; without end.
