@@ -116,6 +116,8 @@ class RandomMask(
         "smoke": {"model": "mnist_fc:widths=16,16", "epochs": 2.0, "seeds": ("3",)},
         "quick": {},
         "mnist": {"data": "mnist", "seeds": ("20",), "epochs": 10.0},
+        # Far enough that units die, so that masks of one sparsity differ in what they keep.
+        "evidence": {"data": "mnist", "seeds": ("60",), "patterns": ("bernoulli", "random"), "most": 0.98},
         "paper": PAPER | {"seeds": ("42:62",)},
     },
     by=("pattern",),
