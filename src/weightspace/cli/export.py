@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from weightspace.errors import StoreError
+from weightspace.errors import InputError, StoreError, unknown
 from weightspace.experiments.answered import safe_name
 from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
@@ -77,6 +77,29 @@ def export_numbers(
     else:
         write_board(store, found, to)
     return to
+
+
+def check_arrays(
+    run: str, to: str | None, into: Path | None, experiment: str | None, experiments: tuple[str, ...]
+) -> None:
+    """Refuse what goes with the numbers of all runs where a run's arrays are meant.
+
+    Raises:
+      InputError: If no run is named, or one of these flags is given.
+    """
+    if not run:
+        if to is not None:
+            raise unknown("--to without a run", to, KINDS)
+        raise InputError(
+            "export writes the arrays of one run, and none is named: weightspace export OUT RUN; for the "
+            "numbers of all runs give --to tensorboard or --to json"
+        )
+    for flag, given in (("--into", into), ("--experiment", experiment), ("--experiments", experiments)):
+        if given:
+            raise InputError(
+                f"{flag} goes with --to tensorboard or --to json; a run's arrays go to the file that --to "
+                "names"
+            )
 
 
 def export_output(store: Store, run: str, output: str | None, to: Path | None) -> Path:

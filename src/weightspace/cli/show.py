@@ -12,7 +12,7 @@ import tyro
 from weightspace.cli.output import Format, plain_text, print_frame, write_frame
 from weightspace.cli.parse import parse
 from weightspace.cli.questions import RUNS, Spread, all_runs, joined, tables_of, with_errors
-from weightspace.errors import InputError, unknown
+from weightspace.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -202,7 +202,7 @@ def export(arguments: Sequence[str]) -> int:
           experiment: Only what this experiment asked (json, tensorboard).
           experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
-        from weightspace.cli.export import KINDS, export_numbers, export_output
+        from weightspace.cli.export import KINDS, check_arrays, export_numbers, export_output
 
         if to in KINDS:
             if output is not None:
@@ -210,32 +210,11 @@ def export(arguments: Sequence[str]) -> int:
             known = _known(experiments)
             print(export_numbers(_store(out), to, run, into, experiment, known))
             return 0
-        _check_arrays(run, to, into, experiment, experiments)
+        check_arrays(run, to, into, experiment, experiments)
         print(export_output(_store(out), run, output, None if to is None else Path(to)))
         return 0
 
     return parse(command, arguments, prog="weightspace export")
-
-
-def _check_arrays(
-    run: str, to: str | None, into: Path | None, experiment: str | None, experiments: Modules
-) -> None:
-    """Refuse what goes with the numbers of all runs where a run's arrays are meant."""
-    from weightspace.cli.export import KINDS
-
-    if not run:
-        if to is not None:
-            raise unknown("--to without a run", to, KINDS)
-        raise InputError(
-            "export writes the arrays of one run, and none is named: weightspace export OUT RUN; for the "
-            "numbers of all runs give --to tensorboard or --to json"
-        )
-    for flag, given in (("--into", into), ("--experiment", experiment), ("--experiments", experiments)):
-        if given:
-            raise InputError(
-                f"{flag} goes with --to tensorboard or --to json; a run's arrays go to the file that --to "
-                "names"
-            )
 
 
 def compact(arguments: Sequence[str]) -> int:
