@@ -128,7 +128,7 @@ def spearman(
         if (np.linalg.norm(rest, axis=0) < 1e-9 * np.linalg.norm(ranks, axis=0)).any():
             return float("nan")
         ranks = rest
-    return float(np.corrcoef(ranks.T)[0, 1])
+    return float(np.corrcoef(ranks[:, 0], ranks[:, 1])[0, 1])
 
 
 def correlation(

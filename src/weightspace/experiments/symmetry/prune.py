@@ -170,6 +170,6 @@ class SymmetryPrune(
                 shown=0,
             ),
             Answer("correlation", Related(DRAWN, LOST, within=("sparsity",)), note=POOLED),
-            Answer("partial", Related(DRAWN, LOST, within=("sparsity",), fixed=("alive_units",)), note=PARTIAL),
+            Answer("partial", Related(DRAWN, LOST, ("sparsity",), fixed=("alive_units",)), note=PARTIAL),
             Answer("layers", Traces(("mask_density", "mask_dropped", "mask_grown"), arms=arms), shown=0),
         )  # fmt: skip
