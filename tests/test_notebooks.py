@@ -31,10 +31,12 @@ def figures(monkeypatch, tmp_path):
     mpl.use(before)
 
 
+@pytest.mark.slow
 def test_symmetry_against_training(figures, capsys):
     """Every cell runs, with fewer and shorter trainings; what the prose says is in the numbers."""
     text = (FOLDER / "symmetry.py").read_text()
     smaller = {
+        "mnist_fc:widths=16,16": "mnist_fc:widths=16",
         "epochs=5.0": "epochs=1.0",
         'seeds=("3",)': 'seeds=("2",)',
         "(0.5, 0.75, 0.9)": "(0.5,)",
