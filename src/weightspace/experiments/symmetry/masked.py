@@ -19,7 +19,6 @@ from weightspace.experiments.symmetry.masks import COUNTED, IOANNOU_2020, PATTER
 from weightspace.experiments.symmetry.shown import (
     DRAWN,
     LOST,
-    PARTIAL,
     POOLED,
     against_lost,
     against_sparsity,
@@ -177,11 +176,11 @@ class RandomMask(
             Answer("means", Means(METRICS, by=("pattern",), interval=share), shown=0),
             Answer("bins", means, against_sparsity(("pattern",), share), against_lost(("pattern",), share),
                    shown=0),
-            Answer("correlation", On(binned, Related(DRAWN, LOST, within=arms)), note=POOLED),
+            Answer("correlation", On(binned, Related(DRAWN, LOST, within=arms)), shown=0),
             Answer("partial", Stacked((
                 Related(DRAWN, LOST, within=("pattern",), fixed=("sparsity",)),
                 Related(DRAWN, LOST, within=("pattern",), fixed=("sparsity", "alive_units")),
-            )), note=PARTIAL),
+            )), shown=0),
             Answer("curve", Curves((*ACCURACY, "alive_order_digits", *WAY), x="sparsity", arms=("pattern",)),
                    shown=0),
         )  # fmt: skip
