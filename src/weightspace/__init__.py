@@ -83,6 +83,8 @@ if TYPE_CHECKING:
     from weightspace.recipes.schedules import Linear as Linear
     from weightspace.recipes.schedules import Piecewise as Piecewise
     from weightspace.recipes.schedules import Steps as Steps
+    from weightspace.report.tags import read_summary as read_summary
+    from weightspace.report.tags import summary as summary
     from weightspace.run import Row as Row
     from weightspace.run import Run as Run
     from weightspace.run import Watch as Watch
@@ -142,6 +144,7 @@ _HOMES = {
     "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived", "Found"),
     "weightspace.precision": ("Precision",),
+    "weightspace.report.tags": ("read_summary", "summary"),
     "weightspace.run": ("Row", "Run", "Watch"),
     "weightspace.probes": (
         "Activations",

@@ -109,8 +109,8 @@ SMALL = {
     "tickets.from-supermask": MASKS | {"mask_epochs": 1.0, "masks": ("learned", "random")},
 }
 
-OF_ALL_RUNS = ("ordering", "correlations")
-"""Answers that put all runs in order."""
+OF_ALL_RUNS = ("ordering", "correlations", "correlation", "partial", "within")
+"""Answers that put runs of several settings in order."""
 
 
 @pytest.mark.parametrize("name", names())

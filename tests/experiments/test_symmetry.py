@@ -1,17 +1,22 @@
 """Questions of weight symmetry: N!^L by both readings, exact orders in the table, early refusals."""
 
+import dataclasses
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from weightspace.data import make_data
 from weightspace.errors import InputError
+from weightspace.experiments import experiment_class
 from weightspace.experiments.symmetry.count import Count, Relabellings
 from weightspace.experiments.symmetry.masked import RandomMask, ShuffledMask
 from weightspace.experiments.symmetry.masks import Patterns
 from weightspace.experiments.symmetry.training import StudyTraining
 from weightspace.models.zoo import make
 from weightspace.node import Found
+from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
 from weightspace.tables.base import Given
@@ -64,3 +69,27 @@ def test_every_mask_of_the_prescribed_ones_can_be_made():
             made = Found.of(asked.masks.mask(model, (28, 28, 1), Seeds(0), pattern, sparsity).compute())
             hidden = [leaf for leaf in flat_dict(made.arrays["mask"]).values() if leaf.shape == (32, 32)]
             assert [leaf.mean() for leaf in hidden] == [1 - sparsity] * 2
+
+
+@pytest.mark.parametrize("name", ["train", "shuffled-mask", "random-mask", "fixed-param", "prune"])
+def test_the_paper_s_presets_scale_inputs_as_the_study_does(name):
+    training = experiment_class(f"symmetry.{name}").preset("paper").training
+    assert (training.data, training.normalise, training.epochs) == ("mnist", "centred", 100)
+    assert dataclasses.replace(training, data="digits").task.data.normalise == "centred"
+
+
+def test_inputs_are_scaled_as_in_the_study():
+    """x / full scale - 1/2, and by channel; nothing said leaves the set's own way and its digest."""
+    data = StudyTraining(normalise="centred").task.data
+    x, arrays = data.source.loaded.train.x, data.arrays()
+    decoded = (x - arrays.shift) * arrays.scale
+    assert np.allclose(decoded, x / data.source.loaded.full_scale - 0.5)
+    by_channel = StudyTraining(normalise="standard").task.data.arrays()
+    assert np.allclose(((x - by_channel.shift) * by_channel.scale).std(), 1)
+    assert StudyTraining().task.data.digest == make_data("digits").digest
+    assert (
+        StudyTraining().run(Full(), Seeds(0)).digest
+        != StudyTraining(normalise="centred").run(Full(), Seeds(0)).digest
+    )
+    with pytest.raises(InputError, match="did you mean 'centred'"):
+        StudyTraining(normalise="centerd").check()

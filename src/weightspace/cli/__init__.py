@@ -25,7 +25,10 @@ COMMANDS = {
     "figures": ("weightspace.cli.show:figures", "draw the figures of a folder"),
     "report": ("weightspace.cli.show:report", "write the page of a folder"),
     "compare": ("weightspace.cli.show:compare", "our numbers beside the published ones"),
-    "export": ("weightspace.cli.show:export", "a run's weights as a safetensors file"),
+    "export": (
+        "weightspace.cli.show:export",
+        "a run's weights as safetensors; all numbers for TensorBoard, as JSON",
+    ),
     "compact": ("weightspace.cli.show:compact", "merge small files of a folder"),
     "clean": ("weightspace.cli.show:clean", "drop stored arrays that can be made again"),
     "doctor": (

@@ -1,4 +1,4 @@
-"""A run's output as a file of its own: arrays by path, in safetensors.
+"""A run's output as a file of its own, arrays by path in safetensors; numbers of all runs for other tools.
 
 Weights come with what it takes to evaluate them: the model's state beside them, and in the metadata the spec,
 the names of model and data, how inputs are decoded, and the versions of the packages.
@@ -7,13 +7,15 @@ the names of model and data, how inputs are decoded, and the versions of the pac
 import contextlib
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weightspace.errors import StoreError
+from weightspace.errors import InputError, StoreError, unknown
 from weightspace.experiments.answered import safe_name
+from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
 from weightspace.store.chosen import chosen_output, run_named
 from weightspace.store.rows import NETWORK, Record
@@ -32,6 +34,72 @@ _STORED = frozenset(
     )
 )
 """Types of numbers that the format knows."""
+
+
+KINDS = {"tensorboard": "tensorboard", "json": "summary.json"}
+"""What the numbers of runs are written as, each with what it is called in `OUT/export`."""
+
+
+def export_numbers(
+    store: Store,
+    kind: str,
+    run: str = "",
+    into: Path | None = None,
+    experiment: str | None = None,
+    experiments: Iterable[type[Experiment]] = (),
+) -> Path:
+    """Write the numbers of runs for TensorBoard or as JSON; gives the folder or the file.
+
+    Args:
+      store: The store.
+      kind: One of `KINDS`.
+      run: Only what this run is part of: its digest or the beginning of it; all where it is empty.
+      into: Where to, or None for the store's folder `export`.
+      experiment: Only what this experiment asked.
+      experiments: Classes beside those of this package.
+
+    Raises:
+      InputError: If tensorboardX is lacking, or it is not clear which run is meant.
+      StoreError: If there is no such run, nothing has finished, or it cannot be written.
+    """
+    from weightspace.report.board import write_board
+    from weightspace.report.tags import tagged, write_summary
+
+    digest = run_named(store, run) if run else None
+    found = [each for each in tagged(store, experiment, experiments) if digest in (None, *each.digests)]
+    if not found:
+        raise StoreError(f"run {run} was not asked for by itself, or has not finished; leave it out for all")
+    to = store.root / "export" / KINDS[kind] if into is None else into
+    with sentences(to.parent):
+        to.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "json":
+        write_summary(found, to)
+    else:
+        write_board(store, found, to)
+    return to
+
+
+def check_arrays(
+    run: str, to: str | None, into: Path | None, experiment: str | None, experiments: tuple[str, ...]
+) -> None:
+    """Refuse what goes with the numbers of all runs where a run's arrays are meant.
+
+    Raises:
+      InputError: If no run is named, or one of these flags is given.
+    """
+    if not run:
+        if to is not None:
+            raise unknown("--to without a run", to, KINDS)
+        raise InputError(
+            "export writes the arrays of one run, and none is named: weightspace export OUT RUN; for the "
+            "numbers of all runs give --to tensorboard or --to json"
+        )
+    for flag, given in (("--into", into), ("--experiment", experiment), ("--experiments", experiments)):
+        if given:
+            raise InputError(
+                f"{flag} goes with --to tensorboard or --to json; a run's arrays go to the file that --to "
+                "names"
+            )
 
 
 def export_output(store: Store, run: str, output: str | None, to: Path | None) -> Path:

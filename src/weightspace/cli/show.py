@@ -1,4 +1,4 @@
-"""What can be read from a results folder: status, tables, figures, page, comparison; weights; housekeeping.
+"""What can be read from a results folder: status, tables, figures, page, comparison; exports; housekeeping.
 
 Nothing here trains. Each command is a function of its arguments that gives the exit status.
 """
@@ -172,22 +172,46 @@ def compare(arguments: Sequence[str]) -> int:
 
 
 def export(arguments: Sequence[str]) -> int:
-    """A run's weights as a safetensors file."""
+    """A run's weights as a safetensors file, or the numbers of all runs for other tools."""
 
-    def command(out: Out, run: RunName, output: str | None = None, to: Path | None = None) -> int:
-        """Write what a run left behind (its weights, if nothing else is named) as safetensors, keyed by path.
+    def command(
+        out: Out, run: RunName = "", output: str | None = None, to: str | None = None,
+        into: Path | None = None, experiment: str | None = None, experiments: Modules = (),
+    ) -> int:  # fmt: skip
+        """Write what a run left behind as safetensors, or the numbers of all runs for other tools.
 
-        Weights come with the model's state; metadata hold the spec, the decoding of inputs and versions.
+        With RUN: its weights, if nothing else is named, keyed by path, with the model's state; metadata hold
+        the spec, the decoding of inputs and versions.
+
+        --to json: {run: {tag: value}} of all finished runs; a training and what was counted of its mask are
+        one run. What was not recorded has no tag; whole numbers beyond 2^53 are text, with all digits.
+        weightspace.read_summary(FILE) gives the table.
+
+        --to tensorboard: a folder for each run, called after its labels and digest: histories at their exact
+        steps under the names of `list metrics`, last values, labels as hparams. Scalars are rounded to
+        float32, as the format has them; NaN and infinity stay such; whole numbers beyond 2^53, and what
+        float32 cannot hold, are text, with all digits. Needs pip install 'weightspace[tensorboard]'.
 
         Args:
           out: Folder of results.
-          run: The run: its digest, or the beginning of it.
+          run: The run: its digest, or the beginning of it; with json and tensorboard none means all.
           output: Which of its outputs; they are listed where there are several.
-          to: File to write; by default OUT/export/RUN-OUTPUT.safetensors.
+          to: tensorboard, json, or for a run's arrays the file; by default
+            OUT/export/RUN-OUTPUT.safetensors. A file that is called so is ./tensorboard.
+          into: Where json and tensorboard go; by default OUT/export/summary.json, OUT/export/tensorboard.
+          experiment: Only what this experiment asked (json, tensorboard).
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
-        from weightspace.cli.export import export_output
+        from weightspace.cli.export import KINDS, check_arrays, export_numbers, export_output
 
-        print(export_output(_store(out), run, output, to))
+        if to in KINDS:
+            if output is not None:
+                raise InputError(f"--output chooses arrays of a run, but {to} has the numbers of runs")
+            known = _known(experiments)
+            print(export_numbers(_store(out), to, run, into, experiment, known))
+            return 0
+        check_arrays(run, to, into, experiment, experiments)
+        print(export_output(_store(out), run, output, None if to is None else Path(to)))
         return 0
 
     return parse(command, arguments, prog="weightspace export")

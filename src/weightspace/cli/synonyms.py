@@ -16,6 +16,7 @@ _CALLED = {
     "experiments": "plugin plugins module modules",
     "format": "fmt output-format figure-format",
     "lanes": "workers num-workers n-jobs jobs parallel threads",
+    "layers": "mask-layers masked-layers masked-layer-indices layer",
     "lr": "learning-rate learningrate lrate eta step-size base-lr",
     "lrs": "learning-rates learning-rate lr",
     "model": "arch architecture net network model-name backbone",
@@ -37,7 +38,8 @@ _INSTEAD = {
     "resume continue restart": "the same command with the same --out resumes by itself",
     "verbose quiet log-level": "the table is printed, and weightspace status OUT tells of the runs",
     "overwrite clobber": "nothing stored is overwritten; give another --out, or remove the folder",
-    "wandb tensorboard tb": "histories are in the folder; weightspace results OUT --format csv has the table",
+    "tensorboard tb tensorboardx": "weightspace export OUT --to tensorboard writes its files afterwards",
+    "wandb": "histories are in the folder; weightspace results OUT --format csv has the table",
 }
 """Flags of other tools that have none here, and what there is instead."""
 

@@ -4,11 +4,11 @@ import dataclasses
 from typing import Any, ClassVar
 
 from weightspace.figures.chart import AT_THE_END, Chart
-from weightspace.figures.marks import Intervals, Maps, Scatter
+from weightspace.figures.marks import Against, Intervals, Maps, Scatter
 from weightspace.figures.panes import Bars, Pictures
 
 __all__ = [
-    "Bars", "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Pictures", "Plane", "Scatter",
+    "Against", "Bars", "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Pictures", "Plane", "Scatter",
     "Threshold", "Violins",
 ]  # fmt: skip
 

@@ -110,3 +110,30 @@ class Relation(Chart):
     name: str = "relation"
     title: str = ""
     caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Against(Chart):
+    """Means against a mean or a label, with intervals both ways, a pane a metric, a line an arm.
+
+    Takes a table of the form of `Means` with an `interval`: `<column>`, `<column>_low`, `<column>_high`, `n`.
+    Points of an arm are joined in the order of the table's lines; what lacks a number is left out.
+
+    Attributes:
+      x: The column along the horizontal axis.
+      metrics: Columns that have a pane each, where the table has them.
+      arms: Labels that tell the lines apart.
+      name: Of its files.
+      title: Above it.
+      share: Of the intervals.
+      caption: More sentences.
+    """
+
+    draws: ClassVar[str] = "against"
+    x: str
+    metrics: tuple[str, ...]
+    arms: tuple[str, ...] = ()
+    name: str = "against"
+    title: str = ""
+    share: float = 0.95
+    caption: str = ""

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from weightspace.figures import style
+from weightspace.figures.against import bars_of
 from weightspace.figures.arms import arms_of
 from weightspace.figures.axes import legend_below
 from weightspace.figures.captions import runs_text
@@ -28,7 +29,7 @@ def draw(chart: Relation, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     axes = drawn.subplots()
     for arm in arms_of(data, chart.arms, notes.words):
         rows = arm.of(data)
-        bars = {f"{way}err": _bars(rows, column) for way, column in (("x", chart.x), ("y", chart.y))}
+        bars = {f"{way}err": bars_of(rows, column) for way, column in (("x", chart.x), ("y", chart.y))}
         look: dict[str, Any] = {"fmt": arm.marker, "color": arm.colour, "label": arm.name, "elinewidth": 0.7}
         axes.errorbar(rows[chart.x], rows[chart.y], **bars, **look)
     axes.set(xscale="log", yscale="log")
@@ -43,14 +44,6 @@ def draw(chart: Relation, frame: pd.DataFrame, notes: Notes) -> list[Panel]:
     left_out = f" Not determined: {len(asked) - len(data)} of {len(asked)}." if len(asked) > len(data) else ""
     caption = f"{chart.caption.format(n=runs_text(data['n'], 'seed'))}{left_out}"
     return [Panel(chart.name, chart.title, caption, drawn, data)]
-
-
-def _bars(rows: pd.DataFrame, column: str) -> Any:
-    """Down and up from each dot; nothing where an end is not known."""
-    if f"{column}_low" not in rows:
-        return None
-    ends = np.stack([rows[column] - rows[f"{column}_low"], rows[f"{column}_high"] - rows[column]])
-    return np.maximum(np.nan_to_num(ends), 0)
 
 
 def _law(axes: Axes, chart: Relation, data: pd.DataFrame) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float
 
 from weightspace.frames import Frame
-from weightspace.tables.base import Given, Table
-from weightspace.tables.groups import once
+from weightspace.tables.base import Given, Table, finished
+from weightspace.tables.groups import groups, labels_in, once
 
 DRAWS = 500
 INTERVAL = (5.0, 95.0)
@@ -67,31 +67,91 @@ class AgainstTestLoss(Table):
         return concat(found, ignore_index=True).assign(n_asked=given.rows["run"].nunique())
 
 
-def spearman(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"]) -> float:
-    """Spearman's ρ; NaN where there are fewer than three pairs, or one side is constant."""
+@dataclasses.dataclass(frozen=True)
+class Related(Table):
+    """ρ of every measure with one column, over the runs that agree in some labels.
+
+    Attributes:
+      measures: Columns; those that the rows lack are passed over.
+      against: The column.
+      within: Labels; runs are compared where they agree in all of them.
+      fixed: Columns that are held fixed: ρ is then that of what linear regression on their ranks leaves of
+        both ranks, the partial rank correlation.
+    """
+
+    measures: tuple[str, ...]
+    against: str
+    within: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+
+    def of(self, given: Given) -> Frame:
+        """The labels, `measure`, `against`, `fixed`, `spearman` with its 90 % interval, `n`.
+
+        Lines without a ρ, of fewer than three runs or where nothing varies, are left out.
+        """
+        from pandas import DataFrame
+
+        rows = finished(given.rows)
+        within = labels_in(rows, self.within)
+        names = ["measure", "against", "fixed", "spearman", "spearman_low", "spearman_high", "n"]
+        needed, lines = (self.against, *self.fixed), []
+        for key, part in groups(rows, within) if {*needed} <= {*rows} else ():
+            for measure in given.metrics(self.measures):
+                each = once(part, [measure, *needed])[[measure, *needed]].astype(float).dropna()
+                a, b, *rest = (each[name].to_numpy(np.float64) for name in (measure, *needed))
+                found = correlation(a, b, fixed=np.stack(rest, axis=1) if rest else None)
+                if np.isfinite(found[0]):
+                    lines.append((*key, measure, self.against, ", ".join(self.fixed), *found))
+        table = DataFrame(lines, columns=[*within, *names])
+        return table if self.fixed else table.drop(columns="fixed")
+
+
+def spearman(
+    a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], fixed: Float[np.ndarray, "n k"] | None = None
+) -> float:
+    """Spearman's ρ; NaN where there are fewer than three pairs, or one side is constant.
+
+    Args:
+      a: One side.
+      b: The other.
+      fixed: What is held fixed: ρ is of what regression on its ranks leaves of both ranks, and NaN where it
+        leaves nothing of one.
+    """
     if len(a) < 3 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return float("nan")
     from scipy import stats
 
-    return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
+    ranks = np.stack([stats.rankdata(a), stats.rankdata(b)], axis=1)
+    if fixed is not None:
+        own = np.concatenate([np.ones((len(a), 1)), stats.rankdata(fixed, axis=0)], axis=1)
+        rest = ranks - own @ np.linalg.lstsq(own, ranks, rcond=None)[0]
+        if (np.linalg.norm(rest, axis=0) < 1e-9 * np.linalg.norm(ranks, axis=0)).any():
+            return float("nan")
+        ranks = rest
+    return float(np.corrcoef(ranks[:, 0], ranks[:, 1])[0, 1])
 
 
 def correlation(
-    a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], groups: np.ndarray | None = None, seed: int = 0
+    a: Float[np.ndarray, " n"],
+    b: Float[np.ndarray, " n"],
+    groups: np.ndarray | None = None,
+    seed: int = 0,
+    fixed: Float[np.ndarray, "n k"] | None = None,
 ) -> tuple[float, float, float, int]:
     """Spearman's ρ, the ends of its interval, and the number of pairs that have both values."""
     there = np.isfinite(a) & np.isfinite(b)
     a, b = a[there], b[there]
+    fixed = None if fixed is None else fixed[there]
     labels = np.arange(len(a)) if groups is None else np.unique(groups[there], return_inverse=True)[1]
     members = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     draw, found = np.random.default_rng(seed), []
     for _ in range(DRAWS if len(members) > 2 else 0):
         chosen = np.concatenate([members[i] for i in draw.integers(0, len(members), len(members))])
-        value = spearman(a[chosen], b[chosen])
+        value = spearman(a[chosen], b[chosen], None if fixed is None else fixed[chosen])
         if np.isfinite(value):
             found.append(value)
     low, high = np.percentile(found, INTERVAL) if found else (np.nan, np.nan)
-    return spearman(a, b), float(low), float(high), len(a)
+    return spearman(a, b, fixed), float(low), float(high), len(a)
 
 
 def ordering(table: Frame, by: Sequence[str], target: str = "test_loss") -> Frame:

@@ -169,6 +169,31 @@ class Named(Table):
 
 
 @dataclasses.dataclass(frozen=True)
+class Binned(Table):
+    """The rows with the number of the bin that a column lies in, of as many of nearly equal content.
+
+    Attributes:
+      column: Any of numbers; rows without one have no bin.
+      into: The name of the number, from 1 with the least.
+      bins: How many; fewer where the column has fewer values.
+    """
+
+    column: str
+    into: str
+    bins: int = 6
+
+    def of(self, given: Given) -> Frame:
+        """The rows; equal numbers have one bin."""
+        from pandas import qcut
+
+        rows = given.rows
+        if self.column not in rows or rows[self.column].nunique() < 2:
+            return rows.assign(**{self.into: 1}) if self.column in rows else rows
+        numbers = qcut(rows[self.column].astype(float), self.bins, labels=False, duplicates="drop")
+        return rows.assign(**{self.into: numbers.astype("Int64") + 1})
+
+
+@dataclasses.dataclass(frozen=True)
 class Chosen(Table):
     """The rows with columns of what stands in the first of several that has a value.
 

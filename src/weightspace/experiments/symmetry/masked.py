@@ -16,17 +16,29 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.symmetry.masks import COUNTED, IOANNOU_2020, PATTERN, Patterns, symmetry
+from weightspace.experiments.symmetry.shown import (
+    DRAWN,
+    LOST,
+    POOLED,
+    against_lost,
+    against_sparsity,
+)
 from weightspace.experiments.symmetry.training import PAPER, PROBES, WAY, StudyTraining
-from weightspace.figures.charts import Curve
 from weightspace.run import Row
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
+from weightspace.tables.base import On
+from weightspace.tables.correlations import Related
 from weightspace.tables.curves import Curves
 from weightspace.tables.means import Means
 from weightspace.tables.paired import Pairs
+from weightspace.tables.shapes import Binned, Stacked
+from weightspace.tables.words import Label
 
 ACCURACY = ("test_accuracy",)
 METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss", *WAY, *COUNTED)
+BIN = "sparsity_range"
+"""Where sparsities are drawn, runs of alike ones are taken together for means."""
 TEN = (0.1, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """The sparsities of the evidence."""
 READING = (
@@ -97,12 +109,15 @@ class ShuffledMask(
                     yield from rows(self.training, self.masks, seeds, pattern, sparsity)
 
     def answered_by(self) -> tuple[Answer, ...]:
-        """Means, paired comparisons with the first pattern, accuracy and symmetry against sparsity."""
+        """Means against sparsity and symmetry lost, the first pattern against others, correlations."""
         arms, first = ("pattern", "sparsity"), self.masks.patterns[0]
+        share, lines = self.confidence, ("pattern",)
+        charts = (against_sparsity(lines, share), against_lost(lines, share))
         return (
-            Answer("means", Means(METRICS, by=arms, interval=self.confidence), shown=0),
+            Answer("means", Means(METRICS, by=arms, interval=share), *charts, shown=0),
             Answer("pairs", Pairs(ACCURACY, arm="pattern", against=first, within=("sparsity",))),
-            Answer("curve", *_against_sparsity(), shown=0),
+            Answer("correlation", Related(DRAWN, LOST, within=("sparsity",)), note=POOLED),
+            Answer("within", Related(DRAWN, LOST, within=arms), shown=0),
         )
 
 
@@ -116,11 +131,13 @@ class RandomMask(
         "smoke": {"model": "mnist_fc:widths=16,16", "epochs": 2.0, "seeds": ("3",)},
         "quick": {},
         "mnist": {"data": "mnist", "seeds": ("20",), "epochs": 10.0},
+        # Far enough that units die, so that masks of one sparsity differ in what they keep.
+        "evidence": {"data": "mnist", "seeds": ("60",), "patterns": ("bernoulli", "random"), "most": 0.98},
         "paper": PAPER | {"seeds": ("42:62",)},
     },
     by=("pattern",),
     metrics=METRICS,
-    words=(PATTERN,),
+    words=(PATTERN, Label(BIN, "range of sparsities", "range {:g}", order="always")),
 ):
     """How do accuracy and symmetry fall with the sparsity of masks drawn weight by weight?"""
 
@@ -132,6 +149,8 @@ class RandomMask(
     """Lower end of the range that sparsities are drawn from."""
     most: float = number(0.95, least=0, most=1)
     """Its upper end."""
+    confidence: float = number(0.95, above=0, below=1)
+    """Of the intervals of means."""
 
     def check(self) -> None:
         """The range is one."""
@@ -149,17 +168,19 @@ class RandomMask(
                 yield from rows(self.training, self.masks, seeds, pattern, sparsity)
 
     def answered_by(self) -> tuple[Answer, ...]:
-        """Means, and accuracy and symmetry against sparsity."""
+        """Means over the runs of a range of sparsities, and correlations within such a range."""
+        arms, share = ("pattern", BIN), self.confidence
+        binned = Binned("sparsity", BIN)
+        means = On(binned, Means(("sparsity", *METRICS), by=arms, interval=share))
         return (
-            Answer("means", Means(METRICS, by=("pattern",)), shown=0),
-            Answer("curve", *_against_sparsity(), shown=0),
-        )
-
-
-def _against_sparsity() -> tuple[Curves, Curve]:
-    """Accuracy and symmetry against sparsity."""
-    return (
-        Curves((*ACCURACY, "alive_order_digits", *WAY), x="sparsity", arms=("pattern",)),
-        Curve(x="sparsity", arms=("pattern",), name="sparsity", spread="sd",
-              title="Accuracy and symmetry against sparsity"),
-    )  # fmt: skip
+            Answer("means", Means(METRICS, by=("pattern",), interval=share), shown=0),
+            Answer("bins", means, against_sparsity(("pattern",), share), against_lost(("pattern",), share),
+                   shown=0),
+            Answer("correlation", On(binned, Related(DRAWN, LOST, within=arms)), shown=0),
+            Answer("partial", Stacked((
+                Related(DRAWN, LOST, within=("pattern",), fixed=("sparsity",)),
+                Related(DRAWN, LOST, within=("pattern",), fixed=("sparsity", "alive_units")),
+            )), shown=0),
+            Answer("curve", Curves((*ACCURACY, "alive_order_digits", *WAY), x="sparsity", arms=("pattern",)),
+                   shown=0),
+        )  # fmt: skip

@@ -20,6 +20,14 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.symmetry.masks import COUNTED, IOANNOU_2020
+from weightspace.experiments.symmetry.shown import (
+    DRAWN,
+    LOST,
+    PARTIAL,
+    POOLED,
+    against_lost,
+    against_sparsity,
+)
 from weightspace.experiments.symmetry.training import PAPER, PROBES, WAY, StudyTraining
 from weightspace.figures.charts import Curve
 from weightspace.masks.counts import Rates
@@ -28,6 +36,7 @@ from weightspace.run import Row, Run
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
+from weightspace.tables.correlations import Related
 from weightspace.tables.curves import Curves, Traces
 from weightspace.tables.means import Means
 from weightspace.tables.paired import Pairs
@@ -143,11 +152,12 @@ class SymmetryPrune(
             yield Row({**labels, "after": step}, counted)
 
     def answered_by(self) -> tuple[Answer, ...]:
-        """Means at each event, arms compared, symmetry in time, accuracy against sparsity."""
+        """Means at each event, arms compared, symmetry in time, correlations with it at the end."""
         arms, every = ("arm", "sparsity"), ("arm", "sparsity", "after")
         counted = ("alive_lost_digits", "alive_order_digits", "alive_units")
+        shown = (against_sparsity(("arm",), self.confidence), against_lost(("arm",), self.confidence))
         return (
-            Answer("means", Means(METRICS, by=every, interval=self.confidence), shown=0),
+            Answer("means", Means(METRICS, by=every, interval=self.confidence), *shown, shown=0),
             Answer(
                 "pairs",
                 Pairs(("test_accuracy",), arm="arm", against=self.changes.arms[0], within=("sparsity",)),
@@ -159,12 +169,7 @@ class SymmetryPrune(
                       spread="sd"),
                 shown=0,
             ),
-            Answer(
-                "curve",
-                Curves(("test_accuracy", *WAY), x="sparsity", arms=("arm",)),
-                Curve(x="sparsity", arms=("arm",), name="sparsity", title="Accuracy against sparsity",
-                      spread="sd"),
-                shown=0,
-            ),
+            Answer("correlation", Related(DRAWN, LOST, within=("sparsity",)), note=POOLED),
+            Answer("partial", Related(DRAWN, LOST, ("sparsity",), fixed=("alive_units",)), note=PARTIAL),
             Answer("layers", Traces(("mask_density", "mask_dropped", "mask_grown"), arms=arms), shown=0),
         )  # fmt: skip

@@ -6,7 +6,7 @@ from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.symmetry.masks import IOANNOU_2020
-from weightspace.experiments.symmetry.training import PAPER, PROBES, WAY, StudyTraining
+from weightspace.experiments.symmetry.training import CIFAR10, PAPER, PROBES, WAY, StudyTraining
 from weightspace.figures.charts import Curve
 from weightspace.run import Row
 from weightspace.spaces.full import Full
@@ -28,7 +28,12 @@ class Train(
         "smoke": {"networks": ("mnist_fc:widths=16,16",), "epochs": 2.0, "seeds": ("2",)},
         "quick": {"networks": ("mnist_fc",)},
         "paper": PAPER | {"networks": ("mnist_fc", "mnist_cnn")},
-        "paper-cifar10": PAPER | {"data": "cifar10", "networks": ("cifar10_cnn",)},
+        "evidence": {
+            "data": "mnist",
+            "seeds": ("5",),
+            "networks": ("mnist_fc", "mnist_fc:norm=false", "mnist_fc:dropout=0.1"),
+        },
+        "paper-cifar10": CIFAR10 | {"networks": ("cifar10_cnn",)},
     },
     by=("network",),
     metrics=METRICS,

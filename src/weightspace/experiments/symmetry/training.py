@@ -1,12 +1,19 @@
 """Training as in the "weight symmetry" study: Adam or momentum, a schedule of the rate, whole batches."""
 
 import dataclasses
-from typing import Any
+import functools
+from typing import TYPE_CHECKING, Any
 
+from weightspace.data.statistics import NORMALISATIONS
 from weightspace.errors import check_choice
 from weightspace.experiments.training import Training
 from weightspace.recipes.base import REMAINDERS, Recipe
 from weightspace.recipes.schedules import Constant, Cosine, Piecewise, Schedule
+
+if TYPE_CHECKING:
+    from weightspace.data.task import Task
+else:
+    Task = Any
 
 SCHEDULES = ("constant", "stepped", "cosine")
 PROBES = ("gradient-norm", "cosine-similarity", "distance")
@@ -15,8 +22,11 @@ WAY = ("gradient_norm_sum", "cosine_similarity", "distance")
 PAPER: dict[str, Any] = {
     "data": "mnist", "epochs": 100.0, "optimiser": "adamw", "lr": 0.01, "weight_decay": 1e-5,
     "schedule": "stepped", "remainder": "drop", "eval_every": "10ep", "seeds": ("42:47",),
+    "normalise": "centred",
 }  # fmt: skip
-"""The defaults of its driver `train`; for runs on a GPU."""
+"""The defaults of its driver `train`, on MNIST as it reads it; for runs on a GPU."""
+CIFAR10: dict[str, Any] = PAPER | {"data": "cifar10", "normalise": "standard"}
+"""The same on CIFAR-10: the mean and deviation of each channel that the study writes out, to all digits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,10 +39,25 @@ class StudyTraining(Training):
     remainder: str = "short"
     """The last batch of an epoch, where it is not whole: short, drop or wrap."""
 
+    normalise: str = ""
+    """How inputs are scaled: none, unit (x/255), centred (x/255 - 1/2, the study's on MNIST), half,
+    mean_image, or standard (by channel, its way on CIFAR-10); nothing: as the data set's own."""
+
     def check(self) -> None:
         """Known names."""
+        if self.normalise:
+            check_choice("normalisation", self.normalise, NORMALISATIONS)
         check_choice("schedule", self.schedule, SCHEDULES)
         check_choice("remainder", self.remainder, REMAINDERS)
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """Data, scaled as said, and cross-entropy."""
+        task = super().task
+        if not self.normalise or not hasattr(task.data, "normalise"):
+            return task
+        data: Any = task.data
+        return dataclasses.replace(task, data=dataclasses.replace(data, normalise=self.normalise))
 
     def recipe(self, **changes: Any) -> Recipe:
         """How it is trained."""
