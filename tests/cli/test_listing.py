@@ -73,9 +73,9 @@ def test_presets_have_minutes_where_they_were_measured(capsys):
     presets = {row["name"]: row["presets"] for row in listed(capsys, "experiments")}
     (paper,) = (each for each in presets["complexity.sinusoid"] if each["name"] == "paper")
     note = "0.28 min on 2 cores (Intel Xeon, Python 3.11, jax 0.10.2, 2026-11)"
-    assert paper == {"name": "paper", "minutes": 0.28, "note": note}
+    assert paper == {"name": "paper", "minutes": 0.28, "note": note, "gpu": False}
     every = [preset for those in presets.values() for preset in those]
-    assert all(list(preset) == ["name", "minutes", "note"] for preset in every)
+    assert all(list(preset) == ["name", "minutes", "note", "gpu"] for preset in every)
     assert all(isinstance(preset["minutes"], float | None) for preset in every)
     assert all((preset["minutes"] is None) == (preset["note"] is None) for preset in every)
     assert main(["list", "experiments"]) == 0
@@ -96,3 +96,15 @@ def test_tables_show_the_same(capsys):
 def test_wrong_data_is_one_line(capsys):
     assert main(["list", "models", "--data", "minst"]) == 2
     assert "did you mean 'mnist'" in capsys.readouterr().err
+
+
+def test_presets_for_a_gpu_are_called_so(capsys):
+    assert main(["list", "experiments", "--format", "json"]) == 0
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)}
+    presets = {each["name"]: each["gpu"] for each in rows["symmetry.train"]["presets"]}
+    assert [name for name, gpu in presets.items() if gpu] == ["paper", "paper-cifar10"]
+    assert main(["list", "experiments"]) == 0
+    assert "paper-cifar10 (for a GPU)" in capsys.readouterr().out.replace("\n", " ")
+    with pytest.raises(SystemExit):
+        main(["run", "symmetry.train", "--help"])
+    assert "For a GPU" in capsys.readouterr().out

@@ -118,6 +118,7 @@ def test_presets_build_and_ask(name):
     cls = experiment_class(name)
     for preset in cls.presets:
         assert isinstance(cls.preset(preset), cls)
+    assert {*cls.gpu} <= {*cls.presets}
     assert next(cls.preset("smoke").ask())
     assert cls.question
     assert cls.reading

@@ -53,7 +53,7 @@ def test_sparsities_are_drawn_from_the_range_one_for_each_seed():
         (lambda: Count(sparsities=(1.5,)), r"must lie in \[0, 1\]"),
         (lambda: Count(depth=0), "depth is 0"),
         (lambda: RandomMask(least=0.9, most=0.5), "least is the smaller"),
-        (lambda: ShuffledMask(masks=Patterns(layers="7")), "layer 7 is none"),
+        (lambda: ShuffledMask(masks=Patterns(mask_layers="7")), "layer 7 is none"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(ask, words):

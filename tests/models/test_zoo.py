@@ -11,7 +11,7 @@ from tests.models import nets
 from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models import zoo
-from weightspace.models.base import Model, example
+from weightspace.models.base import Model, example, layout_of
 from weightspace.models.zoo.parts import ACTIVATIONS
 
 KEY = jax.random.key(0, impl="threefry2x32")
@@ -532,3 +532,17 @@ def test_a_users_model_that_does_not_fit_the_data_is_refused():
 def test_every_name_of_the_table_exists():
     for entry in zoo._TABLE.values():
         assert hasattr(importlib.import_module(f"weightspace.models.zoo.{entry.module}"), entry.cls)
+
+
+def test_a_depth_repeats_one_width():
+    deep = zoo.make("mnist_fc:widths=16,depth=6", (28, 28, 1), 10)
+    assert deep.hidden() == (16,) * 6
+    assert layout_of(deep, (28, 28, 1), "float32") == layout_of(
+        zoo.make("mnist_fc:widths=16,16,16,16,16,16", (28, 28, 1), 10), (28, 28, 1), "float32"
+    )
+    assert zoo.make("mnist_fc:depth=3", (28, 28, 1), 10).hidden() == (32,) * 3
+    for text, said in (("widths=16,8,depth=3", "depth is 3, but widths has 2"), ("depth=0", "depth is 0")):
+        with pytest.raises(InputError, match=said):
+            zoo.make(f"mnist_fc:{text}", (28, 28, 1), 10)
+    # What networks were called before there was a depth is what they are called now.
+    assert zoo.make("mnist_fc", (28, 28, 1), 10).digest == "72e7d3bcae3f5e9d7a47f246a7ed40ad"

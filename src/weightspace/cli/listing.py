@@ -89,10 +89,15 @@ def _cell(value: Any) -> Any:
         return value
     if value and isinstance(value[0], dict):
         return ", ".join(
-            each["name"] + (f" ({each['note'].partition(' on ')[0]})" if each["note"] else "")
-            for each in value
+            each["name"] + (f" ({', '.join(said)})" if (said := _said(each)) else "") for each in value
         )
     return "×".join(map(str, value))
+
+
+def _said(preset: dict[str, Any]) -> list[str]:
+    """What is said of a preset behind its name."""
+    measured = [preset["note"].partition(" on ")[0]] if preset["note"] else []
+    return measured + ["for a GPU"] * preset["gpu"]
 
 
 def _experiments(_: str) -> Rows:
@@ -102,15 +107,15 @@ def _experiments(_: str) -> Rows:
     rows = []
     for name in names():
         cls = experiment_class(name)
-        presets = [_preset(preset, took(cls, preset)) for preset in cls.presets]
+        presets = [_preset(preset, took(cls, preset), preset in cls.gpu) for preset in cls.presets]
         rows.append({"name": name, "question": cls.question, "figure": cls.paper.figure, "presets": presets})
     return rows
 
 
-def _preset(name: str, found: Any) -> dict[str, Any]:
-    """A preset's time: a number of minutes where it was measured, and on what."""
-    measured = (None, None) if found is None else (found.minutes, found.note)
-    return dict(zip(("name", "minutes", "note"), (name, *measured), strict=True))
+def _preset(name: str, found: Any, gpu: bool) -> dict[str, Any]:
+    """A preset's time: a number of minutes where it was measured, and on what; whether it is for a GPU."""
+    minutes, note = (None, None) if found is None else (found.minutes, found.note)
+    return {"name": name, "minutes": minutes, "note": note, "gpu": gpu}
 
 
 def _models(data: str) -> Rows:

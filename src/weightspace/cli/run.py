@@ -125,9 +125,10 @@ def _preset(arguments: Sequence[str], cls: type[Experiment]) -> str:
 
 
 def _description(cls: type[Experiment]) -> str:
+    heavy = f"\n\nFor a GPU, on a CPU they take days: --preset {', '.join(cls.gpu)}." if cls.gpu else ""
     if not cls.paper.title:
-        return cls.question
-    return f"{cls.question}\n\n{cls.paper.title}. {cls.paper.figure}.\n\n{cls.paper.bibtex}"
+        return f"{cls.question}{heavy}"
+    return f"{cls.question}{heavy}\n\n{cls.paper.title}. {cls.paper.figure}.\n\n{cls.paper.bibtex}"
 
 
 def carry_through(experiment: Experiment, options: Options, command: list[str]) -> int:

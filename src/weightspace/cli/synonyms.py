@@ -16,7 +16,7 @@ _CALLED = {
     "experiments": "plugin plugins module modules",
     "format": "fmt output-format figure-format",
     "lanes": "workers num-workers n-jobs jobs parallel threads",
-    "layers": "mask-layers masked-layers masked-layer-indices layer",
+    "mask_layers": "layers masked-layers masked-layer-indices layer",
     "lr": "learning-rate learningrate lrate eta step-size base-lr",
     "lrs": "learning-rates learning-rate lr",
     "model": "arch architecture net network model-name backbone",

@@ -74,6 +74,8 @@ class Experiment(abc.ABC):
     question: ClassVar[str] = ""
     paper: ClassVar[Paper] = NO_PAPER
     presets: ClassVar[dict[str, dict[str, Any]]] = {"quick": {}}
+    gpu: ClassVar[tuple[str, ...]] = ()
+    """Presets that take a CPU days: `list` and `--help` say that they are for a GPU."""
     reading: ClassVar[str] = ""
     """How to read the figures, in a few sentences."""
     answers: ClassVar[tuple[Answer, ...]] = ()
@@ -192,7 +194,7 @@ class Experiment(abc.ABC):
 
 _SAID = (
     "name", "question", "paper", "presets", "reading", "answers", "columns", "overview", "words",
-    "reference", "by", "metrics",
+    "reference", "by", "metrics", "gpu",
 )  # fmt: skip
 
 

@@ -42,7 +42,7 @@ class Collapsed(Table):
     def of(self, given: Given) -> Frame:
         """Columns `metric`, the arms, `level dims_from_half dim d_half`, then those of `Curves`.
 
-        These are `value`, the share, with the ends of Jeffreys' 90 % interval as `min` and `max`, and `n` runs.
+        These are the share as `value`, the ends of Jeffreys' 90 % interval as `min` and `max`, and `n` runs.
         """
         from pandas import DataFrame
 

@@ -38,6 +38,7 @@ _ORIGINAL: dict[str, Any] = {
 class FreedomMethods(
     Experiment,
     name="freedom.methods",
+    gpu=("paper",),
     paper=LARSEN_2022,
     figure="Figure 5: methods, networks and data sets",
     reading=READING,

@@ -36,6 +36,7 @@ class Networks(Table):
 class FixedParam(
     Experiment,
     name="symmetry.fixed-param",
+    gpu=("paper",),
     question="At one number of weights, is a deep or a shallow network hurt more by a mask?",
     paper=IOANNOU_2020,
     reading="All networks have the same number of weights before they are masked, kernels, biases, norms and "

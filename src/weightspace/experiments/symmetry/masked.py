@@ -65,6 +65,7 @@ def rows(
 class ShuffledMask(
     Experiment,
     name="symmetry.shuffled-mask",
+    gpu=("paper",),
     question="Do sparse networks train worse whose masks break the symmetry of their units?",
     paper=IOANNOU_2020,
     reading=READING,
@@ -124,6 +125,7 @@ class ShuffledMask(
 class RandomMask(
     Experiment,
     name="symmetry.random-mask",
+    gpu=("paper",),
     question="How do accuracy and symmetry fall with the sparsity of masks drawn weight by weight?",
     paper=IOANNOU_2020,
     reading=READING,

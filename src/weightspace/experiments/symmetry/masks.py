@@ -39,7 +39,7 @@ class Patterns:
     )
     """How ones are placed, with options as in block_repeat:repeat=4: random, bernoulli, per_neuron,
     per_neuron_no_input_ablation, symmetric, block_repeat, circulant, n_m; hyphens do as well."""
-    layers: str = ""
+    mask_layers: str = ""
     """Kernels that are masked: numbers in forward order (0,2), a selector; nothing: all but the output's."""
 
     def check(self) -> None:
@@ -60,8 +60,8 @@ class Patterns:
         Raises:
           InputError: If the network has no such layers.
         """
-        masked_kernels(layout_of(model, shape, "float32"), self.layers or None)
-        return PatternMask(model, shape, seeds, pattern, sparsity, self.layers or None)
+        masked_kernels(layout_of(model, shape, "float32"), self.mask_layers or None)
+        return PatternMask(model, shape, seeds, pattern, sparsity, self.mask_layers or None)
 
 
 def symmetry(mask: PatternMask) -> Symmetry:

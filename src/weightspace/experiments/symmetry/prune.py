@@ -107,6 +107,7 @@ class Changes:
 class SymmetryPrune(
     Experiment,
     name="symmetry.prune",
+    gpu=("paper",),
     question="What is left of a mask's symmetry while training prunes or exchanges its weights?",
     paper=IOANNOU_2020,
     reading="Symmetry is that of the units alive, after each change. Pruning goes by magnitude, so "

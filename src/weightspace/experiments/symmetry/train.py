@@ -20,6 +20,7 @@ METRICS = ("test_accuracy", "train_accuracy", "test_loss", "train_loss", *WAY)
 class Train(
     Experiment,
     name="symmetry.train",
+    gpu=("paper", "paper-cifar10"),
     question="How well do the study's dense networks do, and how far do they come from their start?",
     paper=IOANNOU_2020,
     reading="The cosine is a similarity: 1 at the start. The sum of gradient norms is over steps, so that it "

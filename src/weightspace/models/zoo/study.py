@@ -126,6 +126,7 @@ class MnistFc(Study):
       widths: Units of each hidden layer.
       norm: Whether layers are normalised.
       dropout: The share dropped after each ReLU.
+      depth: How many hidden layers of one width there are, as in widths=16,depth=6; None as many as widths.
     """
 
     label: ClassVar[str] = "mnist_fc"
@@ -134,14 +135,25 @@ class MnistFc(Study):
     widths: tuple[int, ...] = static(default=(32, 32))
     norm: bool = static(default=True)
     dropout: float = static(default=0.0)
+    depth: int | None = static(default=None, neutral=None)
 
     def hidden(self) -> tuple[int, ...]:
         """The widths."""
-        return self.widths
+        return self.widths if self.depth is None else self._repeated(self.depth)
+
+    def _repeated(self, depth: int) -> tuple[int, ...]:
+        return self.widths if len(self.widths) == depth else self.widths[:1] * depth
 
     def validate(self) -> None:
-        """At least one hidden layer."""
+        """At least one hidden layer; a depth goes with one width."""
         check_widths("widths", self.widths)
+        if self.depth is not None:
+            check_number("depth", self.depth, least=1)
+            if len(set(self.widths)) > 1 and self.depth != len(self.widths):
+                raise InputError(
+                    f"depth is {self.depth}, but widths has {len(self.widths)} different layers "
+                    f"({', '.join(map(str, self.widths))}); give one width with a depth, or all widths"
+                )
         super().validate()
 
 
