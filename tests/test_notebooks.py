@@ -31,7 +31,6 @@ def figures(monkeypatch, tmp_path):
     mpl.use(before)
 
 
-@pytest.mark.slow
 def test_symmetry_against_training(figures, capsys):
     """Every cell runs, with fewer and shorter trainings; what the prose says is in the numbers."""
     text = (FOLDER / "symmetry.py").read_text()
