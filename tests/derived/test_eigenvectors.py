@@ -7,6 +7,7 @@ import pytest
 
 from tests.builders import small_run
 from tests.training.harness import train
+from weightspace import tree
 from weightspace.derived.curvature import examples_of, state_of
 from weightspace.derived.eigenvectors import Eigenvectors, leading_eigenvectors
 from weightspace.errors import InputError
@@ -71,3 +72,12 @@ def test_what_cannot_be_found_is_refused():
         Eigenvectors(run.model, run.task, Network({}, None), run.seeds, 3, "hesian")
     with pytest.raises(InputError, match="another architecture"):
         Eigenvectors(run.model, run.task, Network({"a": np.ones(3)}, None), run.seeds, 3).compute()
+
+
+def test_weights_without_their_statistics_are_refused():
+    """A new network's running mean and variance say nothing of weights that were trained with others."""
+    run = small_run(model="cresnet:depth=8,width=2")
+    weights = tree.flat_dict(run.model.init(jax.random.key(0), jnp.zeros((1, 8, 8, 1)))[0])
+    assert weights
+    with pytest.raises(InputError, match=r"without the normalisation statistics .* give run\.network\(\)"):
+        state_of(run.model, run.task, Network(weights, None), run.seeds)

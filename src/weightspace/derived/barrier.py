@@ -16,6 +16,7 @@ from jaxtyping import Float
 from weightspace import tree
 from weightspace.data.task import Task
 from weightspace.errors import check_choice, check_number
+from weightspace.measure.agreement import barriers
 from weightspace.measure.host import TRAIN_EXAMPLES, measure, stacked
 from weightspace.measure.network import STATISTICS, Network, Subject
 from weightspace.models.base import layout_of
@@ -32,7 +33,7 @@ def barrier(values: Float[np.ndarray, " points"]) -> float:
     >>> barrier(np.array([0.25, 1.0, 0.75]))
     0.5
     """
-    return float(values.max() - (values[0] + values[-1]) / 2)
+    return barriers(values, [float(place) for place in range(len(values))])["barrier_ends"]
 
 
 def between(a: Tree, b: Tree, alpha: float) -> Tree:

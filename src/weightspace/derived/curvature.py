@@ -14,6 +14,8 @@ import numpy as np
 
 from weightspace import compiler
 from weightspace.data.order import spread_order
+from weightspace.errors import InputError
+from weightspace.measure.host import keeps_statistics
 from weightspace.measure.network import Network
 from weightspace.models.base import layout_of
 from weightspace.models.fit import check_finite_tree, check_fit
@@ -50,10 +52,19 @@ def examples_of(task: Any, seeds: Seeds, count: int, dtype: str = "float32") -> 
 
 
 def state_of(model: Any, task: Any, network: Network, seeds: Seeds) -> Tree:
-    """The network's state, or that of a new one where it has none."""
+    """The network's state, or that of a new one where it has none.
+
+    Raises:
+      InputError: If training would change the state: a new network's statistics say nothing of these weights.
+    """
     if network.state is not None:
         return jax.tree.map(jnp.asarray, network.state)
     data = task.data
+    if keeps_statistics(model, tuple(data.shape)):
+        raise InputError(
+            "curvature is asked of weights without the normalisation statistics that go with them; give "
+            "run.network(), which has both"
+        )
     blank = jnp.zeros((1, *data.shape), data.input_dtype("float32"))
     return model.init(key(seeds, Stream.INIT, 0), blank)[1]
 
