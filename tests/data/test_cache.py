@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -160,3 +161,18 @@ def test_two_processes_at_once(own_cache):
     assert set(found) == expected
     assert len(list(own_cache.iterdir())) == 21
     assert not list(own_cache.glob(".writing-*"))
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_no_more_file_handles_is_no_damage(own_cache, monkeypatch, number):
+    """A sound set must not be removed because this process can open nothing more."""
+    kept = cache.keep("numbers", numbers())
+
+    def refused(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cache.np, "load", refused)
+        with pytest.raises(DataError, match="holds as many files as it may.*ulimit -n"):
+            cache.find(kept.digest)
+    assert cache.find(kept.digest) is not None

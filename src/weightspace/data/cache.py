@@ -15,6 +15,7 @@ and the set decoded anew.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -35,6 +36,8 @@ from weightspace.platform import cache_folder
 FORMAT = 1
 _ARRAYS = ("train_x", "train_y", "test_x", "test_y")
 _ABANDONED_AFTER = 24 * 3600
+_OUT_OF_FILES = (errno.EMFILE, errno.ENFILE)
+"""What a system says that opens no more files: no fault of the file."""
 _checked: dict[str, tuple[tuple[int, ...], ...]] = {}
 
 
@@ -63,7 +66,11 @@ def cached(name: str, origin: dict[str, Any], make: Callable[[], Loaded]) -> Loa
 
 
 def find(digest: str) -> Loaded | None:
-    """The set of that digest, memory-mapped; None if it is not there, or was damaged and has been removed."""
+    """The set of that digest, memory-mapped; None if it is not there, or was damaged and has been removed.
+
+    Raises:
+      DataError: If this process can open no more files; nothing is removed.
+    """
     home = folder() / digest
     if not home.is_dir():
         return None
@@ -71,7 +78,13 @@ def find(digest: str) -> Loaded | None:
         meta = _read_meta(home, digest)
         _verify(home, meta)
         arrays = [np.load(home / f"{each}.npy", mmap_mode="r", allow_pickle=False) for each in _ARRAYS]
-    except (OSError, ValueError, KeyError, TypeError, EOFError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno in _OUT_OF_FILES:
+            raise DataError(
+                f"a data set in {folder()} cannot be opened ({error.strerror}): this process holds as many "
+                "files as it may, four for each set it has opened; raise the limit (ulimit -n), or use fewer "
+                "data sets in one process"
+            ) from error
         _discard(home)
         return None
     return Loaded(Split(*arrays[:2]), Split(*arrays[2:]), meta["classes"], meta["full_scale"], digest)
