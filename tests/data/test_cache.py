@@ -173,6 +173,6 @@ def test_no_more_file_handles_is_no_damage(own_cache, monkeypatch, number):
 
     with monkeypatch.context() as patch:
         patch.setattr(cache.np, "load", refused)
-        with pytest.raises(DataError, match="holds as many files as it may.*ulimit -n"):
+        with pytest.raises(DataError, match=r"holds as many files as it may.*ulimit -n"):
             cache.find(kept.digest)
     assert cache.find(kept.digest) is not None
