@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from weightspace.derived.region_sharpness import SharpnessAt as SharpnessAt
     from weightspace.derived.soup import GreedySoup as GreedySoup
     from weightspace.derived.sparse_start import SparseStart as SparseStart
+    from weightspace.derived.stored_network import StoredNetwork as StoredNetwork
     from weightspace.derived.swag import SwagSample as SwagSample
     from weightspace.derived.symmetry import Symmetry as Symmetry
     from weightspace.edits.exchange import RigL as RigL
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from weightspace.edits.stepwise import Stepwise as Stepwise
     from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.loaded import load as load
+    from weightspace.loaded_file import load_file as load_file
     from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from weightspace.probes import Snapshot as Snapshot
     from weightspace.probes import Steadiness as Steadiness
     from weightspace.probes import Swag as Swag
+    from weightspace.recipes.augment import CropFlip as CropFlip
     from weightspace.recipes.base import Decay as Decay
     from weightspace.recipes.base import Recipe as Recipe
     from weightspace.recipes.cycles import Cycles as Cycles
@@ -128,6 +131,7 @@ _HOMES = {
     "weightspace.derived.random_mask": ("RandomMask",),
     "weightspace.derived.soup": ("GreedySoup",),
     "weightspace.derived.sparse_start": ("SparseStart",),
+    "weightspace.derived.stored_network": ("StoredNetwork",),
     "weightspace.derived.swag": ("SwagSample",),
     "weightspace.derived.symmetry": ("Symmetry",),
     "weightspace.derived.region": ("Points",),
@@ -139,6 +143,7 @@ _HOMES = {
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.loaded": ("load",),
+    "weightspace.loaded_file": ("load_file",),
     "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived", "Found"),
     "weightspace.precision": ("Precision",),
@@ -163,6 +168,7 @@ _HOMES = {
         "Swag",
         "BiasPath",
     ),
+    "weightspace.recipes.augment": ("CropFlip",),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.cycles": ("Cycles", "Plateau"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),

@@ -161,8 +161,8 @@ def load(
     if spec.get("kind") != "run.Run":
         raise InputError(f"{digest[:12]} is a {spec.get('kind')} and no training; give the digest of a run")
     told = store.output(digest, NETWORK) if NETWORK in store.record(digest).outputs else {}
-    found = asked.model if asked else _model(spec["model"], model)
-    shape = tuple(asked.task.data.shape) if asked else _shape(found, told)
+    found = asked.model if asked else model_of(spec["model"], model)
+    shape = tuple(asked.task.data.shape) if asked else shape_of(found, told)
     precision = Precision(spec["precision"]["dtype"], spec["precision"]["matmul"])
     with platform.arithmetic(precision.storage, precision.matmul):
         network = _point(store, asked, at) if at is not None else _kept(store, digest, output, found, shape)
@@ -218,7 +218,7 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
     return Network(*jax.tree.map(lambda leaf: leaf[0], tuple(networks)))
 
 
-def _model(told: dict[str, Any], given: Any) -> Model:
+def model_of(told: dict[str, Any], given: Any) -> Model:
     """The network that a spec tells of: given, or of the zoo."""
     if given is not None:
         if not isinstance(given, Model):
@@ -250,7 +250,7 @@ def _differs(one: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join(names)
 
 
-def _shape(model: Any, told: dict[str, Any]) -> tuple[int, ...]:
+def shape_of(model: Any, told: dict[str, Any]) -> tuple[int, ...]:
     """Of one example."""
     if "shape" in told:
         return tuple(map(int, told["shape"]))

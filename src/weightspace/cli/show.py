@@ -174,7 +174,10 @@ def compare(arguments: Sequence[str]) -> int:
 def export(arguments: Sequence[str]) -> int:
     """A run's weights as a safetensors file."""
 
-    def command(out: Out, run: RunName, output: str | None = None, to: Path | None = None) -> int:
+    def command(
+        out: Out, run: RunName, output: str | None = None, to: Path | None = None, at: str | None = None,
+        experiments: Modules = (),
+    ) -> int:  # fmt: skip
         """Write what a run left behind (its weights, if nothing else is named) as safetensors, keyed by path.
 
         Weights come with the model's state; metadata hold the spec, the decoding of inputs and versions.
@@ -184,10 +187,13 @@ def export(arguments: Sequence[str]) -> int:
           run: The run: its digest, or the beginning of it.
           output: Which of its outputs; they are listed where there are several.
           to: File to write; by default OUT/export/RUN-OUTPUT.safetensors.
+          at: A point of a learned region, such as 0.5 of a line, midpoint or vertex0: the network there, with
+            statistics estimated for it on the run's training data.
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
         """
         from weightspace.cli.export import export_output
 
-        print(export_output(_store(out), run, output, to))
+        print(export_output(_store(out), run, output, to, at, _known(experiments)))
         return 0
 
     return parse(command, arguments, prog="weightspace export")
