@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from weightspace.data import from_arrays as from_arrays
     from weightspace.data import make_data as make_data
     from weightspace.data.base import Data as Data
+    from weightspace.data.corruptions.copies import Corruption as Corruption
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
     from weightspace.derived.averages import Averaged as Averaged
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
+    "weightspace.data.corruptions.copies": ("Corruption",),
     "weightspace.data.cosine": ("CosineProduct",),
     "weightspace.derived.averages": ("Averaged", "RandomAverage"),
     "weightspace.derived.compared": ("Compared",),

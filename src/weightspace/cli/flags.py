@@ -10,7 +10,6 @@ from typing import Any
 from weightspace.errors import InputError
 from weightspace.experiments.settings import Setting, settings_of
 
-
 _RESERVED = {"from": "from_file"}
 """Flags that no field can be called, as Python has the word for itself."""
 

@@ -146,9 +146,7 @@ class Training(Repeats):
         """
         recipe = self.recipe(**changes)
         network = self.network(model)
-        return Run(
-            network, self.task, self._started(space, network), recipe, seeds, precision=self.precision
-        )
+        return Run(network, self.task, self._started(space, network), recipe, seeds, precision=self.precision)
 
     def _started(self, space: Space, network: Model) -> Space:
         """A space whose coordinates begin at the file's network, unless it says itself where they begin."""
