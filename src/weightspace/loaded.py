@@ -22,6 +22,7 @@ from weightspace.measure.host import keeps_statistics, measure, renewed, stacked
 from weightspace.measure.network import FLOAT32, Network, Subject, forward
 from weightspace.models.base import Model, example, input_dtype_of
 from weightspace.models.zoo import class_of_kind
+from weightspace.node import Output, fill, outputs_in
 from weightspace.precision import Precision
 from weightspace.probes.snapshot import Snapshot
 from weightspace.run import Run
@@ -208,7 +209,8 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
         )
     state = store.output(run.digest, f"{key}.state") if f"{key}.state" in outputs else None
     coordinates = store.output(run.digest, f"{key}.coordinates")
-    points = dataclasses.replace(points, coordinates=coordinates, state=None)
+    space = fill(points.space, {each: _taken(store, each) for each in outputs_in(points.space)})
+    points = dataclasses.replace(points, space=space, coordinates=coordinates, state=None)
     weights, subject = points.weights(), Subject(run.model, run.task, run.seeds, run.precision)
     if state is not None:
         state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], state)
@@ -216,6 +218,17 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
     if keeps_statistics(run.model, tuple(run.task.data.shape)):
         networks = renewed(subject, networks)
     return Network(*jax.tree.map(lambda leaf: leaf[0], tuple(networks)))
+
+
+def _taken(store: Store, output: Output) -> Any:
+    """What a space takes of another node: a mask, weights from which a vertex began."""
+    record = store.records().get(output.of.digest)
+    if record is None or output.key not in record.outputs:
+        raise StoreError(
+            f"'{output.key}' of {output.of.digest[:12]}, which the run's space is made of, is not in the store "
+            "any more; the same sweep again makes it"
+        )
+    return store.output(output.of.digest, output.key)
 
 
 def model_of(told: dict[str, Any], given: Any) -> Model:

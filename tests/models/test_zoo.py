@@ -36,6 +36,8 @@ SIZES = {
     ("cresnet:norm=group", CIFAR, 10): 272_464,
     ("wide_resnet", CIFAR, 100): 3_110_148,
     ("resnet18_64", (64, 64, 3), 200): 11_271_232,
+    ("resnet50", (224, 224, 3), 1000): 25_556_032,
+    ("wrn50_2", (224, 224, 3), 1000): 68_882_240,
     ("mlp", (10,), 1): 2_507,
     ("fc", MNIST, 10): 266_610,
     ("fc", DIGITS, 10): 65 * 300 + 301 * 100 + 101 * 10,
@@ -67,6 +69,8 @@ SMALL = {
     "cresnet20": "cresnet20:depth=8,width=3",
     "cresnet": "cresnet:depth=8,width=4,norm=group,groups=2",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
+    "resnet50": "resnet50:widths=2,3,blocks=1,1",
+    "wrn50_2": "wrn50_2:widths=2,3,blocks=1,1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
     "identity_cnn": "identity_cnn:channels=4",
@@ -127,8 +131,8 @@ def test_layouts(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
-    normed = "resnet" in name or name in STUDY
-    unbiased = name == "resnet18_64" or "cresnet" in name
+    normed = "resnet" in name or name == "wrn50_2" or name in STUDY
+    unbiased = name in ("resnet18_64", "resnet50", "wrn50_2") or "cresnet" in name
     assert kinds == {"kernel"} | ({"scale", "shift"} if normed else set()) | (set() if unbiased else {"bias"})
     last = ["output/kernel"] if unbiased else ["output/kernel", "output/bias"]
     assert [leaf.path for leaf in layout if leaf.output] == last

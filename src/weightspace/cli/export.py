@@ -82,7 +82,7 @@ def _export_point(
 
     if output is not None:
         raise InputError(
-            f"--at {at} is a network made of the run's coordinates, and --output {output} one of its outputs; "
+            f"--at {at} is a network made of the run's coordinates, --output {output} one of its outputs; "
             "give one of both"
         )
     found = load(store, run_of(store, record.digest, known), at=at)

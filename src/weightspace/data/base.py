@@ -100,7 +100,8 @@ class Data(Examples):
         check_number("noise_seed", self.noise_seed, least=0, most=LARGEST_SEED)
         if self.noise_seed is not None and self.noise is None:
             raise InputError(
-                f"noise_seed is {self.noise_seed}, but there is no label noise; give noise=0.2, or leave it out"
+                f"noise_seed is {self.noise_seed}, but there is no label noise; give noise=0.2, or "
+                "leave it out"
             )
 
     @property

@@ -1,7 +1,7 @@
 """Label noise: some training labels replaced by a uniform draw from all classes.
 
-`noisy_labels` draws for each label whether it is replaced, anew for each run; `stored_labels` replaces a fixed
-share, the same for all runs (Wortsman et al., 2021, ship a permutation and labels with their code).
+`noisy_labels` draws for each label whether it is replaced, anew for each run; `stored_labels` replaces
+a fixed share, the same for all runs (Wortsman et al., 2021, ship a permutation and labels with their code).
 """
 
 from typing import Any

@@ -117,8 +117,9 @@ def worse(data: Examples, split: str, corruption: Corruption | None) -> Arrays |
     given = data.arrays()
     if split != "test" or data.classes is None or np.asarray(given.test.x[:1]).dtype != np.uint8:
         raise InputError(
-            f"'{corruption.corruption}' is done to the test images of a set of classes, but this is the split "
-            f"'{split}' of {data.name}, inputs of {np.asarray(given.test.x[:1]).dtype}; give images of 8 bits"
+            f"'{corruption.corruption}' is done to the test images of a set of classes, but this is "
+            f"split '{split}' of {data.name}, inputs of {np.asarray(given.test.x[:1]).dtype}; give images of "
+            "8 bits"
         )
     return dataclasses.replace(given, test=corruption.of(given.test))
 

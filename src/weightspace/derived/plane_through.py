@@ -73,7 +73,7 @@ class PlaneThrough(Derived):
     """Networks on a grid of the plane through three: w₁ + x u + y v, each with statistics of its own.
 
     u is the direction of w₃ - w₁, v that of w₂ - w₁ less its part along u, over all weights as one vector
-    (Garipov et al., 2018). Outputs `accuracy` and `nll` [points, points], whose row is y and whose column is x,
+    (Garipov et al., 2018). Outputs `accuracy` and `nll` [points, points], whose rows are y and columns x,
     `x` and `y` [points], and `corners` [3, 2], where the three networks lie. Column `plane_worst_accuracy`.
 
     Attributes:

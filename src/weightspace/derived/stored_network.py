@@ -3,9 +3,10 @@
     donor = StoredNetwork.of("theirs.safetensors", model, task)
     Run(model, task, Full(donor.output("weights")), recipe, seeds)
 
-It is a node like others, so that it serves as the start of a run, the offset of a random subspace, a vertex of
-a line, a member of an ensemble, or what a ticket's actions work on. What it is called in the store is made of
-the file's content and of the model: the same bytes elsewhere are the same node, a changed file is another.
+It is a node like others, so that it serves as the start of a run, the offset of a random subspace, a vertex
+of a line, a member of an ensemble, or what a ticket's actions work on. What it is called in the store is
+made of the file's content and of the model: the same bytes elsewhere are the same node, a changed
+file is another.
 """
 
 import functools

@@ -1,8 +1,8 @@
 """The run behind a digest, made again by the experiment that asked for it.
 
-A folder keeps what a run was as text. Where the run itself is needed, its space and its data among others, the
-experiment's own settings make it again, and only a run of the very digest is taken. Nothing that the folder
-names is run: its networks and data sets must be of this package.
+A folder keeps what a run was as text. Where the run itself is needed, its space and its data among others,
+the experiment's own settings make it again, and only a run of the very digest is taken. Nothing that the
+folder names is run: its networks and data sets must be of this package.
 """
 
 from collections.abc import Iterable
@@ -46,8 +46,8 @@ def run_of(store: Store, digest: str, known: Iterable[type[Experiment]] = ()) ->
             return found
     raise InputError(
         f"no experiment that this command knows makes {digest[:12]} again: it was asked for in Python, on "
-        "data or with a network of your own, or what it names has changed; give the run itself, ws.load(OUT, run, at=…), or the module of the "
-        "experiment, --experiments package.module"
+        "data or with a network of your own, or what it names has changed; give the run itself, "
+        "ws.load(OUT, run, at=…), or the module of the experiment, --experiments package.module"
     )
 
 

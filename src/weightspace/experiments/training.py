@@ -97,7 +97,7 @@ class Training(Repeats):
     batch_size: int = 128
     """Examples of a step."""
     from_file: str = ""
-    """A network's file from which trainings start (--from): as `export` writes it, or of PyTorch, in safetensors.
+    """A network's file from which trainings start (--from), in safetensors: of `export`, or of PyTorch.
     Of a line or a simplex the first vertex starts there; trainings that start elsewhere stay as they are."""
 
     @functools.cached_property
@@ -155,15 +155,16 @@ class Training(Repeats):
         from weightspace.derived.stored_network import StoredNetwork
 
         start = StoredNetwork.of(self.from_file, network, self.task).output("weights", shared=True)
-        for field, value in (("start", start), ("starts", start), ("offset", start)):
-            if hasattr(space, field):
-                if getattr(space, field) is not None:
+        given: Any = space
+        for field in ("start", "starts", "offset"):
+            if hasattr(given, field):
+                if getattr(given, field) is not None:
                     return space
-                given = (value, *[None] * (space.vertices - 1)) if field == "starts" else value
-                return dataclasses.replace(space, **{field: given})
+                value = (start, *[None] * (given.vertices - 1)) if field == "starts" else start
+                return dataclasses.replace(given, **{field: value})
         raise InputError(
-            f"from_file starts trainings of all weights, of masks and of regions, but '{space.name}' takes no start; "
-            "leave it out"
+            f"from_file starts trainings of all weights, of masks and of regions, but '{space.name}' takes "
+            "no start; leave it out"
         )
 
 

@@ -46,7 +46,15 @@ def _field(pane: Axes, chart: Field, rows: pd.DataFrame, low: float, high: float
         pane.tricontour(x, y, value, levels=_LINES, colors="#ffffff", linewidths=0.5)
     marks = rows[rows[chart.mark].notna()] if chart.mark in rows else rows.iloc[:0]
     for mark in marks.to_dict("records"):
-        pane.plot(mark[chart.x], mark[chart.y], "o", color="#ffffff", markeredgecolor="#000000", markersize=4)
+        pane.plot(
+            mark[chart.x],
+            mark[chart.y],
+            "o",
+            color="#ffffff",
+            markeredgecolor="#000000",
+            markersize=4,
+            clip_on=False,
+        )
         pane.annotate(
             str(mark[chart.mark]), (mark[chart.x], mark[chart.y]), xytext=(3, 3), textcoords="offset points",
             fontsize=6.5, color="#000000", bbox={"facecolor": "#ffffffb0", "edgecolor": "none", "pad": 0.8},

@@ -46,7 +46,7 @@ def calibration_error(confidence: Float[np.ndarray, " n"], right: np.ndarray, bi
 
 
 def reliability(log_p: Outputs, y: Labels, bins: int = BINS) -> Float[np.ndarray, "bins 3"]:
-    """Of each bin of the calibration error: its examples, the sum of their confidences, how many are right."""
+    """Of each bin of the calibration error: its examples, the sum of confidences, how many are right."""
     confidence, right = np.exp(log_p).max(-1), log_p.argmax(-1) == y
     if np.isnan(confidence).any():
         return np.full((bins, 3), np.nan)

@@ -80,7 +80,7 @@ def collect(
       statistics: Kinds, of `KINDS`; all give one network where there is no normalisation by statistics.
       limit: The first so many examples; None for all.
       features: The module whose outputs are compared, by path; None for no comparison.
-      arrays: Another test part beside the same training part, as of `Examples.arrays`; None for the task's own.
+      arrays: As of `Examples.arrays`, with another test part; None for the task's own.
 
     Raises:
       InputError: For statistics of a batch, for running ones that are not there, for an unknown module.

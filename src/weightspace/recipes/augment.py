@@ -77,8 +77,8 @@ class CropFlip(Augmentation):
         side = min(data.shape[:2])
         if self.padding >= side:
             raise InputError(
-                f"padding is {self.padding}, but images of {data.name} have a side of {side} pixels, of which "
-                f"a crop might keep none; take at most {side - 1}"
+                f"padding is {self.padding}, but images of {data.name} have a side of {side} pixels, of "
+                f"which a crop might keep none; take at most {side - 1}"
             )
 
     def __call__(self, key: Key[Array, ""], numbers: Int[Array, " batch"], x: Images) -> Images:

@@ -1,7 +1,7 @@
 """Corruptions: images made worse, fifteen ways at five severities, in the style of CIFAR-10-C.
 
-The kinds are those of Hendrycks & Dietterich (2019); code and numbers are made here from what the names say, so
-that levels are near theirs and images are not the same. `published` reads a folder of theirs.
+The kinds are those of Hendrycks & Dietterich (2019); code and numbers are made here from what the names say,
+so that levels are near theirs and images are not the same. `copies` reads a folder of theirs too.
 """
 
 import zlib
@@ -47,9 +47,7 @@ WAYS = {
 """By name."""
 
 
-def corrupted(
-    images: UInt8[np.ndarray, "n h w c"], name: str, severity: int, seed: int = 0
-) -> UInt8[np.ndarray, "n h w c"]:
+def corrupted(images: np.ndarray, name: str, severity: int, seed: int = 0) -> UInt8[np.ndarray, "n h w c"]:
     """Images made worse, always the same for one seed; those of one draw are alike at all severities.
 
     Args:

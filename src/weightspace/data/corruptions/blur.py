@@ -18,7 +18,7 @@ def disc(radius: float) -> np.ndarray:
     return kernel / kernel.sum()
 
 
-def defocus_blur(x: Images, level: float, rng: np.random.Generator) -> Images:
+def defocus_blur(x: Images, level: float, _: np.random.Generator) -> Images:
     """The mean over a disc of radius `level`, the border mirrored."""
     kernel = disc(scaled(x, level)).astype(np.float32)
     return ndimage.convolve(x, kernel[None, :, :, None], mode="reflect")
@@ -38,7 +38,7 @@ def motion_blur(x: Images, level: float, rng: np.random.Generator) -> Images:
     return along(x, rng.uniform(-np.pi / 4, np.pi / 4, len(x)), scaled(x, level))
 
 
-def zoom_blur(x: Images, level: float, rng: np.random.Generator) -> Images:
+def zoom_blur(x: Images, level: float, _: np.random.Generator) -> Images:
     """The mean of the image enlarged by 1 to `level` in steps of a fiftieth, about its middle."""
     rows, columns = grid(x)
     middles = [(side - 1) / 2 for side in x.shape[1:3]]

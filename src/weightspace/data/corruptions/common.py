@@ -19,7 +19,7 @@ def scaled(x: Any, length: float) -> float:
     return length * min(x.shape[1:3]) / USUAL
 
 
-def sampled(x: Images, rows: np.ndarray, columns: np.ndarray) -> Images:
+def sampled(x: Images, rows: np.ndarray, columns: np.ndarray) -> Float[np.ndarray, "n rows columns c"]:
     """Values between pixels, bilinear; beyond the border those at it.
 
     Args:

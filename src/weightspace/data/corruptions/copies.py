@@ -37,7 +37,7 @@ class Corruption(Spec):
 
     @classmethod
     def published(cls, folder: str | Path, corruption: str, severity: int) -> "Corruption":
-        """That of a folder: `<corruption>.npy` [5 n, height, width, channels] of uint8, and `labels.npy` [5 n].
+        """That of a folder: `<corruption>.npy` [5 n, height, width, channels], uint8, and `labels.npy` [5 n].
 
         Raises:
           DataError: If there is no such folder or file.
@@ -70,7 +70,7 @@ class Corruption(Spec):
         files = [_file(place, f"{self.corruption}.npy"), _file(place, LABELS)]
         if _content(files) != self.content:
             raise DataError(f"{files[0]} has changed since it was named; make the question anew")
-        return _read(*files, self.severity, test)
+        return _read(files[0], files[1], self.severity, test)
 
 
 def files_of(folder: str | Path) -> tuple[str, ...]:
@@ -116,8 +116,8 @@ def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
         raise DataError(f"{labels} holds {y.dtype} of shape {y.shape}, but must hold whole numbers (5 n,)")
     if len(x) != len(y) or not len(x) or len(x) % count:
         raise DataError(
-            f"{images} has {len(x):,} images and {labels.name} {len(y):,} labels; both must be of one length, "
-            f"{count} severities of as many images each (50,000 for CIFAR-10)"
+            f"{images} has {len(x):,} images and {labels.name} {len(y):,} labels; both must be of one "
+            f"length, {count} severities of as many images each (50,000 for CIFAR-10)"
         )
     size = len(x) // count
     part = slice((severity - 1) * size, severity * size)

@@ -9,7 +9,7 @@ from weightspace.data.corruptions.common import Images, grid, sampled, scaled
 from weightspace.errors import DataError
 
 
-def contrast(x: Images, level: float, rng: np.random.Generator) -> Images:
+def contrast(x: Images, level: float, _: np.random.Generator) -> Images:
     """(x - μ) c + μ with each channel's mean μ; `level` is c."""
     mean = x.mean(axis=(1, 2), keepdims=True)
     return (x - mean) * np.float32(level) + mean
@@ -27,7 +27,7 @@ def elastic_transform(x: Images, level: float, rng: np.random.Generator) -> Imag
     )
 
 
-def pixelate(x: Images, level: float, rng: np.random.Generator) -> Images:
+def pixelate(x: Images, level: float, _: np.random.Generator) -> Images:
     """The mean over each of the squares of `level` of the side, which may cut pixels."""
     for axis in (1, 2):
         side = x.shape[axis]
@@ -45,7 +45,7 @@ def _means(side: int, cells: int) -> np.ndarray:
     return (share.T @ down).astype(np.float32)
 
 
-def jpeg_compression(x: Images, level: float, rng: np.random.Generator) -> Images:
+def jpeg_compression(x: Images, level: float, _: np.random.Generator) -> Images:
     """Written as JPEG and read again; `level` is the quality, 1 to 95.
 
     Raises:

@@ -37,7 +37,7 @@ def fog(x: Images, level: float, rng: np.random.Generator) -> Images:
     return (x + np.float32(level) * haze) * top / (top + np.float32(level))
 
 
-def brightness(x: Images, level: float, rng: np.random.Generator) -> Images:
+def brightness(x: Images, level: float, _: np.random.Generator) -> Images:
     """`level` more of the largest channel, hue and saturation kept."""
     value = x.max(axis=3, keepdims=True)
     brighter = np.minimum(value + np.float32(level), 1)

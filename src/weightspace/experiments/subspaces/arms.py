@@ -42,8 +42,8 @@ class Arms:
     """Which methods are set side by side."""
 
     methods: tuple[str, ...] = swept(*METHODS, words="method")
-    """standard, two (as an ensemble), early-stop (the moment of least validation loss), dropout, smoothing, swa
-    (constant rate), line (its midpoint), pair (of α = 0.2 and 0.8), layerwise (midpoint), simplex (midpoint)."""
+    """standard, two (as an ensemble), early-stop (the moment of least validation loss), dropout, smoothing,
+    swa (constant rate), line (its midpoint), pair (of α = 0.2 and 0.8), layerwise and simplex (midpoints)."""
     dropouts: tuple[float, ...] = swept(0.2, words="dropout", above=0, below=1)
     """Probabilities of dropout in the blocks, an arm each; the model needs the option."""
     smoothings: tuple[float, ...] = swept(0.1, words="label smoothing", above=0, below=1)

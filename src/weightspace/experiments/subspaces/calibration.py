@@ -35,8 +35,8 @@ _MORE = {
 class Reliability(Table):
     """A line for each network or ensemble and each bin that has examples: how many of them are right.
 
-    Columns `method`, `confidence`, the middle of the bin, `accuracy`, `seed`, `run`, `status`. Lines of `as often
-    right as sure` have what the confidence says.
+    Columns `method`, `confidence`, the middle of the bin, `accuracy`, `seed`, `run`, `status`. Lines of
+    `as often right as sure` have what the confidence says.
     """
 
     def of(self, given: Given) -> Frame:

@@ -1,4 +1,4 @@
-"""`subspaces.corruptions`: how good are networks of a region on images that are worse than those they learnt?"""
+"""`subspaces.corruptions`: how good are networks of a region on worse images than those they learnt?"""
 
 import dataclasses
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ _MORE = {
 
 @dataclasses.dataclass(frozen=True)
 class OverCorruptions(Table):
-    """A line for each method, seed and severity: the means over all corruptions; clean images have severity 0."""
+    """A line for each method, seed and severity: means over all corruptions; clean images have severity 0."""
 
     def of(self, given: Given) -> Frame:
         """The lines."""

@@ -26,7 +26,7 @@ IN_TIME = (
 
 @dataclasses.dataclass(frozen=True)
 class InTime(Table):
-    """A line for each region and moment, its columns those of `IN_TIME`, means over vertices and their pairs."""
+    """A line for each region and moment, columns as `IN_TIME`, means over vertices and their pairs."""
 
     def of(self, given: Given) -> Frame:
         """The lines."""

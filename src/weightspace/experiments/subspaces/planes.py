@@ -132,7 +132,7 @@ class SubspacesPlanes(
         """Both maps."""
         plane = Field(
             "x", "y", "accuracy", "method", name="plane", title="The plane through three networks",
-            caption="Test accuracy of the networks of a plane; statistics of normalisation are estimated at each.",
+            caption="Test accuracy of the networks of a plane, each with statistics of its own.",
         )  # fmt: skip
         triangle = Field(
             "x", "y", "accuracy", "method", bare=True, name="ternary", title="The simplex",

@@ -47,7 +47,7 @@ class RegionTraining(Training):
     warmup: float = number(2.0, least=0)
     """Epochs in which the learning rate rises."""
     padding: int = number(0, least=0)
-    """Pixels of black on each side of an image, of which a random crop of its size is taken; 4 in the paper."""
+    """Pixels of black on each side of an image, before a random crop of its size; 4 in the paper."""
     flip: bool = False
     """Whether every second image is flipped from left to right, at random."""
     noise: float = number(0.0, least=0, most=1)

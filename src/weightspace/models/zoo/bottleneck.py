@@ -1,4 +1,4 @@
-"""`resnet50` and `wrn50_2`: residual networks of bottlenecks for large images (He et al., 2016; Zagoruyko, 2016).
+"""`resnet50` and `wrn50_2`: residual networks of bottlenecks for large images (He et al., 2016).
 
 A 7 × 7 convolution of stride 2, maximum pooling, four stages of 3, 4, 6, 3 blocks, the stride in the 3 × 3
 convolution, global average, a dense layer without bias, as learned subspaces count them (Wortsman et al.,
