@@ -225,8 +225,8 @@ def _taken(store: Store, output: Output) -> Any:
     record = store.records().get(output.of.digest)
     if record is None or output.key not in record.outputs:
         raise StoreError(
-            f"'{output.key}' of {output.of.digest[:12]}, which the run's space is made of, is not in the store "
-            "any more; the same sweep again makes it"
+            f"'{output.key}' of {output.of.digest[:12]}, which the run's space is made of, is not in the "
+            "store any more; the same sweep again makes it"
         )
     return store.output(output.of.digest, output.key)
 

@@ -1,4 +1,4 @@
-"""A point of a region as a file, trainings that start from files, and what goes wrong, by the real commands."""
+"""A point of a region as a file, trainings that start from files, bad input, by the real commands."""
 
 import json
 
@@ -45,7 +45,7 @@ def exported(lines, capsys):
 
 
 def test_a_point_has_its_weights_and_statistics_of_its_own(lines, exported):
-    """The file's network is as good as the midpoint was measured to be, and its weights are the vertices' mean."""
+    """The file's network is as good as the midpoint was measured to be; weights are the vertices' mean."""
     out, run, table = lines
     found = ws.load_file(exported)
     test = ws.make_data(DATA).source.loaded.test
@@ -78,7 +78,7 @@ def test_its_header_says_what_it_is_and_how_to_load_it(lines, exported):
 
 
 def test_a_training_starts_from_the_file(lines, exported, tmp_path, capsys):
-    """`--from FILE`: other runs than without, standard ones begin at its weights, whatever the file is called."""
+    """`--from FILE`: other runs than without; the first vertex is the file's network."""
     arguments = ["subspaces.dynamics", *SMALL, "--betas", "1", "--moments", "1", "--epochs", "1"]
     assert main(["run", *arguments, "--from", exported, "--out", str(tmp_path / "a"), "--keep", "final"]) == 0
     capsys.readouterr()
@@ -140,7 +140,7 @@ def test_other_lines_of_bad_input(lines, exported, tmp_path, capsys):
     assert "damaged or in another format" in refused(capsys, *dry, "--from", missing)
     assert "there is no file" in refused(capsys, *dry, "--from", tmp_path / "gone.safetensors")
     assert "vertices is 1" in refused(capsys, *dry, "--vertices", "1")
-    assert "betas" in refused(capsys, *dry, "--betas", "-1")
+    assert "β is -1.0, but must lie in [0, inf)" in refused(capsys, *dry, "--betas", "-1")
     assert "padding is 8" in refused(capsys, *dry, "--padding", "8")
     folder = tmp_path / "published"
     folder.mkdir()
