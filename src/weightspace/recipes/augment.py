@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int, Key, Num
 
-from weightspace.data.examples import Examples
 from weightspace.errors import InputError, check_number
 from weightspace.spec import Spec, spec
 
@@ -33,8 +32,11 @@ class Augmentation(Spec, abc.ABC):
           x: As they are stored.
         """
 
-    def check(self, data: Examples) -> None:
+    def check(self, data: Any) -> None:
         """Refuse, before anything is traced, what are no images.
+
+        Args:
+          data: The examples of a task.
 
         Raises:
           InputError: Unless examples are [height, width, channels].
@@ -67,7 +69,7 @@ class CropFlip(Augmentation):
         check_number("padding", self.padding, least=0)
         check_number("flip", self.flip, least=0, most=1)
 
-    def check(self, data: Examples) -> None:
+    def check(self, data: Any) -> None:
         """Images that are larger than what is cut off.
 
         Raises:

@@ -40,10 +40,11 @@ class Corruption(Spec):
         """That of a folder: `<corruption>.npy` [5 n, height, width, channels], uint8, and `labels.npy` [5 n].
 
         Raises:
-          DataError: If there is no such folder or file.
+          DataError: If there is no such folder or file, or they are of other kinds or lengths.
         """
         place = Path(folder).expanduser().absolute()
         files = [_file(place, f"{corruption}.npy"), _file(place, LABELS)]
+        _stacked(files[0], files[1])
         return cls(corruption, severity, content=_content(files), folder=str(place))
 
     @functools.cached_property
@@ -105,12 +106,28 @@ def _content(files: list[Path]) -> str:
 
 def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
     """The part of one severity; all five are stacked in the files."""
-    x, y = _array(images), _array(labels)
-    count, shape = len(SEVERITIES), tuple(np.shape(test.x)[1:])
-    if x.ndim != 4 or x.dtype != np.uint8 or tuple(x.shape[1:]) != shape:
+    x, y = _stacked(images, labels)
+    shape = tuple(np.shape(test.x)[1:])
+    if tuple(x.shape[1:]) != shape:
         raise DataError(
             f"{images} holds {x.dtype} of shape {x.shape}, but must hold uint8 of shape (5 n, "
             f"{', '.join(map(str, shape))}), as the set's own images are"
+        )
+    size = len(x) // len(SEVERITIES)
+    part = slice((severity - 1) * size, severity * size)
+    known, found = np.unique(test.y), np.unique(y)
+    if not np.isin(found, known).all():
+        raise DataError(f"{labels} has the label {np.setdiff1d(found, known)[0]}, which the set has not")
+    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+
+
+def _stacked(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Both files, of the right kinds and of one length."""
+    x, y, count = _array(images), _array(labels), len(SEVERITIES)
+    if x.ndim != 4 or x.dtype != np.uint8:
+        raise DataError(
+            f"{images} holds {x.dtype} of shape {x.shape}, but must hold uint8 of shape (5 n, height, width, "
+            "channels)"
         )
     if y.ndim != 1 or y.dtype.kind not in "iu":
         raise DataError(f"{labels} holds {y.dtype} of shape {y.shape}, but must hold whole numbers (5 n,)")
@@ -119,12 +136,7 @@ def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
             f"{images} has {len(x):,} images and {labels.name} {len(y):,} labels; both must be of one "
             f"length, {count} severities of as many images each (50,000 for CIFAR-10)"
         )
-    size = len(x) // count
-    part = slice((severity - 1) * size, severity * size)
-    known, found = np.unique(test.y), np.unique(y)
-    if not np.isin(found, known).all():
-        raise DataError(f"{labels} has the label {np.setdiff1d(found, known)[0]}, which the set has not")
-    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+    return x, y
 
 
 def _array(file: Path) -> np.ndarray:

@@ -32,6 +32,9 @@ PRESETS = {
     "quick": {"points": 11},
     "cifar8": CIFAR | {"data": TEN_THOUSAND, "model": "cresnet:depth=8,width=8", "epochs": 20.0},
     "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0, "padding": 4, "flip": True},
+    "tiny": CIFAR
+    | {"data": "tiny_imagenet", "model": "resnet18_64", "epochs": 160.0, "warmup": 5.0}
+    | {"padding": 4, "flip": True},
 }
 APART_FROM_POINTS = {name: {k: v for k, v in each.items() if k != "points"} for name, each in PRESETS.items()}
 """Presets of questions that look at no grid of points."""
