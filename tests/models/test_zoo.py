@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
 from tests.models import nets
@@ -12,6 +13,7 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models import zoo
 from weightspace.models.base import Model, example
+from weightspace.models.pooling import overlapping_max_pool
 from weightspace.models.zoo.parts import ACTIVATIONS
 
 KEY = jax.random.key(0, impl="threefry2x32")
@@ -536,3 +538,10 @@ def test_a_users_model_that_does_not_fit_the_data_is_refused():
 def test_every_name_of_the_table_exists():
     for entry in zoo._TABLE.values():
         assert hasattr(importlib.import_module(f"weightspace.models.zoo.{entry.module}"), entry.cls)
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 1), (2, 9, 7, 3), (1, 1, 2, 1)])
+def test_overlapping_windows_are_those_of_flax(shape):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+    expected = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
+    assert np.array_equal(overlapping_max_pool(x), expected)

@@ -13,7 +13,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from weightspace.errors import check_number
-from weightspace.models.pooling import global_average_pool
+from weightspace.models.pooling import global_average_pool, overlapping_max_pool
 from weightspace.models.zoo.base import ZooModel, check_widths
 from weightspace.models.zoo.parts import conv, dense, norm
 from weightspace.spec import spec, static
@@ -66,7 +66,7 @@ class BottleneckNet(nnx.Module):
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
         """Outputs for a batch."""
         x = jax.nn.relu(self.stem_norm(self.stem_conv(x)))
-        x = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
+        x = overlapping_max_pool(x)
         for block in self.blocks:
             x = block(x)
         return self.output(global_average_pool(x))
