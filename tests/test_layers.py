@@ -27,7 +27,7 @@ FLOORS = (
         "derived",
     ),  # contracts and plug-ins
     *("arguments", "run", "tickets", "training", "store"),
-    *("sweeps", "loaded"),  # what carries runs out, and keeps them
+    *("sweeps", "loaded", "loaded_file"),  # what carries runs out, and keeps them
     *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
 )
 """Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from weightspace.data import from_arrays as from_arrays
     from weightspace.data import make_data as make_data
     from weightspace.data.base import Data as Data
+    from weightspace.data.corruptions.copies import Corruption as Corruption
     from weightspace.data.cosine import CosineProduct as CosineProduct
     from weightspace.data.task import Task as Task
     from weightspace.derived.averages import Averaged as Averaged
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from weightspace.derived.region_sharpness import SharpnessAt as SharpnessAt
     from weightspace.derived.soup import GreedySoup as GreedySoup
     from weightspace.derived.sparse_start import SparseStart as SparseStart
+    from weightspace.derived.stored_network import StoredNetwork as StoredNetwork
     from weightspace.derived.swag import SwagSample as SwagSample
     from weightspace.derived.symmetry import Symmetry as Symmetry
     from weightspace.edits.exchange import RigL as RigL
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from weightspace.edits.stepwise import Stepwise as Stepwise
     from weightspace.errors import NoResultWarning as NoResultWarning
     from weightspace.loaded import load as load
+    from weightspace.loaded_file import load_file as load_file
     from weightspace.measure.network import Network as Network
     from weightspace.models.adapters import from_equinox as from_equinox
     from weightspace.models.adapters import from_function as from_function
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from weightspace.probes import Snapshot as Snapshot
     from weightspace.probes import Steadiness as Steadiness
     from weightspace.probes import Swag as Swag
+    from weightspace.recipes.augment import CropFlip as CropFlip
     from weightspace.recipes.base import Decay as Decay
     from weightspace.recipes.base import Recipe as Recipe
     from weightspace.recipes.cycles import Cycles as Cycles
@@ -120,6 +124,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "weightspace.data": ("from_arrays", "make_data"),
     "weightspace.data.base": ("Data",),
+    "weightspace.data.corruptions.copies": ("Corruption",),
     "weightspace.data.cosine": ("CosineProduct",),
     "weightspace.derived.averages": ("Averaged", "RandomAverage"),
     "weightspace.derived.compared": ("Compared",),
@@ -130,6 +135,7 @@ _HOMES = {
     "weightspace.derived.random_mask": ("RandomMask",),
     "weightspace.derived.soup": ("GreedySoup",),
     "weightspace.derived.sparse_start": ("SparseStart",),
+    "weightspace.derived.stored_network": ("StoredNetwork",),
     "weightspace.derived.swag": ("SwagSample",),
     "weightspace.derived.symmetry": ("Symmetry",),
     "weightspace.derived.region": ("Points",),
@@ -141,6 +147,7 @@ _HOMES = {
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
     "weightspace.loaded": ("load",),
+    "weightspace.loaded_file": ("load_file",),
     "weightspace.measure.network": ("Network",),
     "weightspace.node": ("Derived", "Found"),
     "weightspace.precision": ("Precision",),
@@ -166,6 +173,7 @@ _HOMES = {
         "Swag",
         "BiasPath",
     ),
+    "weightspace.recipes.augment": ("CropFlip",),
     "weightspace.recipes.base": ("Decay", "Recipe"),
     "weightspace.recipes.cycles": ("Cycles", "Plateau"),
     "weightspace.recipes.losses": ("BinaryCrossEntropy", "CrossEntropy", "SquaredError"),

@@ -22,6 +22,7 @@ from weightspace.measure.host import keeps_statistics, measure, renewed, stacked
 from weightspace.measure.network import FLOAT32, Network, Subject, forward
 from weightspace.models.base import Model, example, input_dtype_of
 from weightspace.models.zoo import class_of_kind
+from weightspace.node import Output, fill, outputs_in
 from weightspace.precision import Precision
 from weightspace.probes.snapshot import Snapshot
 from weightspace.run import Run
@@ -161,8 +162,8 @@ def load(
     if spec.get("kind") != "run.Run":
         raise InputError(f"{digest[:12]} is a {spec.get('kind')} and no training; give the digest of a run")
     told = store.output(digest, NETWORK) if NETWORK in store.record(digest).outputs else {}
-    found = asked.model if asked else _model(spec["model"], model)
-    shape = tuple(asked.task.data.shape) if asked else _shape(found, told)
+    found = asked.model if asked else model_of(spec["model"], model)
+    shape = tuple(asked.task.data.shape) if asked else shape_of(found, told)
     precision = Precision(spec["precision"]["dtype"], spec["precision"]["matmul"])
     with platform.arithmetic(precision.storage, precision.matmul):
         network = _point(store, asked, at) if at is not None else _kept(store, digest, output, found, shape)
@@ -208,7 +209,8 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
         )
     state = store.output(run.digest, f"{key}.state") if f"{key}.state" in outputs else None
     coordinates = store.output(run.digest, f"{key}.coordinates")
-    points = dataclasses.replace(points, coordinates=coordinates, state=None)
+    space = fill(points.space, {each: _taken(store, each) for each in outputs_in(points.space)})
+    points = dataclasses.replace(points, space=space, coordinates=coordinates, state=None)
     weights, subject = points.weights(), Subject(run.model, run.task, run.seeds, run.precision)
     if state is not None:
         state = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], state)
@@ -218,7 +220,18 @@ def _point(store: Store, run: Run | None, name: str) -> Network:
     return Network(*jax.tree.map(lambda leaf: leaf[0], tuple(networks)))
 
 
-def _model(told: dict[str, Any], given: Any) -> Model:
+def _taken(store: Store, output: Output) -> Any:
+    """What a space takes of another node: a mask, weights from which a vertex began."""
+    record = store.records().get(output.of.digest)
+    if record is None or output.key not in record.outputs:
+        raise StoreError(
+            f"'{output.key}' of {output.of.digest[:12]}, which the run's space is made of, is not in the "
+            "store any more; the same sweep again makes it"
+        )
+    return store.output(output.of.digest, output.key)
+
+
+def model_of(told: dict[str, Any], given: Any) -> Model:
     """The network that a spec tells of: given, or of the zoo."""
     if given is not None:
         if not isinstance(given, Model):
@@ -250,7 +263,7 @@ def _differs(one: dict[str, Any], other: dict[str, Any]) -> str:
     return ", ".join(names)
 
 
-def _shape(model: Any, told: dict[str, Any]) -> tuple[int, ...]:
+def shape_of(model: Any, told: dict[str, Any]) -> tuple[int, ...]:
     """Of one example."""
     if "shape" in told:
         return tuple(map(int, told["shape"]))

@@ -6,7 +6,7 @@ what it stands for is an error. All that resolves names asks here.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextvars import ContextVar
 from typing import Any
 
@@ -14,7 +14,7 @@ from weightspace import code
 from weightspace.code import import_object
 from weightspace.errors import InputError
 
-_LOOKING: ContextVar[bool] = ContextVar("looking", default=False)
+_LOOKING: ContextVar[Collection[str] | None] = ContextVar("looking", default=None)
 
 
 class NotRunError(InputError):
@@ -22,9 +22,14 @@ class NotRunError(InputError):
 
 
 @contextlib.contextmanager
-def looking() -> Iterator[None]:
-    """Within, no name becomes code, a network or a data set."""
-    before = _LOOKING.set(True)
+def looking(known: Collection[str] = ()) -> Iterator[None]:
+    """Within, no name becomes code, a network or a data set.
+
+    Args:
+      known: Networks and data sets of this package that may be made all the same, by the beginning of their
+        names; code is never run.
+    """
+    before = _LOOKING.set(known)
     try:
         yield
     finally:
@@ -39,12 +44,17 @@ def check_may_run(what: str, name: str) -> None:
       name: The name.
 
     Raises:
-      NotRunError: Within `looking()`.
+      NotRunError: Within `looking()`, unless it is known there.
     """
-    if _LOOKING.get():
-        raise NotRunError(
-            f"{what} '{name}' is named by a results folder; looking at a folder runs nothing that it names"
-        )
+    known = _LOOKING.get()
+    if known is not None and name.partition(":")[0].replace("-", "_") not in known:
+        raise _not_run(what, name)
+
+
+def _not_run(what: str, name: str) -> NotRunError:
+    return NotRunError(
+        f"{what} '{name}' is named by a results folder; looking at a folder runs nothing that it names"
+    )
 
 
 def resolve(name: str, what: str = "code") -> Any:
@@ -54,7 +64,8 @@ def resolve(name: str, what: str = "code") -> Any:
       NotRunError: Within `looking()`.
       InputError: If the module or the name in it does not exist.
     """
-    check_may_run(what, name)
+    if _LOOKING.get() is not None:
+        raise _not_run(what, name)
     return import_object(name)
 
 
@@ -65,5 +76,6 @@ def import_module(name: str) -> Any:
       NotRunError: Within `looking()`.
       InputError: If there is none.
     """
-    check_may_run("module", name)
+    if _LOOKING.get() is not None:
+        raise _not_run("module", name)
     return code.import_module(name, name)

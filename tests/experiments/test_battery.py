@@ -87,6 +87,13 @@ SMALL = {
     "subspaces.simplexes": AVERAGED | {"vertices": (2, 3), "layerwise": (False,), "members": 2},
     "subspaces.ensembles": AVERAGED | {"epochs": 2.0, "validation": 50, "members": 2},
     "subspaces.swa": AVERAGED | {"epochs": 4.0, "models": 2, "samples": 2},
+    "subspaces.label-noise": AVERAGED
+    | {"validation": 50, "noises": (0.0, 0.4), "methods": ("standard", "early-stop", "line")},
+    "subspaces.calibration": AVERAGED | {"validation": 0, "methods": ("standard", "smoothing", "line")},
+    "subspaces.corruptions": AVERAGED
+    | {"methods": ("standard", "line"), "corruptions": ("fog", "contrast"), "severities": (1, 5)},
+    "subspaces.dynamics": AVERAGED | {"moments": 2},
+    "subspaces.planes": AVERAGED | {"grid": 3, "steps": 2},
     "symmetry.count": {"model": "fc:widths=6,6", "sparsities": (0.0, 0.5), "seeds": ("1",)},
     "symmetry.shuffled-mask": {
         "model": "mnist_fc:widths=8",
@@ -128,7 +135,8 @@ SLOW = (
     "freedom.methods", "freedom.burn-in", "freedom.transfer", "tickets.kept-values", "tickets.pruned-values",
     "tickets.supermask", "tickets.from-supermask", "complexity.batch-size", "complexity.architectures",
     "symmetry.random-mask", "subspaces.curves", "subspaces.connect", "subspaces.simplexes",
-    "subspaces.ensembles", "subspaces.swa",
+    "subspaces.ensembles", "subspaces.swa", "subspaces.label-noise", "subspaces.dynamics",
+    "subspaces.corruptions",
 )  # fmt: skip
 """Whose parts another experiment here has too, or a module of their own tries: `make slow` runs these."""
 PARAMS = [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in names()]

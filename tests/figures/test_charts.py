@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from weightspace.figures.chart import Notes
-from weightspace.figures.charts import Curve, Dots, Heat, Matrix, Threshold, Violins
+from weightspace.figures.charts import Curve, Dots, Field, Heat, Matrix, Threshold, Violins
 from weightspace.tables.base import Given
 from weightspace.tables.curves import Curves
 from weightspace.tables.history import LastReadings
@@ -119,3 +119,17 @@ def test_a_matrix_is_symmetric_where_pairs_are():
 def test_an_empty_table_has_no_figure(chart):
     columns = ["metric", "size", "way", "statistic", "seed", "value", "n", "dim", "level", "censored", "iou"]
     assert list(chart.draw(pd.DataFrame(columns=columns), Notes(ROWS.iloc[:0]))) == []
+
+
+def test_a_field_has_a_pane_a_value_and_names_on_it():
+    places = [(x, y) for y in (0.0, 1.0) for x in (0.0, 1.0)]
+    frame = pd.DataFrame(
+        [{"way": way, "x": x, "y": y, "my_accuracy": x, "mark": None} for way in "pq" for x, y in places]
+        + [{"way": "p", "x": 0.0, "y": 1.0, "my_accuracy": np.nan, "mark": "here"}]
+    )
+    (panel,) = Field("x", "y", "my_accuracy", "way", caption="Shades.").draw(frame, NOTES)
+    panes = panel.figure.axes[:2]
+    assert [pane.get_title(loc="left") for pane in panes] == ["p", "q"]
+    assert [text.get_text() for pane in panes for text in pane.texts] == ["here"]
+    assert panes[0].collections[0].get_array().tolist() == [0, 1, 0, 1]
+    assert Field("x", "y", "my_accuracy").draw(frame.iloc[:0], NOTES) == []

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from jax import lax
 
 from tests.models import nets
@@ -12,6 +13,7 @@ from weightspace import tree
 from weightspace.errors import InputError
 from weightspace.models import zoo
 from weightspace.models.base import Model, example, layout_of
+from weightspace.models.pooling import overlapping_max_pool
 from weightspace.models.zoo.parts import ACTIVATIONS
 
 KEY = jax.random.key(0, impl="threefry2x32")
@@ -36,6 +38,8 @@ SIZES = {
     ("cresnet:norm=group", CIFAR, 10): 272_464,
     ("wide_resnet", CIFAR, 100): 3_110_148,
     ("resnet18_64", (64, 64, 3), 200): 11_271_232,
+    ("resnet50", (224, 224, 3), 1000): 25_556_032,
+    ("wrn50_2", (224, 224, 3), 1000): 68_882_240,
     ("mlp", (10,), 1): 2_507,
     ("fc", MNIST, 10): 266_610,
     ("fc", DIGITS, 10): 65 * 300 + 301 * 100 + 101 * 10,
@@ -67,6 +71,8 @@ SMALL = {
     "cresnet20": "cresnet20:depth=8,width=3",
     "cresnet": "cresnet:depth=8,width=4,norm=group,groups=2",
     "wide_resnet": "wide_resnet:widen=1,blocks=1",
+    "resnet50": "resnet50:widths=2,3,blocks=1,1",
+    "wrn50_2": "wrn50_2:widths=2,3,blocks=1,1",
     "mlp": "mlp:widths=5,4",
     "mlp2": "mlp2:widths=6",
     "identity_cnn": "identity_cnn:channels=4",
@@ -127,8 +133,8 @@ def test_layouts(name):
     model = zoo.make(SMALL[name], DIGITS, 3)
     layout = model.layout(example(DIGITS))
     kinds = {leaf.kind for leaf in layout}
-    normed = "resnet" in name or name in STUDY
-    unbiased = name == "resnet18_64" or "cresnet" in name
+    normed = "resnet" in name or name == "wrn50_2" or name in STUDY
+    unbiased = name in ("resnet18_64", "resnet50", "wrn50_2") or "cresnet" in name
     assert kinds == {"kernel"} | ({"scale", "shift"} if normed else set()) | (set() if unbiased else {"bias"})
     last = ["output/kernel"] if unbiased else ["output/kernel", "output/bias"]
     assert [leaf.path for leaf in layout if leaf.output] == last
@@ -546,3 +552,10 @@ def test_a_depth_repeats_one_width():
             zoo.make(f"mnist_fc:{text}", (28, 28, 1), 10)
     # What networks were called before there was a depth is what they are called now.
     assert zoo.make("mnist_fc", (28, 28, 1), 10).digest == "72e7d3bcae3f5e9d7a47f246a7ed40ad"
+
+
+@pytest.mark.parametrize("shape", [(2, 8, 8, 1), (2, 9, 7, 3), (1, 1, 2, 1)])
+def test_overlapping_windows_are_those_of_flax(shape):
+    x = jnp.asarray(np.random.default_rng(0).normal(size=shape), jnp.float32)
+    expected = nnx.max_pool(x, (3, 3), strides=(2, 2), padding="SAME")
+    assert np.array_equal(overlapping_max_pool(x), expected)

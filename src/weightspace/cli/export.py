@@ -79,9 +79,7 @@ def export_numbers(
     return to
 
 
-def check_arrays(
-    run: str, to: str | None, into: Path | None, experiment: str | None, experiments: tuple[str, ...]
-) -> None:
+def check_arrays(run: str, to: str | None, into: Path | None, experiment: str | None) -> None:
     """Refuse what goes with the numbers of all runs where a run's arrays are meant.
 
     Raises:
@@ -94,7 +92,7 @@ def check_arrays(
             "export writes the arrays of one run, and none is named: weightspace export OUT RUN; for the "
             "numbers of all runs give --to tensorboard or --to json"
         )
-    for flag, given in (("--into", into), ("--experiment", experiment), ("--experiments", experiments)):
+    for flag, given in (("--into", into), ("--experiment", experiment)):
         if given:
             raise InputError(
                 f"{flag} goes with --to tensorboard or --to json; a run's arrays go to the file that --to "
@@ -102,7 +100,16 @@ def check_arrays(
             )
 
 
-def export_output(store: Store, run: str, output: str | None, to: Path | None) -> Path:
+LOADED_BY = (
+    "weightspace.load_file(FILE) gives the network; weightspace run NAME --from FILE and "
+    "weightspace.StoredNetwork.of(FILE, model, task) start trainings from it"
+)
+"""How a network's file is read again: part of its header."""
+
+
+def export_output(
+    store: Store, run: str, output: str | None, to: Path | None, at: str | None = None, known: Any = ()
+) -> Path:
     """Write an output of a run, weights with the model's state; gives the file.
 
     Args:
@@ -110,6 +117,8 @@ def export_output(store: Store, run: str, output: str | None, to: Path | None) -
       run: The run's digest or its beginning.
       output: The output's key; None takes the only one, or the weights at the end.
       to: The file, or None for `export/<run>-<output>.safetensors` in the store's folder.
+      at: A point of a region, such as `0.5` of a line: its weights, with statistics estimated for it.
+      known: Experiments beside those of this package that may have asked for the run.
 
     Raises:
       InputError: If it is not clear which run or output is meant.
@@ -118,19 +127,55 @@ def export_output(store: Store, run: str, output: str | None, to: Path | None) -
     """
     digest = run_named(store, run)
     record = store.record(digest)
+    if at is not None:
+        return _export_point(store, record, output, to, at, known)
     key = chosen_output(digest, record.outputs - {NETWORK}, output)
     arrays = _named(store.output(digest, key), key.rpartition(".")[2])
     metadata = {"run": digest, "output": key} | _circumstances(store, record)
     if key.endswith("weights"):
         state = key.removesuffix("weights") + "state"
         beside = _named(store.output(digest, state), "state") if state in record.outputs else {}
-        # Weights and state have names of their own; where they share one, the state's is marked.
-        beside = {f"state:{name}" if name in arrays else name: array for name, array in beside.items()}
-        arrays |= beside
-        metadata["state"] = json.dumps(sorted(beside))
-        metadata |= _decoding(store, record)
+        arrays, metadata = _whole(store, record, arrays, beside, metadata)
+    return _written(store, record, key, to, arrays, metadata)
+
+
+def _export_point(
+    store: Store, record: Record, output: str | None, to: Path | None, at: str, known: Any
+) -> Path:
+    """The network at a point of a region."""
+    from weightspace.experiments.asked_run import run_of
+    from weightspace.loaded import load
+
+    if output is not None:
+        raise InputError(
+            f"--at {at} is a network made of the run's coordinates, --output {output} one of its outputs; "
+            "give one of both"
+        )
+    found = load(store, run_of(store, record.digest, known), at=at)
+    arrays, state = _named(found.weights, "weights"), _named(found.state, "state") if found.state else {}
+    metadata = {"run": record.digest, "output": "weights", "point": at} | _circumstances(store, record)
+    arrays, metadata = _whole(store, record, arrays, state, metadata)
+    return _written(store, record, f"at-{at}", to, arrays, metadata)
+
+
+Arrays = dict[str, np.ndarray]
+
+
+def _whole(
+    store: Store, record: Record, arrays: Arrays, beside: Arrays, metadata: dict[str, str]
+) -> tuple[Arrays, dict[str, str]]:
+    """Weights with the state beside them, and what it takes to use them."""
+    # Weights and state have names of their own; where they share one, the state's is marked.
+    beside = {f"state:{name}" if name in arrays else name: array for name, array in beside.items()}
+    told = {"state": json.dumps(sorted(beside)), "load": LOADED_BY} | _decoding(store, record)
+    return arrays | beside, metadata | told
+
+
+def _written(
+    store: Store, record: Record, key: str, to: Path | None, arrays: Arrays, metadata: dict[str, str]
+) -> Path:
     if to is None:
-        to = store.root / "export" / f"{digest[:12]}-{safe_name(key)}.safetensors"
+        to = store.root / "export" / f"{record.digest[:12]}-{safe_name(key)}.safetensors"
         with sentences(to.parent):
             to.parent.mkdir(exist_ok=True)
     write_safetensors(to, arrays, "export", metadata)
@@ -175,5 +220,5 @@ def _decoding(store: Store, record: Record) -> dict[str, str]:
         )
         return {"state": "not recorded"}
     told = store.output(record.digest, NETWORK)
-    decoding = {name: np.asarray(told[name]).tolist() for name in ("shift", "scale") if name in told}
+    decoding = {name: np.asarray(told[name]).tolist() for name in ("shift", "scale", "shape") if name in told}
     return {"inputs": json.dumps({"rule": "(x - shift) * scale", **decoding})}

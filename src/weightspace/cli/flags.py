@@ -10,6 +10,9 @@ from typing import Any
 from weightspace.errors import InputError
 from weightspace.experiments.settings import Setting, settings_of
 
+_RESERVED = {"from": "from_file"}
+"""Flags that no field can be called, as Python has the word for itself."""
+
 
 def are_short(cls: Any) -> bool:
     """Whether every setting has a short name."""
@@ -31,6 +34,7 @@ def _shown(cls: Any, argument: str, known: Mapping[str, Setting], *, short: bool
         return argument
     flag, equals, value = argument[2:].partition("=")
     plain = flag.replace("-", "_")
+    plain = _RESERVED.get(plain, plain)
     for negated in (False, True):
         # Of a truth value's flag the last part has the no: --training.no-shuffle.
         head, dot, last = plain.rpartition(".")

@@ -176,7 +176,8 @@ def export(arguments: Sequence[str]) -> int:
 
     def command(
         out: Out, run: RunName = "", output: str | None = None, to: str | None = None,
-        into: Path | None = None, experiment: str | None = None, experiments: Modules = (),
+        at: str | None = None, into: Path | None = None, experiment: str | None = None,
+        experiments: Modules = (),
     ) -> int:  # fmt: skip
         """Write what a run left behind as safetensors, or the numbers of all runs for other tools.
 
@@ -196,6 +197,8 @@ def export(arguments: Sequence[str]) -> int:
           out: Folder of results.
           run: The run: its digest, or the beginning of it; with json and tensorboard none means all.
           output: Which of its outputs; they are listed where there are several.
+          at: A point of a learned region, such as 0.5 of a line, midpoint or vertex0: the network there, with
+            statistics estimated for it on the run's training data.
           to: tensorboard, json, or for a run's arrays the file; by default
             OUT/export/RUN-OUTPUT.safetensors. A file that is called so is ./tensorboard.
           into: Where json and tensorboard go; by default OUT/export/summary.json, OUT/export/tensorboard.
@@ -204,14 +207,16 @@ def export(arguments: Sequence[str]) -> int:
         """
         from weightspace.cli.export import KINDS, check_arrays, export_numbers, export_output
 
+        known = _known(experiments)
         if to in KINDS:
             if output is not None:
                 raise InputError(f"--output chooses arrays of a run, but {to} has the numbers of runs")
-            known = _known(experiments)
+            if at is not None:
+                raise InputError(f"--at {at} is the network at a point, but {to} has the numbers of runs")
             print(export_numbers(_store(out), to, run, into, experiment, known))
             return 0
-        check_arrays(run, to, into, experiment, experiments)
-        print(export_output(_store(out), run, output, None if to is None else Path(to)))
+        check_arrays(run, to, into, experiment)
+        print(export_output(_store(out), run, output, None if to is None else Path(to), at, known))
         return 0
 
     return parse(command, arguments, prog="weightspace export")

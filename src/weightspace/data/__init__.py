@@ -131,12 +131,14 @@ def make_data(given: Any = DEFAULT, **options: Any) -> "Data | CosineProduct":
 
     Args:
       given: A name (`mnist`), with the classes to keep as in `cifar10:classes=0,5` and as many of each as in
-        `mnist:classes=3,6,train_each=100`; `cosine`, with its options likewise; a folder or `.npz` file
-        (`./my_images`), a repository of the hub (`hub:owner/name`), of both also the columns that are meant
+        `mnist:classes=3,6,train_each=100`, or with corrupted test images as in
+        `cifar10:corruption=fog,severity=3` (`folder=` reads published ones); `cosine`, with its options
+        likewise; a folder or `.npz` file (`./my_images`), a repository of the hub (`hub:owner/name`), of
+        both also the columns that are meant
         (`hub:owner/name:image=img,label=coarse`; of the hub also `config=`), or `package.module:factory`,
         which returns `Data`, a `Source`, or the arguments of `from_arrays` as a tuple or dict. `Data` and a
         `Source` are taken as they are.
-      options: Fields of `Data`: `normalise`, `validation`, `subset`, `noise`.
+      options: Fields of `Data`: `normalise`, `validation`, `subset`, `noise`, `noise_seed`.
 
     Raises:
       InputError: For an unknown name (with the nearest spelling) or a factory that returns something else.
@@ -244,14 +246,9 @@ def _with_columns(place: str, text: str) -> "Source":
 
 
 def _selected(base: str, text: str) -> "Source":
-    from weightspace.data.sources.selected import Selected
-    from weightspace.options import read_options
+    from weightspace.data.sources.options import with_options
 
-    options = read_options(base, Selected, ("classes", "train_each", "test_each"), text)
-    if "classes" not in options:
-        raise InputError(f"'{base}:{text}' chooses no classes; write {base}:classes=0,1")
-    whole: Any = _make_source(base)
-    return Selected(whole, **options)
+    return with_options(base, text, _make_source(base))
 
 
 def _from_factory(given: str) -> "Source | Data":

@@ -20,12 +20,12 @@ from weightspace.data.digits import (
 )
 from weightspace.data.examples import Arrays, Examples, Partition
 from weightspace.data.forms import described
-from weightspace.data.noise import noisy_labels
+from weightspace.data.noise import noisy_labels, stored_labels
 from weightspace.data.split import partition
 from weightspace.data.statistics import NEED_SCALE, NORMALISATIONS
 from weightspace.errors import InputError, check_choice, check_number
-from weightspace.spec import Spec, spec, static
-from weightspace.streams import Seeds, Stream, key
+from weightspace.spec import Spec, leaf, spec, static
+from weightspace.streams import LARGEST_SEED, Seeds, Stream, key
 
 __all__ = ["Arrays", "Data", "Examples", "Loaded", "Partition", "Source", "Split"]
 
@@ -77,6 +77,8 @@ class Data(Examples):
       subset: Train on so many of the others, drawn by the same seed; None for all.
       noise: Probability that a training label is replaced by a uniform draw from all classes, by the seed of
         the stream `NOISE`; None for clean labels.
+      noise_seed: Fixes the noise: so many labels exactly, `noise` of the training part, the same for every
+        run, whatever its seeds; None draws anew for each run.
     """
 
     source: Source = static()
@@ -84,6 +86,7 @@ class Data(Examples):
     validation: int = static(default=0)
     subset: int | None = static(default=None)
     noise: float | None = None
+    noise_seed: int | None = leaf(default=None, neutral=None)
 
     def validate(self) -> None:
         """A source, a known normalisation, sizes and a rate within bounds."""
@@ -94,6 +97,12 @@ class Data(Examples):
         check_number("validation", self.validation, least=0)
         check_number("subset", self.subset, least=1)
         check_number("label noise", self.noise, least=0, most=1)
+        check_number("noise_seed", self.noise_seed, least=0, most=LARGEST_SEED)
+        if self.noise_seed is not None and self.noise is None:
+            raise InputError(
+                f"noise_seed is {self.noise_seed}, but there is no label noise; give noise=0.2, or "
+                "leave it out"
+            )
 
     @property
     def name(self) -> str:
@@ -198,6 +207,8 @@ class Data(Examples):
         """
         if self.noise is None or self.classes is None:
             return None
+        if self.noise_seed is not None:
+            return stored_labels(self.noise_seed, jnp.asarray(arrays.train.y), self.classes, self.noise)
         return noisy_labels(key(seeds, Stream.NOISE), jnp.asarray(arrays.train.y), self.classes, self.noise)
 
     def check(self) -> None:

@@ -1,10 +1,13 @@
 """Compared: networks of separate trainings side by side and as ensembles; what `Points` shares with it."""
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from weightspace.data.corruptions.copies import Corruption
+from weightspace.data.examples import Arrays, Examples
 from weightspace.data.task import Task
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.measure.agreement import (
@@ -14,6 +17,7 @@ from weightspace.measure.agreement import (
     ensemble_scores,
     log_probabilities,
     pair_mean,
+    reliability,
     scores,
     together,
 )
@@ -22,11 +26,12 @@ from weightspace.measure.host import stacked
 from weightspace.measure.network import SPLITS, Network, Subject
 from weightspace.models.base import layout_of
 from weightspace.models.fit import check_finite_tree, check_fit
+from weightspace.models.layout import Layout
 from weightspace.node import Derived, Found
 from weightspace.precision import Precision
 from weightspace.spec import spec, static
 from weightspace.streams import Seeds
-from weightspace.tree import Tree
+from weightspace.tree import Tree, flat_dict
 
 
 class Comparison(NamedTuple):
@@ -36,7 +41,7 @@ class Comparison(NamedTuple):
     arrays: dict[str, Any]
 
 
-def compared(seen: Seen, kind: str, weights: Tree, way: str, bins: int) -> Comparison:
+def compared(seen: Seen, kind: str, weights: Tree, way: str, bins: int, layout: Layout) -> Comparison:
     """Each network, each pair and all together.
 
     Args:
@@ -45,6 +50,7 @@ def compared(seen: Seen, kind: str, weights: Tree, way: str, bins: int) -> Compa
       weights: Of the networks, along a leading axis.
       way: How ensembles vote.
       bins: Of the calibration error.
+      layout: Of the weights: which of them are kernels.
 
     Raises:
       InputError: If targets are no classes with an output each.
@@ -60,7 +66,12 @@ def compared(seen: Seen, kind: str, weights: Tree, way: str, bins: int) -> Compa
     arrays |= {f"ensemble_{name}": matrix for name, matrix in pairs.items()}
     differ = differences(outputs, y) | geometry(weights)
     arrays |= differ
-    whole = scores(log_probabilities(outputs[0]) if len(outputs) == 1 else together(outputs, way), y, bins)
+    kernels = {path: leaf for path, leaf in flat_dict(weights).items() if layout[path].kind == "kernel"}
+    if kernels:
+        arrays |= {f"kernel_{name}": matrix for name, matrix in geometry(kernels).items()}
+    voted = log_probabilities(outputs[0]) if len(outputs) == 1 else together(outputs, way)
+    whole = scores(voted, y, bins)
+    arrays["reliability"] = reliability(voted, y, bins)
     columns = {f"all_{name}": value for name, value in whole.items()}
     columns |= {f"mean_{name}": float(arrays[name].mean()) for name in pairs}
     columns["sd_accuracy"] = float(arrays["accuracy"].std(ddof=1)) if len(outputs) > 1 else float("nan")
@@ -95,11 +106,31 @@ def feature_arrays(seen: Seen) -> dict[str, np.ndarray]:
     return {"feature_cosine": seen.cosine, "feature_cosine_squared": seen.squared}
 
 
+def worse(data: Examples, split: str, corruption: Corruption | None) -> Arrays | None:
+    """The data with corrupted test images; None where nothing is done to them.
+
+    Raises:
+      InputError: For another split, or data that are no stored images.
+    """
+    if corruption is None:
+        return None
+    given = data.arrays()
+    if split != "test" or data.classes is None or np.asarray(given.test.x[:1]).dtype != np.uint8:
+        raise InputError(
+            f"'{corruption.corruption}' is done to the test images of a set of classes, but this is "
+            f"split '{split}' of {data.name}, inputs of {np.asarray(given.test.x[:1]).dtype}; give images of "
+            "8 bits"
+        )
+    return dataclasses.replace(given, test=corruption.of(given.test))
+
+
 @spec
 class Compared(Derived):
     """Networks of separate trainings: each alone, in pairs, and all as one ensemble.
 
-    Columns and outputs are those of `Points`, but for what lies along a path.
+    Columns and outputs are those of `Points`, but for what lies along a path. Outputs `kernel_distance` and
+    `kernel_cosine_squared` [k, k] are of kernels alone, `reliability` [bins, 3] of all networks as one: the
+    examples of each bin, the sum of their confidences, how many are right.
 
     Attributes:
       model: The network.
@@ -112,6 +143,7 @@ class Compared(Derived):
       bins: Of the calibration error.
       features: The module whose outputs are compared by their cosine; None for none.
       precision: The arithmetic.
+      corruption: What is done to the images of the test part; None for nothing.
     """
 
     model: Any
@@ -124,6 +156,7 @@ class Compared(Derived):
     bins: int = static(default=BINS)
     features: str | None = static(default=None)
     precision: Precision = Precision()
+    corruption: Corruption | None = static(default=None, neutral=None)
 
     def validate(self) -> None:
         """Networks, known choices."""
@@ -144,6 +177,9 @@ class Compared(Derived):
         networks = stacked(list(self.networks))
         kinds = (self.statistics,) if networks.state is None else ("running", self.statistics)
         subject = Subject(self.model, self.task, self.seeds, self.precision)
-        seen = collect(subject, networks, self.split, tuple(dict.fromkeys(kinds)), features=self.features)
-        found = compared(seen, self.statistics, networks.weights, self.way, self.bins)
+        seen = collect(
+            subject, networks, self.split, tuple(dict.fromkeys(kinds)), features=self.features,
+            arrays=worse(self.task.data, self.split, self.corruption),
+        )  # fmt: skip
+        found = compared(seen, self.statistics, networks.weights, self.way, self.bins, layout)
         return Found(found.columns, found.arrays | feature_arrays(seen))

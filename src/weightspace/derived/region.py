@@ -8,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from weightspace import platform, tree
+from weightspace.data.corruptions.copies import Corruption
 from weightspace.data.task import Task
-from weightspace.derived.compared import compared, feature_arrays
+from weightspace.derived.compared import compared, feature_arrays, worse
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.measure.agreement import BINS, WAYS, barriers
 from weightspace.measure.collect import KINDS, collect
@@ -65,6 +66,7 @@ class Points(Derived):
       bins: Of the calibration error.
       features: The module whose outputs are compared by their cosine; None for none.
       precision: The arithmetic.
+      corruption: What is done to the images of the test part; None for nothing.
     """
 
     model: Any
@@ -80,6 +82,7 @@ class Points(Derived):
     bins: int = static(default=BINS)
     features: str | None = static(default=None)
     precision: Precision = Precision()
+    corruption: Corruption | None = static(default=None, neutral=None)
 
     @classmethod
     def of(
@@ -130,9 +133,12 @@ class Points(Derived):
             state = jax.tree.map(lambda a: jnp.broadcast_to(jnp.asarray(a), (count, *np.shape(a))), state)
         kinds = (self.statistics,) if self.state is None else ("running", self.statistics)
         seen = collect(
-            subject, Network(weights, state), self.split, tuple(dict.fromkeys(kinds)), features=self.features
-        )
-        found = compared(seen, self.statistics, weights, self.way, self.bins)
+            subject, Network(weights, state), self.split, tuple(dict.fromkeys(kinds)), features=self.features,
+            arrays=worse(self.task.data, self.split, self.corruption),
+        )  # fmt: skip
+        data = self.task.data
+        layout = layout_of(self.model, tuple(data.shape), data.input_dtype(self.precision.storage))
+        found = compared(seen, self.statistics, weights, self.way, self.bins, layout)
         places = self._places()
         if places is not None:
             found.columns.update(_along(found.arrays, places))

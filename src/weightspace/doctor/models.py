@@ -36,6 +36,8 @@ SMALL: dict[str, tuple[str, tuple[int, ...]]] = {
     "lth_conv6": ("lth_conv6:width=3", (9, 9, 3)),
     "resnet20": ("resnet20:widths=3,5,5,blocks=1", (9, 9, 3)),
     "resnet18_64": ("resnet18_64:widths=4,6,blocks=1", (9, 9, 3)),
+    "resnet50": ("resnet50:widths=2,3,blocks=1,1", (9, 9, 3)),
+    "wrn50_2": ("wrn50_2:widths=2,3,blocks=1,1", (9, 9, 3)),
     "cresnet20": ("cresnet20:depth=8,width=3", (9, 9, 3)),
     "cresnet": ("cresnet:depth=8,width=4,norm=group,groups=2", (9, 9, 3)),
     "wide_resnet": ("wide_resnet:widen=1,blocks=1", (9, 9, 3)),

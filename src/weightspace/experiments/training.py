@@ -96,6 +96,9 @@ class Training(Repeats):
     """Decoupled for adamw, which needs one, else added to the gradient; acts on what is trained."""
     batch_size: int = 128
     """Examples of a step."""
+    from_file: str = ""
+    """A network's file from which trainings start (--from), in safetensors: of `export`, or of PyTorch.
+    Of a line or a simplex the first vertex starts there; trainings that start elsewhere stay as they are."""
 
     @functools.cached_property
     def task(self) -> Task:
@@ -142,7 +145,27 @@ class Training(Repeats):
           changes: As of `recipe`.
         """
         recipe = self.recipe(**changes)
-        return Run(self.network(model), self.task, space, recipe, seeds, precision=self.precision)
+        network = self.network(model)
+        return Run(network, self.task, self._started(space, network), recipe, seeds, precision=self.precision)
+
+    def _started(self, space: Space, network: Model) -> Space:
+        """A space whose coordinates begin at the file's network, unless it says itself where they begin."""
+        if not self.from_file:
+            return space
+        from weightspace.derived.stored_network import StoredNetwork
+
+        start = StoredNetwork.of(self.from_file, network, self.task).output("weights", shared=True)
+        given: Any = space
+        for field in ("start", "starts", "offset"):
+            if hasattr(given, field):
+                if getattr(given, field) is not None:
+                    return space
+                value = (start, *[None] * (given.vertices - 1)) if field == "starts" else start
+                return dataclasses.replace(given, **{field: value})
+        raise InputError(
+            f"from_file starts trainings of all weights, of masks and of regions, but '{space.name}' takes "
+            "no start; leave it out"
+        )
 
 
 def further(wanted: Sequence[str], own: tuple[str, ...]) -> tuple[Probe, ...]:

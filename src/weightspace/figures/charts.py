@@ -8,8 +8,8 @@ from weightspace.figures.marks import Against, Intervals, Maps, Scatter
 from weightspace.figures.panes import Bars, Pictures
 
 __all__ = [
-    "Against", "Bars", "Curve", "Dots", "Heat", "Intervals", "Maps", "Matrix", "Pictures", "Plane", "Scatter",
-    "Threshold", "Violins",
+    "Against", "Bars", "Curve", "Dots", "Field", "Heat", "Intervals", "Maps", "Matrix", "Pictures", "Plane",
+    "Scatter", "Threshold", "Violins",
 ]  # fmt: skip
 
 
@@ -258,3 +258,33 @@ class Plane(Chart):
     name: str = "plane"
     title: str = ""
     caption: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Field(Chart):
+    """A value over places in a plane, as shades with lines of equal value, a pane for each value of a label.
+
+    Attributes:
+      x: The column of the first coordinate.
+      y: Of the second.
+      value: The shade.
+      facet: The label; empty has one pane.
+      mark: A column whose text names points; their value is NaN.
+      bare: Whether there are no axes, as of a triangle.
+      name: Of its files.
+      title: Above it.
+      caption: What is seen.
+      values: The sentence that says which values are meant.
+    """
+
+    draws: ClassVar[str] = "field"
+    x: str
+    y: str
+    value: str
+    facet: str = ""
+    mark: str = "mark"
+    bare: bool = False
+    name: str = "field"
+    title: str = ""
+    caption: str = ""
+    values: str = AT_THE_END

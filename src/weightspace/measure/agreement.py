@@ -45,6 +45,16 @@ def calibration_error(confidence: Float[np.ndarray, " n"], right: np.ndarray, bi
     return float(np.abs(np.bincount(place, weights=excess, minlength=bins)).sum() / len(confidence))
 
 
+def reliability(log_p: Outputs, y: Labels, bins: int = BINS) -> Float[np.ndarray, "bins 3"]:
+    """Of each bin of the calibration error: its examples, the sum of confidences, how many are right."""
+    confidence, right = np.exp(log_p).max(-1), log_p.argmax(-1) == y
+    if np.isnan(confidence).any():
+        return np.full((bins, 3), np.nan)
+    place = np.floor(confidence * confidence.dtype.type(bins)).astype(np.int64).clip(0, bins - 1)
+    columns = (np.ones(len(y)), confidence.astype(np.float64), right.astype(np.float64))
+    return np.stack([np.bincount(place, weights=each, minlength=bins) for each in columns], axis=1)
+
+
 def scores(log_p: Outputs, y: Labels, bins: int = BINS) -> dict[str, float]:
     """Accuracy, mean -log p of the true class, Brier's score Σ_k (p_k - 1[y = k])², calibration error.
 

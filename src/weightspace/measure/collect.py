@@ -69,6 +69,7 @@ def collect(
     *,
     limit: int | None = None,
     features: str | None = None,
+    arrays: Any = None,
 ) -> Seen:
     """Outputs of many networks.
 
@@ -79,6 +80,7 @@ def collect(
       statistics: Kinds, of `KINDS`; all give one network where there is no normalisation by statistics.
       limit: The first so many examples; None for all.
       features: The module whose outputs are compared, by path; None for no comparison.
+      arrays: As of `Examples.arrays`, with another test part; None for the task's own.
 
     Raises:
       InputError: For statistics of a batch, for running ones that are not there, for an unknown module.
@@ -95,7 +97,8 @@ def collect(
         features,
     )  # fmt: skip
     with platform.arithmetic(subject.precision.storage, subject.precision.matmul):
-        outputs, y, *sums = jax.device_get(program(networks, subject.seeds, subject.task.data.arrays()))
+        given = subject.task.data.arrays() if arrays is None else arrays
+        outputs, y, *sums = jax.device_get(program(networks, subject.seeds, given))
     count = len(y)
     by_kind = {kind: outputs[i if kept else 0] for i, kind in enumerate(statistics)}
     cosine, squared = (each / count for each in sums) if sums else (None, None)

@@ -4,10 +4,11 @@ from typing import Any
 
 from weightspace.errors import InputError, check_choice, check_kind, check_number
 from weightspace.models.layout import Layout
+from weightspace.recipes.augment import Augmentation
 from weightspace.recipes.length import LengthLike
 from weightspace.recipes.optimisers import Optimiser
 from weightspace.recipes.schedules import Constant, Schedule
-from weightspace.spec import Spec, common, spec, static
+from weightspace.spec import Spec, common, leaf, spec, static
 
 REMAINDERS = ("short", "drop", "wrap")
 
@@ -69,6 +70,7 @@ class Recipe(Spec):
         `short` (missing examples weigh nothing), the epoch `drop`s it, or it is filled by `wrap`ping around
         to the epoch's first examples.
       samples: S, the parts a batch is cut into; each has a draw of the space's point of its own.
+      augment: What happens to the images of a batch, as `CropFlip()`; None for nothing.
     """
 
     # Kinds are checked below, in words.
@@ -80,6 +82,7 @@ class Recipe(Spec):
     clip: float | None = None
     remainder: str = static(default="short")
     samples: int = static(default=1)
+    augment: Any = leaf(default=None, neutral=None)
 
     def validate(self) -> None:
         """Parts of their kinds, positive batch, known remainder rule, samples that divide the batch."""
@@ -88,6 +91,8 @@ class Recipe(Spec):
         check_kind("Recipe.schedule", self.schedule, Schedule, "give a schedule, such as ws.Cosine()")
         if self.decay is not None:
             check_kind("Recipe.decay", self.decay, Decay, f"give ws.Decay({self.decay!r:.20})")
+        if self.augment is not None:
+            check_kind("Recipe.augment", self.augment, Augmentation, "give ws.CropFlip()")
         check_number("batch size", self.batch, least=1)
         check_number("clip", self.clip, above=0)
         check_choice("remainder rule", self.remainder, REMAINDERS)

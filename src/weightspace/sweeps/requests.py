@@ -208,6 +208,8 @@ def check_run(request: Request) -> None:
     layout: Layout = layout_of_run(run)
     run.space.check(layout)
     run.recipe.check(run.space.coordinates(layout))
+    if run.recipe.augment is not None:
+        run.recipe.augment.check(data)
     run.recipe.steps_per_epoch(run.task.data.size, run.task.data.counted)
     for edit in run.edits:
         edit.check(run, layout)

@@ -128,7 +128,10 @@ class Program:
             lambda: carry.order,
         )
         chosen, example_weights = batch_at(order, position, recipe.batch, recipe.remainder)
-        x = data.decode(arrays, arrays.train.x[chosen], jnp.dtype(run.precision.storage))
+        raw = arrays.train.x[chosen]
+        if recipe.augment is not None:
+            raw = recipe.augment(key(run.seeds, Stream.AUGMENT, t), chosen, raw)
+        x = data.decode(arrays, raw, jnp.dtype(run.precision.storage))
         y = (arrays.train.y if frame.labels is None else frame.labels)[chosen]
         batch = (x, y, example_weights)
         return order, batch, gradient(run, fixed_of(frame, carry), carry.theta, carry.state, batch, t)

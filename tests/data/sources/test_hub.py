@@ -83,6 +83,23 @@ def test_columns_and_splits_as_on_the_hub(tmp_path, monkeypatch):
         assert np.array_equal(loaded.test.y, labels)
 
 
+def test_tiny_imagenet_has_grey_images_among_coloured_ones(tmp_path, monkeypatch):
+    """Its table of the hub: 64 × 64, 200 classes, the labelled validation part is the test part."""
+    monkeypatch.setenv("WEIGHTSPACE_DATA", str(tmp_path))
+    colour, grey = pictures(6, (64, 64, 3)), pictures(6, (64, 64, 1), seed=1)
+    mixed = [image for pair in zip(grey, colour, strict=True) for image in pair]
+    labels = np.asarray([0, 199, 3, 7, 100, 198] * 2)
+    for part in ("train", "valid"):
+        file = tmp_path / "tiny_imagenet" / "data" / f"{part}-00000-of-00001.parquet"
+        write_parquet(file, mixed, labels)
+    data = make_data("tiny_imagenet")
+    loaded = data.source.loaded
+    assert (data.shape, data.classes, len(loaded.train.y), len(loaded.test.y)) == ((64, 64, 3), 200, 12, 12)
+    assert np.array_equal(loaded.train.x[::2], np.repeat(grey, 3, axis=3))
+    assert np.array_equal(loaded.test.x[1::2], colour)
+    assert np.array_equal(loaded.test.y, labels)
+
+
 def test_svhn_labels(tmp_path, monkeypatch):
     """Labels of the original files, 1 to 10 with 10 for the digit 0, become classes 0 to 9."""
     monkeypatch.setenv("WEIGHTSPACE_DATA", str(tmp_path))

@@ -16,6 +16,7 @@ from weightspace.spaces.simplex import Line
 class SubspacesCurves(
     Experiment,
     name="subspaces.curves",
+    gpu=("paper",),
     paper=WORTSMAN_2021,
     figure="Fig. 4, curves",
     reading=READING,
@@ -47,6 +48,7 @@ class SubspacesCurves(
 class SubspacesConnect(
     Experiment,
     name="subspaces.connect",
+    gpu=("paper",),
     paper=GARIPOV_2018,
     figure="Figs. 1 and 2",
     reading=READING + " The ends are two separate trainings and stay as they are.",

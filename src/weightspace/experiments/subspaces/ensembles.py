@@ -32,6 +32,7 @@ _MORE = {
 class SubspacesEnsembles(
     Experiment,
     name="subspaces.ensembles",
+    gpu=("paper",),
     paper=WORTSMAN_2021,
     figure="Fig. 4, baselines",
     reading=AVERAGED

@@ -16,6 +16,7 @@ from weightspace.spaces.simplex import Line
 class SubspacesLines(
     Experiment,
     name="subspaces.lines",
+    gpu=("paper",),
     paper=WORTSMAN_2021,
     figure="Fig. 4",
     reading=READING,

@@ -4,14 +4,16 @@ import dataclasses
 from collections.abc import Iterator
 
 from weightspace.derived.region import Points
+from weightspace.errors import check_choice
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.settings import number, swept
 from weightspace.experiments.subspaces.tables import SCORES, Part, differences
 from weightspace.experiments.subspaces.training import APART_FROM_POINTS, STANDARD, TWO, RegionTraining
-from weightspace.experiments.subspaces.words import METRICS, READING, WORDS, WORTSMAN_2021
+from weightspace.experiments.subspaces.words import AVERAGED, METRICS, WORDS, WORTSMAN_2021
 from weightspace.figures.charts import Curve
 from weightspace.frames import Frame
+from weightspace.measure.agreement import WAYS
 from weightspace.run import Row
 from weightspace.spaces.simplex import Simplex
 from weightspace.streams import Seeds
@@ -35,9 +37,10 @@ class ByVertices(Table):
 class SubspacesSimplexes(
     Experiment,
     name="subspaces.simplexes",
+    gpu=("paper",),
     paper=WORTSMAN_2021,
     figure="Fig. 5",
-    reading=READING,
+    reading=AVERAGED,
     presets=APART_FROM_POINTS,
     by=("part", "method"),
     metrics=METRICS,
@@ -54,11 +57,17 @@ class SubspacesSimplexes(
     """β of the penalty β cos² of a random pair of vertices."""
     members: int = number(6, least=2)
     """Random points that vote as one."""
+    way: str = "probability_mean"
+    """How ensembles vote: probability_mean, logit_mean or, as in the original's pairs, logit_sum."""
+
+    def check(self) -> None:
+        """A known way."""
+        check_choice("way of an ensemble", self.way, WAYS)
 
     def ask(self) -> Iterator[Row]:
         """Two standard trainings, and of each simplex the midpoint, vertices and random points."""
         for seeds in self.training.each_seed():
-            yield from self.training.references(seeds)
+            yield from self.training.references(seeds, self.way)
             for m in self.vertices:
                 for layerwise in self.layerwise:
                     yield from self._simplex(m, layerwise, seeds)
@@ -74,7 +83,7 @@ class SubspacesSimplexes(
         }
         for what, names in groups.items():
             labels = {"part": "point", "method": f"{name}, m = {m}, {what}", "kind": f"{name}, {what}"}
-            yield Row(labels | own | {"seed": run.seeds.base}, Points.of(run, names))
+            yield Row(labels | own | {"seed": run.seeds.base}, Points.of(run, names, way=self.way))
 
     def answered_by(self) -> tuple[Answer, ...]:
         """Against the number of vertices, and differences by seed."""

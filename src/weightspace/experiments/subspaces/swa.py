@@ -8,15 +8,16 @@ from weightspace.derived.swag import SwagSample
 from weightspace.errors import check_choice
 from weightspace.experiments.answer import Answer
 from weightspace.experiments.base import Experiment
-from weightspace.experiments.settings import number
+from weightspace.experiments.settings import number, swept
+from weightspace.experiments.subspaces.arms import DROPOUT, EARLY, SMOOTHING, Arms, kept
 from weightspace.experiments.subspaces.tables import by_method, differences
-from weightspace.experiments.subspaces.training import APART_FROM_POINTS, RegionTraining
+from weightspace.experiments.subspaces.training import APART_FROM_POINTS, STANDARD, RegionTraining
 from weightspace.experiments.subspaces.words import AVERAGED, METRICS, WORDS, WORTSMAN_2021
 from weightspace.measure.agreement import WAYS
 from weightspace.measure.network import Network
 from weightspace.probes import Average, Swag
 from weightspace.recipes.cycles import Cycles, Plateau
-from weightspace.run import Row, Run
+from weightspace.run import Row
 from weightspace.spaces.full import Full
 from weightspace.spaces.simplex import Line
 from weightspace.streams import Seeds
@@ -31,6 +32,7 @@ _MORE = {
 class SubspacesSwa(
     Experiment,
     name="subspaces.swa",
+    gpu=("paper",),
     paper=WORTSMAN_2021,
     figure="Fig. 5, SWA",
     reading=AVERAGED + " Every average is one training's: all cost as much as standard training.",
@@ -58,6 +60,9 @@ class SubspacesSwa(
     """β of the line's penalty β cos² of its ends."""
     way: str = "probability_mean"
     """How ensembles vote: probability_mean, logit_mean or, as in the original, logit_sum."""
+    beside: tuple[str, ...] = swept("smoothing", words="method", empty=True)
+    """Other single networks beside them: smoothing, dropout (the model needs the option), early-stop (needs
+    validation examples)."""
 
     def check(self) -> None:
         """Whole epochs, one for each cycle.
@@ -66,8 +71,15 @@ class SubspacesSwa(
           InputError: Unless they are.
         """
         check_choice("way of an ensemble", self.way, WAYS)
+        for name in self.beside:
+            check_choice("method", name, (SMOOTHING, DROPOUT, EARLY))
+        self._arms.check_with(self.training)
         self.training.whole_epochs()
         self._cycles.borders(int(self.training.epochs))
+
+    @property
+    def _arms(self) -> Arms:
+        return Arms(methods=self.beside, way=self.way)
 
     @property
     def _cycles(self) -> Cycles:
@@ -84,6 +96,10 @@ class SubspacesSwa(
             yield Row({"part": "training", "method": "line"}, run, self.training.watching())
             labels = {"part": "point", "method": "line, midpoint", "seed": seeds.base}
             yield Row(labels, Points.of(run, ("midpoint",)))
+            for arm in self._arms.of(self.training, seeds):
+                if STANDARD not in arm.runs:
+                    yield from self._arms.trained(arm, self.training)
+                yield arm.row()
 
     def _constant(self, seeds: Seeds) -> Iterator[Row]:
         schedule = Plateau(floor=self.swa_rate, warmup=self.training.warmup, per="epoch")
@@ -91,8 +107,8 @@ class SubspacesSwa(
         yield Row({"part": "training", "method": "constant rate"}, run, self.training.watching())
         since = f"{100 * self.since:g}%"
         swa, swag = Average(since, "1ep", last=()), Swag(since, "1ep", rank=self.rank, last=())
-        yield self.training.point("SWA, constant rate", [_of(run, swa)], seeds)
-        yield self.training.point("SWAG, mean", [_of(run, swag)], seeds)
+        yield self.training.point("SWA, constant rate", [kept(run, swa)], seeds)
+        yield self.training.point("SWAG, mean", [kept(run, swag)], seeds)
         state = run.network().state
         draws = [SwagSample.of(run, swag, seeds.base, i).output("weights") for i in range(self.samples)]
         name = f"SWAG, {self.samples} draws as an ensemble"
@@ -102,7 +118,7 @@ class SubspacesSwa(
         run = self.training.run(Full(), seeds, schedule=self._cycles)
         yield Row({"part": "training", "method": "cyclic rate"}, run, self.training.watching())
         probe = Average(f"{100 * self.since:g}%", "1ep", count=self.models, last=())
-        yield self.training.point("SWA, cyclic rate", [_of(run, probe)], seeds)
+        yield self.training.point("SWA, cyclic rate", [kept(run, probe)], seeds)
         borders = self._cycles.borders(int(self.training.epochs))
         each = [run.network(f"{epoch}ep") for epoch in borders]
         yield self.training.point("checkpoints as an ensemble", each, seeds, self.way)
@@ -116,12 +132,6 @@ class SubspacesSwa(
     def answered_by(self) -> tuple[Answer, ...]:
         """Each method's runs, and differences by seed."""
         return (*by_method(), differences())
-
-
-def _of(run: Run, probe: Average) -> Network:
-    """What a probe has kept of a run, with a state where the model has one."""
-    state = None if run.network().state is None else run.read(probe, "state")
-    return Network(run.read(probe, "weights"), state)
 
 
 def _as_networks(nodes: Sequence[Averaged | RandomAverage], each: Sequence[Network]) -> list[Network]:

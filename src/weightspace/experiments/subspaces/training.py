@@ -1,16 +1,22 @@
 """How regions are trained, and the rows that all questions about them share."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from weightspace.data import make_data
+from weightspace.data.corruptions.copies import Corruption
+from weightspace.data.task import Task
 from weightspace.derived.compared import Compared
 from weightspace.derived.region import Points, grid
 from weightspace.errors import InputError, check_number
 from weightspace.experiments.settings import number
 from weightspace.experiments.training import Training
 from weightspace.measure.network import Network
+from weightspace.recipes.augment import CropFlip
 from weightspace.recipes.base import Recipe
+from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.schedules import Cosine, Schedule
 from weightspace.run import Row, Run
 from weightspace.spaces.full import Full
@@ -25,7 +31,10 @@ PRESETS = {
     "smoke": SMOKE,
     "quick": {"points": 11},
     "cifar8": CIFAR | {"data": TEN_THOUSAND, "model": "cresnet:depth=8,width=8", "epochs": 20.0},
-    "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0},
+    "paper": CIFAR | {"model": "cresnet20", "epochs": 160.0, "warmup": 5.0, "padding": 4, "flip": True},
+    "tiny": CIFAR
+    | {"data": "tiny_imagenet", "model": "resnet18_64", "epochs": 160.0, "warmup": 5.0}
+    | {"padding": 4, "flip": True},
 }
 APART_FROM_POINTS = {name: {k: v for k, v in each.items() if k != "points"} for name, each in PRESETS.items()}
 """Presets of questions that look at no grid of points."""
@@ -40,10 +49,32 @@ class RegionTraining(Training):
     epochs: float = number(10, above=0)
     warmup: float = number(2.0, least=0)
     """Epochs in which the learning rate rises."""
+    padding: int = number(0, least=0)
+    """Pixels of black on each side of an image, before a random crop of its size; 4 in the paper."""
+    flip: bool = False
+    """Whether every second image is flipped from left to right, at random."""
+    noise: float = number(0.0, least=0, most=1)
+    """Share of training labels replaced by uniform ones, the same for all runs."""
+    noise_seed: int = number(0, least=0)
+    """Which labels these are, and what they become."""
+    smoothing: float = number(0.0, least=0, below=1)
+    """Label smoothing of the loss."""
 
     def check(self) -> None:
         """The warm-up ends before training does."""
         check_number("warmup", self.warmup, below=self.epochs, hint="It is in epochs, a part of them all.")
+
+    @functools.cached_property
+    def task(self) -> Task:
+        """Data, with the noise, and cross-entropy, with the smoothing."""
+        noise = {"noise": self.noise, "noise_seed": self.noise_seed} if self.noise else {}
+        data = make_data(self.data, validation=self.validation, **noise)
+        return Task(data, CrossEntropy(smoothing=self.smoothing))
+
+    @property
+    def augment(self) -> CropFlip | None:
+        """What happens to images."""
+        return CropFlip(self.padding, 0.5 if self.flip else 0.0) if self.padding or self.flip else None
 
     def whole_epochs(self) -> None:
         """Raise unless training is so many whole epochs: networks are taken between two of them.
@@ -66,7 +97,10 @@ class RegionTraining(Training):
           changes: As of `Training.recipe`.
         """
         schedule = schedule or Cosine(warmup=self.warmup, per="epoch")
-        return dataclasses.replace(super().recipe(**changes), schedule=schedule, samples=samples)
+        return dataclasses.replace(
+            super().recipe(**changes), schedule=schedule, samples=samples,
+            augment=self.augment,
+        )  # fmt: skip
 
     def standard(self, seeds: Seeds) -> Run:
         """A training of all weights alone."""
@@ -84,12 +118,13 @@ class RegionTraining(Training):
         return Seeds((seeds.base + number * _APART) % 2**32, **split)
 
     def point(
-        self, method: str, networks: Sequence[Network], seeds: Seeds, way: str = "logit_sum", **labels: Any
-    ) -> Row:
+        self, method: str, networks: Sequence[Network], seeds: Seeds, way: str = "logit_sum",
+        corruption: Corruption | None = None, **labels: Any,
+    ) -> Row:  # fmt: skip
         """Networks alone and as one ensemble, by statistics of the same kind as points of a region."""
         node = Compared(
             self.network(), self.task, tuple(networks), seeds, statistics="recalibrated", way=way,
-            precision=self.precision,
+            precision=self.precision, corruption=corruption,
         )  # fmt: skip
         return Row({"part": "point", "method": method, "seed": seeds.base} | labels, node)
 

@@ -34,6 +34,16 @@ _TABLE = {
     "resnet18_64": _Entry(
         "resnet", "ResNet18", "residual network of 18 layers for 64 x 64 images, 11 million weights"
     ),
+    "resnet50": _Entry(
+        "bottleneck",
+        "ResNet50",
+        "residual network of 50 layers for large images, 25,556,032 weights of 1000 classes",
+    ),
+    "wrn50_2": _Entry(
+        "bottleneck",
+        "WideResNet50",
+        "the same, bottlenecks twice as wide, 68,882,240 weights of 1000 classes",
+    ),
     "cresnet20": _Entry("cresnet", "CResNet20", "residual network of 20 layers that ends in a convolution"),
     "cresnet": _Entry("cresnet", "CResNet", "the same of any depth and width, with batch or group norm"),
     "wide_resnet": _Entry("resnet", "WideResNet16", "residual network of 16 layers, four times as wide"),

@@ -25,12 +25,15 @@ NORMS = ("batch", "group")
 class CNet(nnx.Module):
     """A normalised convolution, blocks, global average, a 1 × 1 convolution."""
 
-    def __init__(self, channels: int, outputs: int, width: int, blocks: int, normed: Any, rngs: nnx.Rngs):
+    def __init__(
+        self, channels: int, outputs: int, width: int, blocks: int, normed: Any, rngs: nnx.Rngs,
+        dropout: float = 0.0,
+    ):  # fmt: skip
         widths = (width, 2 * width, 4 * width)
         self.stem_conv = conv(channels, width, rngs, bias=False, initialiser=DRAWN)
         self.stem_norm = normed(width)
         sizes = plan(width, widths, blocks)
-        self.blocks = nnx.List([Block(*each, normed, rngs, initialiser=DRAWN) for each in sizes])
+        self.blocks = nnx.List([Block(*each, normed, rngs, dropout, initialiser=DRAWN) for each in sizes])
         self.output = conv(widths[-1], outputs, rngs, size=1, bias=False, initialiser=DRAWN)
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch outputs"]:
@@ -52,6 +55,7 @@ class CResNet(ZooModel):
       norm: `batch`, or `group`, which keeps no statistics.
       groups: Of `group`.
       momentum: What the running statistics of `batch` keep at each step.
+      dropout: Probability that an entry of a block's inner map is dropped, before its second convolution.
     """
 
     label: ClassVar[str] = "cresnet"
@@ -61,6 +65,7 @@ class CResNet(ZooModel):
     norm: str = static(default="batch")
     groups: int = static(default=4)
     momentum: float = static(default=0.9)
+    dropout: float = static(default=0.0, neutral=0.0)
 
     def validate(self) -> None:
         """Examples are images, the depth is 6 n + 2, groups divide the width."""
@@ -70,6 +75,7 @@ class CResNet(ZooModel):
         check_number("width", self.width, least=1)
         check_number("groups", self.groups, least=1)
         check_number("momentum", self.momentum, least=0, below=1)
+        check_number("dropout", self.dropout, least=0, below=1)
         check_choice("norm", self.norm, NORMS)
         if (self.depth - 2) % 6:
             near = 6 * ((self.depth - 2) // 6) + 2
@@ -88,7 +94,8 @@ class CResNet(ZooModel):
                 return nnx.GroupNorm(channels, num_groups=self.groups, rngs=rngs)
             return norm(channels, self.momentum, rngs)
 
-        return CNet(self.image()[2], self.outputs, self.width, (self.depth - 2) // 6, normed, rngs)
+        blocks = (self.depth - 2) // 6
+        return CNet(self.image()[2], self.outputs, self.width, blocks, normed, rngs, self.dropout)
 
 
 @spec

@@ -32,12 +32,15 @@ class Block(nnx.Module):
         stride: int,
         normed: Callable[[int], nnx.Module],
         rngs: nnx.Rngs,
+        dropout: float = 0.0,
         **drawn: Any,
     ):
         self.conv_1 = conv(taken, made, rngs, stride=stride, bias=False, **drawn)
         self.norm_1 = normed(made)
         self.conv_2 = conv(made, made, rngs, bias=False, **drawn)
         self.norm_2 = normed(made)
+        if dropout:
+            self.dropout = nnx.Dropout(dropout, rngs=rngs)
         if (taken, stride) != (made, 1):
             self.shortcut_conv = conv(taken, made, rngs, size=1, stride=stride, bias=False, **drawn)
             self.shortcut_norm = normed(made)
@@ -45,6 +48,8 @@ class Block(nnx.Module):
     def __call__(self, x: Array) -> Array:
         """The block's outputs."""
         y = jax.nn.relu(self.norm_1(self.conv_1(x)))
+        if hasattr(self, "dropout"):
+            y = self.dropout(y)
         y = self.norm_2(self.conv_2(y))
         if hasattr(self, "shortcut_conv"):
             x = self.shortcut_norm(self.shortcut_conv(x))
