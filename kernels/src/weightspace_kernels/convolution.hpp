@@ -28,6 +28,8 @@ constexpr int kLanes = 8, kRows = 6;
 #endif
 // Narrow vectors leave fewer lanes empty where there are few channels.
 constexpr int kNarrow = 8;
+// Rows at once of a kernel's gradient where channels are few: those of 3 x 3 windows divide by it.
+constexpr Int kFew = 9;
 
 template <int V>
 struct Of {
@@ -198,6 +200,47 @@ inline void outers(Int depth, Int rows, Int count, const float* a, Int step, Int
                   : outers_of<V, 1, false>(depth, rows, count, a, step, row, g + k, gstep, grow, c + k, cs, made - k);
 }
 
+// The same for R rows that do not follow one another: row r is at `at[r]`.
+template <int V, int R, bool Whole>
+inline void scattered(Int rows, Int count, const float* a, Int step, Int row, const Int* at, const float* g,
+                      Int gstep, Int grow, float* c, Int cs, Int made) {
+  Vec<V> sum[R] = {};
+  Int place[R];
+  for (int r = 0; r < R; ++r) place[r] = at[r];
+  for (Int i = 0; i < rows; ++i) {
+    const float *x = a + i * step, *y = g + i * gstep;
+    for (Int p = 0; p < count; ++p, x += row, y += grow) {
+      const Vec<V> b = load<V, Whole>(y, made);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) sum[r] += x[place[r]] * b;
+    }
+  }
+  for (int r = 0; r < R; ++r) store<V>(c + r * cs, load<V>(c + r * cs) + sum[r]);
+}
+
+// Few channels: single rows of the kernel would leave each sum waiting for its last addition.
+template <int V>
+inline void few_outers(Int total, Int depth, Int line, Int rows, Int count, const float* a, Int step, Int row,
+                       const float* g, Int gstep, Int grow, float* c, Int cs, Int made) {
+  for (Int begin = 0; begin < total; begin += kFew) {
+    Int at[kFew];
+    const Int here = std::min(kFew, total - begin);
+    for (Int r = 0; r < kFew; ++r) {
+      const Int i = begin + std::min(r, here - 1);
+      at[r] = i / depth * line + i % depth;
+    }
+    for (Int k = 0; k < made; k += V) {
+      float* to = c + begin * cs + k;
+      if (here == kFew)
+        made - k >= V ? scattered<V, kFew, true>(rows, count, a, step, row, at, g + k, gstep, grow, to, cs, 0)
+                      : scattered<V, kFew, false>(rows, count, a, step, row, at, g + k, gstep, grow, to, cs, made - k);
+      else
+        for (Int r = 0; r < here; ++r)
+          scattered<V, 1, false>(rows, count, a, step, row, at + r, g + k, gstep, grow, to + r * cs, cs, made - k);
+    }
+  }
+}
+
 struct Shape {
   Int batch, height, width, taken;   // of the inputs
   Int rows, columns, made;           // of the outputs
@@ -307,6 +350,12 @@ void direct_kernel(const float* x, const float* g, float* k, const Shape& s, Scr
   for (Int n = 0; n < s.batch; ++n) {
     pad(x + n * s.height * s.width * s.taken, s.height, s.width, s.taken, s.low[0], s.low[1], rows, columns,
         image);
+    if (depth < 2 * kFew && depth % kFew * s.window[0] % kFew == 0) {
+      few_outers<V>(s.window[0] * depth, depth, line, s.rows, s.columns, image, s.stride[0] * line,
+                    s.stride[1] * s.taken, g + n * s.rows * s.columns * s.made, s.columns * s.made, s.made, sum,
+                    wide, s.made);
+      continue;
+    }
     for (Int a = 0; a < s.window[0]; ++a)
       outers<V>(depth, s.rows, s.columns, image + a * line, s.stride[0] * line, s.stride[1] * s.taken,
                 g + n * s.rows * s.columns * s.made, s.columns * s.made, s.made, sum + a * depth * wide, wide,
