@@ -241,6 +241,16 @@ inline void few_outers(Int total, Int depth, Int line, Int rows, Int count, cons
   }
 }
 
+// Sums over many examples are begun anew after so many parts, and added up in twice the precision.
+constexpr Int kParts = 64;
+
+inline void move(float* sum, double* total, Int count) {
+  for (Int i = 0; i < count; ++i) {
+    total[i] += sum[i];
+    sum[i] = 0;
+  }
+}
+
 struct Shape {
   Int batch, height, width, taken;   // of the inputs
   Int rows, columns, made;           // of the outputs
@@ -344,10 +354,13 @@ void direct_kernel(const float* x, const float* g, float* k, const Shape& s, Scr
   const Int rows = (s.rows - 1) * s.stride[0] + s.window[0];
   const Int columns = (s.columns - 1) * s.stride[1] + s.window[1];
   const Int depth = s.window[1] * s.taken, wide = up(s.made, V), line = columns * s.taken;
-  float* sum = scratch.take(s.window[0] * depth * wide + rows * line);
-  float* image = sum + s.window[0] * depth * wide;
-  std::memset(sum, 0, sizeof(float) * s.window[0] * depth * wide);
+  const Int size = up(s.window[0] * depth * wide, kLanes);
+  float* sum = scratch.take(3 * size + rows * line);
+  double* total = reinterpret_cast<double*>(sum + size);
+  float* image = sum + 3 * size;
+  std::memset(sum, 0, sizeof(float) * 3 * size);
   for (Int n = 0; n < s.batch; ++n) {
+    if (n % kParts == 0) move(sum, total, size);
     pad(x + n * s.height * s.width * s.taken, s.height, s.width, s.taken, s.low[0], s.low[1], rows, columns,
         image);
     if (depth < 2 * kFew && depth % kFew * s.window[0] % kFew == 0) {
@@ -361,8 +374,9 @@ void direct_kernel(const float* x, const float* g, float* k, const Shape& s, Scr
                 g + n * s.rows * s.columns * s.made, s.columns * s.made, s.made, sum + a * depth * wide, wide,
                 s.made);
   }
+  move(sum, total, size);
   for (Int i = 0; i < s.window[0] * depth; ++i)
-    std::memcpy(k + i * s.made, sum + i * wide, sizeof(float) * s.made);
+    for (Int o = 0; o < s.made; ++o) k[i * s.made + o] = static_cast<float>(total[i * wide + o]);
 }
 
 // Winograd F(4 x 4, 3 x 3): y = A'[(G k G') * (B' d B)]A with the points 0, a, -a, b, -b and infinity.
@@ -595,14 +609,16 @@ template <int V>
 void winograd_kernel(const float* x, const float* g, float* k, const Shape& s, Scratch& scratch) {
   const Int taken = up(s.taken, V), made = up(s.made, V);
   const Tiles tiles(s.batch, s.rows, s.columns);
-  const Int at_once = std::min(tiles_at_once(taken + made, kFloatsAtOnce), up(tiles.count, kRows));
+  const Int at_once = std::min(tiles_at_once(taken + made, 2 * kFloatsAtOnce), up(tiles.count, kRows));
   const Int plane = at_once * taken + V, out = at_once * made + V, kernel = taken * made;
-  float* u = scratch.take(kPoints * (kernel + plane + out) + std::max(taken, made));
-  float *v = u + kPoints * kernel, *m = v + kPoints * plane, *zeros = m + kPoints * out;
-  std::memset(u, 0, sizeof(float) * kPoints * kernel);
+  float* u = scratch.take(kPoints * (3 * kernel + plane + out) + std::max(taken, made));
+  double* total = reinterpret_cast<double*>(u + kPoints * kernel);
+  float *v = u + 3 * kPoints * kernel, *m = v + kPoints * plane, *zeros = m + kPoints * out;
+  std::memset(u, 0, sizeof(float) * 3 * kPoints * kernel);
   std::memset(zeros, 0, sizeof(float) * std::max(taken, made));
   for (Int begin = 0; begin < tiles.count; begin += at_once) {
     const Int count = std::min(at_once, tiles.count - begin);
+    if (begin / at_once % kParts == 0) move(u, total, kPoints * kernel);
     for (Int t = 0; t < count; ++t) {
       Int n, row, column;
       tiles.place(begin + t, n, row, column);
@@ -616,18 +632,19 @@ void winograd_kernel(const float* x, const float* g, float* k, const Shape& s, S
     for (int f = 0; f < kPoints; ++f)
       outers<V>(taken, 1, count, v + f * plane, 0, taken, m + f * out, 0, made, u + f * kernel, made, made);
   }
+  move(u, total, kPoints * kernel);
   for (Int c = 0; c < s.taken; ++c)
     for (Int o = 0; o < s.made; ++o) {
-      float rows[3][kReach], tap[3];
+      double rows[3][kReach], tap[3];
       for (int j = 0; j < kReach; ++j) {
-        float column[kReach];
-        for (int i = 0; i < kReach; ++i) column[i] = u[(i * kReach + j) * kernel + c * made + o];
+        double column[kReach];
+        for (int i = 0; i < kReach; ++i) column[i] = total[(i * kReach + j) * kernel + c * made + o];
         gather_kernel(column, tap);
         for (int i = 0; i < 3; ++i) rows[i][j] = tap[i];
       }
       for (int i = 0; i < 3; ++i) {
         gather_kernel(rows[i], tap);
-        for (int j = 0; j < 3; ++j) k[((i * 3 + j) * s.taken + c) * s.made + o] = tap[j];
+        for (int j = 0; j < 3; ++j) k[((i * 3 + j) * s.taken + c) * s.made + o] = static_cast<float>(tap[j]);
       }
     }
 }
