@@ -49,7 +49,6 @@ ROWS = {
 
 def ways():
     """Name -> function of images and kernel."""
-    import jax
     import jax.numpy as jnp
     from jax import lax
 
@@ -85,7 +84,9 @@ def ways():
     def combine(matrix, parts):
         made = []
         for row in matrix:
-            terms = [p if c == 1 else p * jnp.asarray(c, p.dtype) for c, p in zip(row, parts, strict=True) if c]
+            terms = [
+                p if c == 1 else p * jnp.asarray(c, p.dtype) for c, p in zip(row, parts, strict=True) if c
+            ]
             made.append(functools.reduce(jnp.add, terms))
         return made
 
@@ -97,7 +98,9 @@ def ways():
         wide = jnp.pad(x, ((0, 0), (1, reach + 1 - side), (1, reach + 1 - side), (0, 0)))
         rows = combine(b, [wide[:, i : i + reach : m][:, :tiles] for i in range(m + 2)])
         points = [
-            p for row in rows for p in combine(b, [row[:, :, j : j + reach : m][:, :, :tiles] for j in range(m + 2)])
+            p
+            for row in rows
+            for p in combine(b, [row[:, :, j : j + reach : m][:, :, :tiles] for j in range(m + 2)])
         ]
         v = jnp.stack([p.reshape(-1, taken) for p in points])
         u = jnp.stack([p for row in combine(g, list(k)) for p in combine(g, list(row))])
@@ -108,7 +111,12 @@ def ways():
         return y.reshape(n, reach, reach, made)[:, :side, :side]
 
     yield "as it is", ours
-    yield "lax", lambda x, k: lax.conv_general_dilated(x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    yield (
+        "lax",
+        lambda x, k: lax.conv_general_dilated(
+            x, k, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        ),
+    )
     yield "nine shifted products", shifted
     yield "nine shifted products, 4 examples at a time", functools.partial(blocked, shifted, 4)
     yield "patches", patches
@@ -116,8 +124,9 @@ def ways():
     yield "patches, channels first, 2 examples at a time", functools.partial(blocked, channel_major, 2)
     for m in (2, 4):
         yield f"Winograd {m} × {m}", functools.partial(winograd, m)
-        yield f"Winograd {m} × {m}, 4 examples at a time", functools.partial(
-            blocked, functools.partial(winograd, m), 4
+        yield (
+            f"Winograd {m} × {m}, 4 examples at a time",
+            functools.partial(blocked, functools.partial(winograd, m), 4),
         )
 
 
@@ -127,7 +136,6 @@ def main(options: Options) -> None:
 
     platform.use_cpu_devices(1)
     import jax
-    import jax.numpy as jnp
     import numpy as np
     from jax import lax
 
@@ -145,6 +153,7 @@ def main(options: Options) -> None:
         )
         programs = {}
         for name, way in ways():
+
             def all_three(x, k, g, way=way):
                 y, pull = jax.vjp(way, x, k)
                 return y, *pull(g)

@@ -203,5 +203,7 @@ def test_what_the_kernels_do_not_know_is_left_to_xla(monkeypatch, change):
 def test_a_word_before_python_starts_leaves_them_unused():
     given = os.environ | {native.SWITCH: "off", "PYTHONPATH": "src"}
     code = "from weightspace import native; print(native.convolutions())"
-    found = subprocess.run([sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=given, capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "xla"

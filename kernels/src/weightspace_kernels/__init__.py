@@ -28,7 +28,9 @@ def processor() -> str | None:
         return None
     flags = next((set(line.split()) for line in text.splitlines() if line.startswith("flags")), set())
     here = Path(__file__).parent
-    return next((name for name, all_of in NEEDS.items() if all_of <= flags and (here / f"{name}.so").exists()), None)
+    return next(
+        (name for name, all_of in NEEDS.items() if all_of <= flags and (here / f"{name}.so").exists()), None
+    )
 
 
 @functools.cache

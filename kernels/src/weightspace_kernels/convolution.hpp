@@ -242,7 +242,7 @@ inline void few_outers(Int total, Int depth, Int line, Int rows, Int count, cons
 }
 
 // Sums over many examples are begun anew after so many parts, and added up in twice the precision.
-constexpr Int kParts = 64;
+constexpr Int kParts = 256;
 
 inline void move(float* sum, double* total, Int count) {
   for (Int i = 0; i < count; ++i) {
@@ -614,11 +614,12 @@ void winograd_kernel(const float* x, const float* g, float* k, const Shape& s, S
   float* u = scratch.take(kPoints * (3 * kernel + plane + out) + std::max(taken, made));
   double* total = reinterpret_cast<double*>(u + kPoints * kernel);
   float *v = u + 3 * kPoints * kernel, *m = v + kPoints * plane, *zeros = m + kPoints * out;
-  std::memset(u, 0, sizeof(float) * 3 * kPoints * kernel);
+  const bool many = (tiles.count - 1) / at_once >= kParts;
+  std::memset(u, 0, sizeof(float) * (many ? 3 : 1) * kPoints * kernel);
   std::memset(zeros, 0, sizeof(float) * std::max(taken, made));
   for (Int begin = 0; begin < tiles.count; begin += at_once) {
     const Int count = std::min(at_once, tiles.count - begin);
-    if (begin / at_once % kParts == 0) move(u, total, kPoints * kernel);
+    if (many && begin / at_once % kParts == 0) move(u, total, kPoints * kernel);
     for (Int t = 0; t < count; ++t) {
       Int n, row, column;
       tiles.place(begin + t, n, row, column);
@@ -632,13 +633,16 @@ void winograd_kernel(const float* x, const float* g, float* k, const Shape& s, S
     for (int f = 0; f < kPoints; ++f)
       outers<V>(taken, 1, count, v + f * plane, 0, taken, m + f * out, 0, made, u + f * kernel, made, made);
   }
-  move(u, total, kPoints * kernel);
+  if (many) move(u, total, kPoints * kernel);
   for (Int c = 0; c < s.taken; ++c)
     for (Int o = 0; o < s.made; ++o) {
       double rows[3][kReach], tap[3];
       for (int j = 0; j < kReach; ++j) {
         double column[kReach];
-        for (int i = 0; i < kReach; ++i) column[i] = total[(i * kReach + j) * kernel + c * made + o];
+        for (int i = 0; i < kReach; ++i) {
+          const Int at = (i * kReach + j) * kernel + c * made + o;
+          column[i] = many ? total[at] : u[at];
+        }
         gather_kernel(column, tap);
         for (int i = 0; i < 3; ++i) rows[i][j] = tap[i];
       }

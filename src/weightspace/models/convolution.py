@@ -159,8 +159,8 @@ def _computed(first: Array, second: Array, *, gives: str, geometry: Geometry) ->
     )
 
 
-_by_xla = mlir.lower_fun(derivative, multiple_results=False)
-_by_kernels = mlir.lower_fun(convolution_native.derivative, multiple_results=False)
+_by_xla: Any = mlir.lower_fun(derivative, multiple_results=False)
+_by_kernels: Any = mlir.lower_fun(convolution_native.derivative, multiple_results=False)
 
 
 def _lowered(ctx: Any, first: Any, second: Any, *, gives: str, geometry: Geometry) -> Any:
