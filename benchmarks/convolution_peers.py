@@ -30,8 +30,8 @@ class Options:
     """Duration of a turn, and no less than one step."""
     only: str = ""
     """Part of a network's name, to time one."""
-    torch: bool = True
-    """Whether PyTorch's ways are timed too."""
+    ways: tuple[str, ...] = ("eager", "channels last", "compiled", "compiled, channels last")
+    """PyTorch's ways."""
     out: Path | None = None
     """File for the numbers."""
 
@@ -46,7 +46,6 @@ WORKLOADS = {
 """Data, batch, optimiser, rate."""
 TWINS = ("conv2", "lth_conv2", "resnet20")
 """What PyTorch has too."""
-WAYS = ("eager", "channels last", "compiled", "compiled, channels last")
 
 
 def ours() -> None:
@@ -104,7 +103,7 @@ def main(options: Options) -> None:
     import numpy as np
 
     sides = {"kernels": worker("ours()"), "xla": worker("ours()", WEIGHTSPACE_KERNELS="off")}
-    peers = {way: worker(f"theirs({way!r})") for way in WAYS} if options.torch else {}
+    peers = {way: worker(f"theirs({way!r})") for way in options.ways}
     rows = []
     for name, (data, batch, optimiser, _) in WORKLOADS.items():
         if options.only not in name:
@@ -122,11 +121,13 @@ def main(options: Options) -> None:
         row = {
             "model": name, "data": data, "batch": batch, "optimiser": optimiser,
             "ms_a_step": ms,
-            "quartiles_ms": {s: [float(q) * 1e3 for q in np.percentile(t, [25, 75])] for s, t in times.items()},
+            "quartiles_ms": {
+                side: [float(q) * 1e3 for q in np.percentile(t, [25, 75])] for side, t in times.items()
+            },
             "xla_over_kernels": ms["xla"] / ms["kernels"],
         }  # fmt: skip
         if name in TWINS and peers:
-            best = min(WAYS, key=ms.__getitem__)
+            best = min(peers, key=ms.__getitem__)
             row |= {"best_of_torch": best} | {f"torch_over_{s}": ms[best] / ms[s] for s in sides}
         rows.append(row)
         print(json.dumps(row), flush=True)

@@ -49,7 +49,7 @@ def network(name: str, data: str) -> nn.Module:
 def loop(
     name: str, data: str, batch: int, optimiser: str, rate: float, way: str = "eager"
 ) -> Callable[[int], None]:
-    """One run's training loop; the way is one of `convolution_peers.WAYS`."""
+    """One run's training loop; the way is one of `convolution_peers.Options.ways`."""
     torch.manual_seed(0)
     workload = Workload(name, data, batch, optimiser, rate)
     x, y = torch_loops.tensors(workload)

@@ -191,8 +191,11 @@ def main(options: Options) -> None:
     if options.out:
         from benchmarks.against_torch import processor
 
-        summary = {"command": "taskset -c 0 python -m benchmarks.convolutions", "date": time.strftime("%Y-%m-%d"),
-                   "processor": processor(), "jax": jax.__version__, "rows": rows}  # fmt: skip
+        summary = {
+            "command": "taskset -c 0 python -m benchmarks.convolutions",
+            "date": time.strftime("%Y-%m-%d"),
+            "processor": processor(), "jax": jax.__version__, "rows": rows,
+        }  # fmt: skip
         options.out.write_text(json.dumps(summary, indent=1) + "\n")
 
 
