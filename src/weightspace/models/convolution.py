@@ -165,7 +165,8 @@ _by_kernels: Any = mlir.lower_fun(convolution_native.derivative, multiple_result
 
 def _lowered(ctx: Any, first: Any, second: Any, *, gives: str, geometry: Geometry) -> Any:
     """In a compiled program: which of the two it is, is settled when the program is lowered."""
-    own = convolution_native.takes(*ctx.avals_in, geometry)
+    types: Any = ctx.avals_in
+    own = convolution_native.takes(types[0], types[1], geometry)
     rule: Any = _by_kernels if own else _by_xla
     return rule(ctx, first, second, gives=gives, geometry=geometry)
 
