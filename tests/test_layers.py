@@ -11,7 +11,19 @@ import weightspace
 
 SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
 FLOORS = (
-    *("errors", "fields", "tree", "frames", "compiler", "platform", "options", "identity", "code", "named"),
+    *(
+        "errors",
+        "fields",
+        "tree",
+        "frames",
+        "compiler",
+        "native",
+        "platform",
+        "options",
+        "identity",
+        "code",
+        "named",
+    ),
     *("spec", "streams", "node", "precision"),  # the ground
     *(
         "models",

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import platformdirs
 
-from weightspace import compiler
+from weightspace import compiler, native
 from weightspace.errors import InputError, nearest
 
 
@@ -99,6 +99,7 @@ def settings() -> dict[str, Any]:
         "matmul_precision": jax.config.jax_default_matmul_precision,  # pyright: ignore[reportAttributeAccessIssue]
         "optimised": not jax.config.read("jax_disable_most_optimizations"),
         "compiler_options": compiler.options(),
+        "convolutions": native.convolutions(),
     }
 
 

@@ -9,6 +9,9 @@ A convolution y = x ∗ k is the trilinear form T(x, k, g) = Σ g · (x ∗ k): 
 bilinear in the other two, and each of these bilinear maps has the other two as its transposes. One JAX
 primitive holds all three, so that derivatives of any order and in either mode are made of them alone. Under
 `vmap` over kernels the lanes are looped over, one fast convolution each.
+
+Each of the three is computed by XLA (`convolution_cpu`), or, where the extra `weightspace-kernels` is
+installed and takes it, by that (`convolution_native`).
 """
 
 from collections.abc import Sequence
@@ -21,6 +24,7 @@ from jax import lax
 from jax.interpreters import ad, batching, mlir
 from jaxtyping import Array
 
+from weightspace.models import convolution_native
 from weightspace.models.convolution_cpu import LAYOUT, ROLES, Geometry, derivative
 
 
@@ -147,9 +151,29 @@ def _batched(
     return lax.map(lane, {role: arrays[role] for role in batched}), 0
 
 
+def _computed(first: Array, second: Array, *, gives: str, geometry: Geometry) -> Array:
+    """Uncompiled."""
+    own = convolution_native.takes(first, second, geometry)
+    return (convolution_native.derivative if own else derivative)(
+        first, second, gives=gives, geometry=geometry
+    )
+
+
+_by_xla: Any = mlir.lower_fun(derivative, multiple_results=False)
+_by_kernels: Any = mlir.lower_fun(convolution_native.derivative, multiple_results=False)
+
+
+def _lowered(ctx: Any, first: Any, second: Any, *, gives: str, geometry: Geometry) -> Any:
+    """In a compiled program: which of the two it is, is settled when the program is lowered."""
+    types: Any = ctx.avals_in
+    own = convolution_native.takes(types[0], types[1], geometry)
+    rule: Any = _by_kernels if own else _by_xla
+    return rule(ctx, first, second, gives=gives, geometry=geometry)
+
+
 _derivative_p = jex_core.Primitive("convolution")
-_derivative_p.def_impl(derivative)
+_derivative_p.def_impl(_computed)
 _derivative_p.def_abstract_eval(_abstract)
 ad.defbilinear(_derivative_p, _transpose(0), _transpose(1))
 batching.primitive_batchers[_derivative_p] = _batched
-mlir.register_lowering(_derivative_p, mlir.lower_fun(derivative, multiple_results=False))
+mlir.register_lowering(_derivative_p, _lowered)

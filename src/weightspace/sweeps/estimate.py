@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from rich.console import Console
 from rich.table import Table
 
-from weightspace import platform, tree
+from weightspace import native, platform, tree
 from weightspace.errors import InputError, WeightspaceError, check_number
 from weightspace.node import outputs_in
 from weightspace.sweeps.cohorts import backend
@@ -132,7 +132,8 @@ def _estimate(planned: Plan) -> Estimate:
 
 def _step_seconds(key: BlockKey, run: Any, probes: Any, feed: Any, each: int) -> float:
     operations, moved, overhead, _ = RATES.get(backend(), RATES["gpu"])
-    with platform.arithmetic(key.dtype, key.matmul):
+    # XLA counts no operations of kernels that are not its own.
+    with platform.arithmetic(key.dtype, key.matmul), native.suspended():
         program = Program(jax.tree.unflatten(key.probes, probes.leaves), key.groups)
         frame, carry = block_for(key).started(feed)
 
