@@ -18,7 +18,9 @@ BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests
 	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py \
 	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
-.PHONY: demo test lint types pytest slow battery test-next test-all next format bench clean lock docs
+KERNELS := tests/models/test_convolution_native.py tests/models/test_convolution.py tests/doctor/test_kernels.py
+
+.PHONY: demo test lint types pytest slow battery kernels test-kernels test-next test-all next format bench clean lock docs
 
 demo: $(VENV)/.base
 	$(BIN)/weightspace demo
@@ -40,6 +42,17 @@ slow: $(VENV)/.test
 
 battery: $(VENV)/.test
 	$(PYTEST) $(QUICK) $(BATTERY)
+
+# The extra's convolutions, built into a folder of their own: other tests see the package without them.
+kernels: .kernels/.built
+
+.kernels/.built: $(VENV)/.base $(wildcard kernels/setup.py kernels/pyproject.toml kernels/src/*/*)
+	rm -rf .kernels
+	$(BIN)/python -m pip install --quiet --no-deps --target .kernels ./kernels
+	@touch $@
+
+test-kernels: $(VENV)/.test .kernels/.built
+	PYTHONPATH=.kernels $(BIN)/python -m pytest -q -p no:xdist $(KERNELS)
 
 next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) .venv-next/.test,@echo "no newer Python is at hand")
@@ -84,4 +97,4 @@ lock: $(VENV)/.dev
 	$(BIN)/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
 
 clean:
-	rm -rf $(VENV) .venv-next build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-next .kernels build dist .pytest_cache .ruff_cache

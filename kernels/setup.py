@@ -37,7 +37,7 @@ def include() -> str:
 setup(
     ext_modules=[
         Extension(
-            f"weightspace_kernels.{name}", [str(HERE / "ffi.cpp")], depends=[str(HERE / "convolution.hpp")],
+            f"weightspace_kernels.{name}", [str(HERE / "ffi.cpp")], depends=[str(each) for each in HERE.glob("*.hpp")],
             extra_compile_args=[*COMMON, *flags, "-isystem", include()], language="c++",
         )
         for name, flags in PROCESSORS.items()
