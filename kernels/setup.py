@@ -37,8 +37,9 @@ def include() -> str:
 setup(
     ext_modules=[
         Extension(
-            f"weightspace_kernels.{name}", [str(HERE / "ffi.cpp")], depends=[str(each) for each in HERE.glob("*.hpp")],
-            extra_compile_args=[*COMMON, *flags, "-isystem", include()], language="c++",
+            f"weightspace_kernels.{name}", [str(HERE / "ffi.cpp")], language="c++",
+            depends=[str(each) for each in HERE.glob("*.hpp")],
+            extra_compile_args=[*COMMON, *flags, "-isystem", include()],
         )
         for name, flags in PROCESSORS.items()
     ],

@@ -58,6 +58,11 @@ class Node(Spec):
         return vars(self)["digest"]
 
     @functools.cached_property
+    def taken(self) -> "tuple[Output, ...]":
+        """The outputs of others that this one takes, in the order of its leaves."""
+        return tuple(_outputs_in(self))
+
+    @functools.cached_property
     def parents(self) -> tuple["Node", ...]:
         """The nodes whose outputs this one takes, each once, in a fixed order."""
         found = {output.of.digest: output.of for output in outputs_in(self)}
@@ -213,6 +218,10 @@ class Derived(Node):
 
 def outputs_in(tree: Any) -> list[Output]:
     """The `Output` leaves of a spec."""
+    return list(tree.taken) if isinstance(tree, Node) else _outputs_in(tree)
+
+
+def _outputs_in(tree: Any) -> list[Output]:
     return [item for item in jax.tree.leaves(tree) if isinstance(item, Output)]
 
 

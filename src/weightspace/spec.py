@@ -191,12 +191,21 @@ def _claim_kind(cls: type) -> None:
 
 def common_leaves(spec_: Any) -> list[bool]:
     """For each leaf, in the order of `jax.tree.leaves`, whether it is common to a cohort."""
-    return [_is_common(spec_, path, value) for path, value in jax.tree_util.tree_leaves_with_path(spec_)]
+    leaves, structure = jax.tree.flatten(spec_)
+    if structure not in _COMMON:
+        # Fields alone decide, which specs of one structure share; a sweep asks for each of its runs.
+        paths = jax.tree_util.tree_leaves_with_path(spec_)
+        _COMMON[structure] = tuple(_is_common(spec_, path) for path, _ in paths)
+    return [
+        common or getattr(leaf, "shared", False)
+        for common, leaf in zip(_COMMON[structure], leaves, strict=True)
+    ]
 
 
-def _is_common(node: Any, path: tuple[Any, ...], value: Any) -> bool:
-    if getattr(value, "shared", False):
-        return True
+_COMMON: dict[Any, tuple[bool, ...]] = {}
+
+
+def _is_common(node: Any, path: tuple[Any, ...]) -> bool:
     for key in path:
         if isinstance(key, jax.tree_util.GetAttrKey):
             fields = {field.name: field for field in dataclasses.fields(node)}

@@ -159,7 +159,13 @@ class Task(Spec):
 
     def known_metrics(self, outputs_shape: tuple[int, ...]) -> tuple[str, ...]:
         """The names of the loss's own metrics on this data."""
-        return tuple(jax.eval_shape(self.loss.metrics, *example_shapes(self.data, outputs_shape)))
+        return _metrics_of(self.loss, *example_shapes(self.data, outputs_shape))
+
+
+@functools.lru_cache(maxsize=256)
+def _metrics_of(loss: Loss, outputs: Any, y: Any) -> tuple[str, ...]:
+    """Asked of every run of a sweep; the loss itself is asked once."""
+    return tuple(jax.eval_shape(loss.metrics, outputs, y))
 
 
 def _data_advice(given: Any) -> str:

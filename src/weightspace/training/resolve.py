@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from weightspace.node import Output, fill
+from weightspace.node import Output, fill, outputs_in
 from weightspace.probes.base import Probe
 from weightspace.recipes.length import Length
 from weightspace.run import Run
@@ -52,43 +52,46 @@ def _bits(leaf: Any) -> bytes:
 
 def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) -> Resolved:
     """Put arrays in the place of a run's outputs, and steps in the place of its lengths."""
-    shared = common_leaves(run)
-    filled = _lengths_as_steps(fill(run, arrays), total, per_epoch)
-    # An output may be a tree: its role holds for all of its leaves.
-    pieces = jax.tree.structure(run).flatten_up_to(filled)
-    common = [role for role, piece in zip(shared, pieces, strict=True) for _ in jax.tree.leaves(piece)]
-    return dataclasses.replace(_as_arrays(filled, common, run.precision.storage), edits=len(run.edits))
+    filled, common = run, common_leaves(run)
+    if outputs_in(run):
+        filled = fill(run, arrays)
+        # An output may be a tree: its role holds for all of its leaves.
+        pieces = jax.tree.structure(run).flatten_up_to(filled)
+        common = [role for role, piece in zip(common, pieces, strict=True) for _ in jax.tree.leaves(piece)]
+    return dataclasses.replace(
+        _as_arrays(filled, common, run.precision.storage, total, per_epoch), edits=len(run.edits)
+    )
 
 
 def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage: str) -> Resolved:
     """Probes with steps in the place of lengths; all their numbers are common."""
-    filled = _lengths_as_steps(tuple(probes), total, per_epoch)
-    return _as_arrays(filled, [True] * len(jax.tree.leaves(filled)), storage)
+    common = [True] * len(jax.tree.leaves(tuple(probes)))
+    return _as_arrays(tuple(probes), common, storage, total, per_epoch)
 
 
-def _lengths_as_steps(tree: Any, total: int, per_epoch: int) -> Any:
-    return jax.tree.map(lambda x: x.steps(per_epoch, total) if isinstance(x, Length) else x, tree)
+def _as_arrays(tree: Any, common: list[bool], storage: str, total: int, per_epoch: int) -> Resolved:
+    pieces = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Seeds))
+    arrays = [
+        _as_array(leaf, storage, total, per_epoch, of_seeds=isinstance(piece, Seeds))
+        for piece in pieces
+        for leaf in (jax.tree.leaves(piece) if isinstance(piece, Seeds) else (piece,))
+    ]
+    return Resolved(tuple(arrays), jax.tree.structure(tree), tuple(common))
 
 
-def _as_arrays(tree: Any, common: list[bool], storage: str) -> Resolved:
-    leaves = []
-    is_seeds = jax.tree.map(
-        lambda node: jax.tree.map(lambda _: isinstance(node, Seeds), node),
-        tree,
-        is_leaf=lambda node: isinstance(node, Seeds),
-    )
-    for leaf, seed in zip(jax.tree.leaves(tree), jax.tree.leaves(is_seeds), strict=True):
-        if isinstance(leaf, jax.ShapeDtypeStruct):  # of an array that is not there yet, or not needed
-            floating = np.issubdtype(leaf.dtype, np.floating)
-            leaves.append(jax.ShapeDtypeStruct(leaf.shape, np.dtype(storage) if floating else leaf.dtype))
-            continue
-        array = np.asarray(leaf)
-        if np.issubdtype(array.dtype, np.floating):
-            array = array.astype(storage)
-        elif np.issubdtype(array.dtype, np.integer) and isinstance(leaf, int):
-            array = array.astype(np.uint32 if seed else np.int32)
-        leaves.append(array)
-    return Resolved(tuple(leaves), jax.tree.structure(tree), tuple(common))
+def _as_array(leaf: Any, storage: str, total: int, per_epoch: int, *, of_seeds: bool) -> Any:
+    """A number as an array of the run's type, a length as steps."""
+    if isinstance(leaf, jax.ShapeDtypeStruct):  # of an array that is not there yet, or not needed
+        floating = np.issubdtype(leaf.dtype, np.floating)
+        return jax.ShapeDtypeStruct(leaf.shape, np.dtype(storage) if floating else leaf.dtype)
+    if isinstance(leaf, Length):
+        leaf = leaf.steps(per_epoch, total)
+    array = np.asarray(leaf)
+    if np.issubdtype(array.dtype, np.floating):
+        return array.astype(storage)
+    if np.issubdtype(array.dtype, np.integer) and isinstance(leaf, int):
+        return array.astype(np.uint32 if of_seeds else np.int32)
+    return array
 
 
 def stack(runs: Sequence[Resolved]) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
