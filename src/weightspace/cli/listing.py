@@ -41,17 +41,23 @@ def listing(arguments: Sequence[str]) -> int:
 
 
 def _parsed(kind: str, arguments: Sequence[str]) -> int:
-    def options(data: str = "digits", format: Literal["table", "json"] = "table") -> tuple[str, str]:  # noqa: A002
+    def options(
+        data: str = "digits",
+        format: Literal["table", "json"] = "table",  # noqa: A002
+        about: str = "",
+    ) -> tuple[str, str, str]:
         """List what there is.
 
         Args:
           data: Data set that models are counted on.
           format: table or json.
+          about: Of experiments those that answer what you want to know, in your own words, nearest first.
         """
-        return data, format
+        return data, format, about
 
-    data, shape = parse(options, arguments, prog=f"weightspace list {kind}")
-    rows = [{key: row.get(key) for key in KEYS[kind]} for row in _ROWS[kind](data)]
+    data, shape, wanted = parse(options, arguments, prog=f"weightspace list {kind}")
+    found = _about(kind, wanted, _ROWS[kind](data)) if wanted else _ROWS[kind](data)
+    rows = [{key: row.get(key) for key in KEYS[kind]} for row in found]
     if shape == "json":
         print(json.dumps(rows, indent=2, allow_nan=False))
         return 0
@@ -67,6 +73,19 @@ def _parsed(kind: str, arguments: Sequence[str]) -> int:
 
     print_frame(Console(), pd.DataFrame(cells), kind)
     return 0
+
+
+def _about(kind: str, text: str, rows: Rows) -> Rows:
+    """The experiments that a text is about, nearest first."""
+    from weightspace.errors import InputError
+    from weightspace.experiments.topics import about
+
+    if kind != "experiments":
+        raise InputError(
+            f"--about looks for experiments, but {kind} are listed; weightspace list --about '{text}'"
+        )
+    by_name = {row["name"]: row for row in rows}
+    return [by_name[name] for name in about(text)]
 
 
 _HIDDEN = ("figure", "on_disk")
