@@ -40,7 +40,7 @@ FLOORS = (
     ),  # contracts and plug-ins
     *("arguments", "run", "tickets", "training", "store"),
     *("sweeps", "loaded", "loaded_file"),  # what carries runs out, and keeps them
-    *("tables", "figures", "experiments", "report", "bench", "doctor", "cli", "__main__"),
+    *("tables", "figures", "experiments", "report", "first_look", "bench", "doctor", "cli", "__main__"),
 )
 """Lowest first: a floor imports from those before it, also inside functions and for type checkers alone."""
 ANYWHERE = ("__version__",)

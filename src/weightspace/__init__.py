@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from weightspace.edits.gradual import Gradual as Gradual
     from weightspace.edits.stepwise import Stepwise as Stepwise
     from weightspace.errors import NoResultWarning as NoResultWarning
+    from weightspace.first_look import Looked as Looked
+    from weightspace.first_look import look as look
     from weightspace.loaded import load as load
     from weightspace.loaded_file import load_file as load_file
     from weightspace.measure.network import Network as Network
@@ -146,6 +148,7 @@ _HOMES = {
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
     "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.first_look": ("Looked", "look"),
     "weightspace.loaded": ("load",),
     "weightspace.loaded_file": ("load_file",),
     "weightspace.measure.network": ("Network",),

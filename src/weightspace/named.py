@@ -36,6 +36,29 @@ def looking(known: Collection[str] = ()) -> Iterator[None]:
         _LOOKING.reset(before)
 
 
+_HANDED: dict[str, Any] = {}
+
+
+def hand_over(name: str, value: Any) -> str:
+    """Give an object of this process a name that experiments' settings may have; gives the name.
+
+    Args:
+      name: What it should be called; a number is added where another object is called so.
+      value: A model or what makes one, a data set or a source of one.
+    """
+    called, number = name, 1
+    while called in _HANDED and _HANDED[called] is not value:
+        number += 1
+        called = f"{name} {number}"
+    _HANDED[called] = value
+    return called
+
+
+def handed_over(name: Any) -> Any:
+    """The object of a name that `hand_over` has given; None where there is none."""
+    return _HANDED.get(name) if isinstance(name, str) else None
+
+
 def check_may_run(what: str, name: str) -> None:
     """Raise unless names may be resolved here.
 

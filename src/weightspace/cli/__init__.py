@@ -18,6 +18,10 @@ from weightspace.errors import WeightspaceError, nearest
 
 COMMANDS = {
     "demo": ("weightspace.cli.demo:demo", "the main question on embedded real data, under two minutes"),
+    "look": (
+        "weightspace.cli.look:look",
+        "a first look at a network of your own, in the minutes you have: one page",
+    ),
     "list": ("weightspace.cli.listing:listing", "experiments, models, data, spaces, probes, metrics"),
     "run": ("weightspace.cli.run:run", "run an experiment; the same folder again resumes"),
     "status": ("weightspace.cli.show:status", "how far the runs of a folder are"),

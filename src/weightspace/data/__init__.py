@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weightspace.data.sources.catalogue import CARDS
 from weightspace.errors import DataError, InputError, nearest, unknown
-from weightspace.named import check_may_run, resolve
+from weightspace.named import check_may_run, handed_over, resolve
 
 if TYPE_CHECKING:
     from weightspace.data.base import Data, Loaded, Source, Split
@@ -149,6 +149,7 @@ def make_data(given: Any = DEFAULT, **options: Any) -> "Data | CosineProduct":
     from weightspace.data.base import Data
 
     check_may_run("the data set", str(given))
+    given = given if (handed := handed_over(given)) is None else handed
     known = {field.name for field in dataclasses.fields(Data)} - {"source"}  # pyright: ignore[reportArgumentType]
     for option in options:
         if option not in known:

@@ -42,6 +42,7 @@ _BY_NAME = {
     "tickets.from-supermask": f"{_TICKETS}.from_supermask:TicketsFromSupermask",
     "tickets.connectivity": f"{_TICKETS}.connectivity:TicketsConnectivity",
     "tickets.overlap": f"{_TICKETS}.overlap:TicketsOverlap",
+    "look": "weightspace.experiments.look:Look",
     "freedom.random": "weightspace.experiments.freedom.random_subspace:FreedomRandom",
     "freedom.burn-in": "weightspace.experiments.freedom.burn_in:FreedomBurnIn",
     "freedom.lottery-ticket": "weightspace.experiments.freedom.lottery_ticket:FreedomLotteryTicket",

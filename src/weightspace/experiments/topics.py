@@ -30,6 +30,7 @@ TOPICS: Mapping[str, str] = {
     "tickets.from-supermask": "supermask training under a learned mask",
     "tickets.connectivity": "linear mode connectivity stability data order instability",
     "tickets.overlap": "overlap of masks seeds criteria agreement",
+    "look": "overview first look own network summary everything",
     "freedom.random": "degrees of freedom intrinsic dimension random subspace low dimensional",
     "freedom.burn-in": "degrees of freedom warm start burn-in pretraining",
     "freedom.lottery-subspace": "principal directions trajectory pca low gradient hessian eigenvectors",

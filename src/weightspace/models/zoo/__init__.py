@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from weightspace.errors import unknown
 from weightspace.models.base import Model
-from weightspace.named import check_may_run, resolve
+from weightspace.named import check_may_run, handed_over, resolve
 from weightspace.options import read_options, split_options
 
 
@@ -98,6 +98,10 @@ def make(name: str, shape: Sequence[int], outputs: int, dtype: str = "float32") 
       InputError: If there is no such model, it has no such option, or the data do not fit it.
     """
     check_may_run("the network", name)
+    if (given := handed_over(name)) is not None:
+        from weightspace.models.zoo.user import adapt
+
+        return adapt(given, name, tuple(shape), outputs, {}, dtype)
     base, _, text = name.partition(":")
     if base not in _TABLE and text and "=" not in text.partition(":")[0]:
         return _users(name, tuple(shape), outputs, dtype)

@@ -1,0 +1,100 @@
+"""One call for a network of one's own: what is shown, that it fits the minutes, and is trained once."""
+
+import numpy as np
+import pytest
+from flax import nnx
+
+import weightspace as ws
+from weightspace.cli import main
+from weightspace.errors import InputError
+from weightspace.first_look import SIZES
+
+QUICK = {"epochs": 2.0, "seeds": ("2",), "dims": (4, 64), "fractions": (0.2,), "dense_epochs": 1.0}
+
+
+class Own(nnx.Module):
+    def __init__(self, rngs):
+        self.hidden, self.out = nnx.Linear(6, 12, rngs=rngs), nnx.Linear(12, 2, rngs=rngs)
+
+    def __call__(self, x):
+        return self.out(nnx.relu(self.hidden(x)))
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    x = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32)
+    return x, (x[:, 0] > 0).astype(int)
+
+
+@pytest.fixture(scope="module")
+def looked(arrays, tmp_path_factory, cache_apart):
+    out, said = tmp_path_factory.mktemp("look") / "out", []
+    return out, said, ws.look(Own, arrays, out, minutes=60, say=said.append, **QUICK)
+
+
+def test_it_shows_layers_training_and_what_is_enough(looked):
+    _, said, found = looked
+    assert dict(zip(found.layers["layer"], found.layers["weights"], strict=True)) == {
+        "hidden/kernel": 72, "hidden/bias": 12, "out/kernel": 24, "out/bias": 2
+    }  # fmt: skip
+    (full,) = found.training.to_dict("records")
+    runs = found.table[found.table["method"] == "full"]
+    assert full["n"] == 2
+    assert full["test_accuracy"] == pytest.approx(runs["test_accuracy"].mean())
+    assert full["path_length"] >= full["distance"] > 0
+    assert {*found.enough["method"]} == {"random", "ticket"}
+    np.testing.assert_allclose(found.enough["full_accuracy"], full["test_accuracy"])
+    # Slices of more than half of all 110 dimensions are left out.
+    assert {*found.table.loc[found.table["method"] == "random", "dim"]} == {4}
+    assert "Own" in found.page.read_text()
+    assert [text for text in said if "2 epochs, 2 seeds: " in text]
+
+
+def test_the_same_look_again_trains_nothing(looked, arrays):
+    out, _, found = looked
+    before = sorted(file.name for file in (out / "runs").iterdir())
+    said = []
+    again = ws.look(Own, arrays, out, minutes=1e-6, say=said.append, **QUICK)
+    assert sorted(file.name for file in (out / "runs").iterdir()) == before
+    assert again.enough.equals(found.enough)
+    assert "0 runs to train, about 0.0 min" in said[0]
+
+
+def test_what_does_not_fit_is_said_before_anything_is_trained(arrays, tmp_path):
+    said = []
+    with pytest.raises(
+        InputError, match=r"least look at Own.* takes about .* minutes here.*give more minutes"
+    ):
+        ws.look(Own, arrays, tmp_path / "out", minutes=1e-6, say=said.append)
+    assert len(said) == len(SIZES)
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_network_of_that_name_is_not_mistaken_for_it(looked, arrays, tmp_path):
+    def wider(rngs):
+        return nnx.Linear(6, 2, rngs=rngs)
+
+    wider.__name__ = "Own"
+    found = ws.look(wider, arrays, tmp_path / "out", minutes=60, say=None, **QUICK)
+    assert found.layers["weights"].sum() == 14
+
+
+def test_by_the_command_line(tmp_path, capsys, cache_apart):
+    out = tmp_path / "out"
+    asked = ["look", "--model", "fc:widths=8", "--out", str(out), "--epochs", "1", "--seeds", "1"]
+    assert main([*asked, "--dry-run", "--minutes", "60"]) == 0
+    printed = capsys.readouterr().out
+    assert "610 weights" in printed
+    assert "runs" in printed
+    assert not out.exists()
+    assert main(["look", "--minutes", "0"]) == 2
+    assert "minutes is 0" in capsys.readouterr().err
+    assert main(["look", "--time", "5"]) == 2
+    assert "unknown flag --time" in capsys.readouterr().err
+
+
+def test_a_folder_may_be_looked_at_where_the_network_is_not(looked, capsys, monkeypatch):
+    out = looked[0]
+    monkeypatch.setattr("weightspace.named._HANDED", {})
+    assert main(["results", str(out), "--table", "enough"]) == 0
+    assert "random" in capsys.readouterr().out
