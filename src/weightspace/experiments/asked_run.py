@@ -8,7 +8,7 @@ folder names is run: its networks and data sets must be of this package.
 from collections.abc import Iterable
 
 from weightspace import data
-from weightspace.errors import InputError
+from weightspace.errors import DataError, InputError
 from weightspace.experiments import names
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.restore import restored
@@ -40,8 +40,8 @@ def run_of(store: Store, digest: str, known: Iterable[type[Experiment]] = ()) ->
             experiment = restored(question.experiment, question.fields, given)
             try:
                 found = _in(store, question, experiment, digest)
-            except NotRunError:
-                continue
+            except (NotRunError, DataError):
+                continue  # what one question names may be gone; another may have the run
         if found is not None:
             return found
     raise InputError(

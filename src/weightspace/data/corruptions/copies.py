@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from weightspace.data.content import Split
-from weightspace.data.corruptions import SEVERITIES, WAYS, corrupted
+from weightspace.data.corruptions import SEVERITIES, WAYS, corrupted, digital
 from weightspace.errors import DataError, check_choice, check_number, nearest
 from weightspace.spec import Spec, spec, static
 
@@ -59,6 +59,19 @@ class Corruption(Spec):
         if self.folder is None:
             check_choice("corruption", self.corruption, WAYS)
 
+    def check(self, test: Split) -> None:
+        """Refuse, before anything is trained, a test part that this cannot be done to.
+
+        Raises:
+          DataError: If images of a folder are of another shape, its labels are of other classes, or JPEG
+            cannot be written.
+        """
+        if self.folder is not None:
+            place = Path(self.folder)
+            _fitting(_file(place, f"{self.corruption}.npy"), _file(place, LABELS), test)
+        elif self.corruption == "jpeg_compression":
+            digital.check_jpeg(np.shape(test.x)[-1])
+
     def of(self, test: Split) -> Split:
         """A test part's corrupted copy; of a folder its images and labels, which must be of the same kind.
 
@@ -106,6 +119,14 @@ def _content(files: list[Path]) -> str:
 
 def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
     """The part of one severity; all five are stacked in the files."""
+    x, y = _fitting(images, labels, test)
+    size = len(x) // len(SEVERITIES)
+    part = slice((severity - 1) * size, severity * size)
+    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+
+
+def _fitting(images: Path, labels: Path, test: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Both files, of images and classes as those of the set."""
     x, y = _stacked(images, labels)
     shape = tuple(np.shape(test.x)[1:])
     if tuple(x.shape[1:]) != shape:
@@ -113,12 +134,10 @@ def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
             f"{images} holds {x.dtype} of shape {x.shape}, but must hold uint8 of shape (5 n, "
             f"{', '.join(map(str, shape))}), as the set's own images are"
         )
-    size = len(x) // len(SEVERITIES)
-    part = slice((severity - 1) * size, severity * size)
     known, found = np.unique(test.y), np.unique(y)
     if not np.isin(found, known).all():
         raise DataError(f"{labels} has the label {np.setdiff1d(found, known)[0]}, which the set has not")
-    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+    return x, y
 
 
 def _stacked(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
