@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from weightspace.data.base import Data
 from weightspace.data.corruptions.copies import Corruption
 from weightspace.data.examples import Arrays, Examples
 from weightspace.data.task import Task
@@ -111,7 +112,8 @@ def worse(data: Examples, corruption: Corruption | None) -> Arrays | None:
     if corruption is None:
         return None
     given = data.arrays()
-    return dataclasses.replace(given, test=corruption.of(given.test))
+    white = data.source.loaded.full_scale if isinstance(data, Data) else None
+    return dataclasses.replace(given, test=corruption.of(given.test, white))
 
 
 def check_worse(data: Examples, split: str, corruption: Corruption | None) -> None:

@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -28,6 +28,9 @@ class Corruption(Spec):
         made here.
       folder: Where it is; no part of the identity.
     """
+
+    version: ClassVar[int] = 2
+    """2: images of a full scale of their own."""
 
     corruption: str = static()
     severity: int = static()
@@ -72,14 +75,21 @@ class Corruption(Spec):
         elif self.corruption == "jpeg_compression":
             digital.check_jpeg(np.shape(test.x)[-1])
 
-    def of(self, test: Split) -> Split:
+    def of(self, test: Split, white: float | None = None) -> Split:
         """A test part's corrupted copy; of a folder its images and labels, which must be of the same kind.
+
+        Args:
+          test: The test part.
+          white: What its images have where they are white, the set's full scale; None for 255. A folder's
+            images are taken as they are.
 
         Raises:
           DataError: If the images are no such, or a folder has changed or is not what it should be.
         """
         if self.folder is None:
-            return Split(corrupted(np.asarray(test.x), self.corruption, self.severity, self.seed), test.y)
+            white = 255 if white is None else white
+            x = corrupted(np.asarray(test.x), self.corruption, self.severity, self.seed, white)
+            return Split(x, test.y)
         place = Path(self.folder)
         files = [_file(place, f"{self.corruption}.npy"), _file(place, LABELS)]
         if _content(files) != self.content:
