@@ -80,11 +80,15 @@ def test_its_header_says_what_it_is_and_how_to_load_it(lines, exported):
     assert json.loads(told["inputs"])["shape"] == [8, 8, 1]
 
 
-def test_a_question_whose_file_is_gone_hides_no_run_of_another(lines, monkeypatch):
+@pytest.mark.parametrize("file", ["gone", "another"])
+def test_a_question_whose_file_is_gone_hides_no_run_of_another(lines, file, monkeypatch, tmp_path):
     out, run, _ = lines
+    save_file({"a": np.zeros(2, np.float32)}, tmp_path / "another.safetensors")
     store = Store(out, create=False)
     (asked,) = store.questions()
-    gone = dataclasses.replace(asked, fields={**asked.fields, "from_file": "gone.safetensors"})
+    gone = dataclasses.replace(
+        asked, fields={**asked.fields, "from_file": str(tmp_path / f"{file}.safetensors")}
+    )
     monkeypatch.setattr(Store, "questions", lambda _: [gone, asked])
     assert run_of(store, run).digest == run
     monkeypatch.setattr(Store, "questions", lambda _: [gone])

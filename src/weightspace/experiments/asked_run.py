@@ -13,7 +13,7 @@ from weightspace.experiments import names
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.restore import restored
 from weightspace.models import zoo
-from weightspace.named import NotRunError, looking
+from weightspace.named import looking
 from weightspace.node import ancestors
 from weightspace.run import Run
 from weightspace.store.asked import Question
@@ -40,8 +40,8 @@ def run_of(store: Store, digest: str, known: Iterable[type[Experiment]] = ()) ->
             experiment = restored(question.experiment, question.fields, given)
             try:
                 found = _in(store, question, experiment, digest)
-            except (NotRunError, DataError):
-                continue  # what one question names may be gone; another may have the run
+            except (InputError, DataError):
+                continue  # what one question names is not run, gone, or another; the run may be of the next
         if found is not None:
             return found
     raise InputError(
