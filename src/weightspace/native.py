@@ -52,7 +52,11 @@ def convolutions() -> str:
 
 @contextlib.contextmanager
 def suspended() -> Iterator[None]:
-    """Lower programs without the kernels, whose operations XLA cannot count."""
+    """Lower programs without the kernels, whose operations XLA cannot count.
+
+    Only programs that are made within: JAX keeps what it lowered, so that a function lowered here is without
+    them afterwards too.
+    """
     token = _suspended.set(True)
     try:
         yield

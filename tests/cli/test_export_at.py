@@ -1,5 +1,6 @@
 """A point of a region as a file, trainings that start from files, bad input, by the real commands."""
 
+import dataclasses
 import json
 
 import jax
@@ -10,6 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 import weightspace as ws
 from weightspace.cli import main
+from weightspace.errors import InputError
+from weightspace.experiments.asked_run import run_of
 from weightspace.store.base import Store
 
 DATA = "digits:classes=0,1,2,train_each=30,test_each=20"
@@ -75,6 +78,22 @@ def test_its_header_says_what_it_is_and_how_to_load_it(lines, exported):
     assert "load_file" in told["load"]
     assert {*json.loads(told["state"])} <= {*load_file(exported)}
     assert json.loads(told["inputs"])["shape"] == [8, 8, 1]
+
+
+@pytest.mark.parametrize("file", ["gone", "another"])
+def test_a_question_whose_file_is_gone_hides_no_run_of_another(lines, file, monkeypatch, tmp_path):
+    out, run, _ = lines
+    save_file({"a": np.zeros(2, np.float32)}, tmp_path / "another.safetensors")
+    store = Store(out, create=False)
+    (asked,) = store.questions()
+    gone = dataclasses.replace(
+        asked, fields={**asked.fields, "from_file": str(tmp_path / f"{file}.safetensors")}
+    )
+    monkeypatch.setattr(Store, "questions", lambda _: [gone, asked])
+    assert run_of(store, run).digest == run
+    monkeypatch.setattr(Store, "questions", lambda _: [gone])
+    with pytest.raises(InputError, match="or what it names has changed"):
+        run_of(store, run)
 
 
 def test_a_training_starts_from_the_file(lines, exported, tmp_path, capsys):

@@ -9,6 +9,7 @@ from weightspace.data import make_data
 from weightspace.data.content import Split
 from weightspace.data.corruptions import SEVERITIES, WAYS, corrupted
 from weightspace.data.corruptions.copies import Corruption, files_of
+from weightspace.derived.compared import worse
 from weightspace.errors import DataError, InputError
 
 RNG = np.random.default_rng(0)
@@ -150,7 +151,7 @@ def test_a_set_by_name_trains_on_the_same_and_is_tested_on_worse():
     clean, worse = make_data("digits"), make_data("digits:corruption=contrast,severity=4")
     assert worse.name == "digits:corruption=contrast,severity=4"
     assert np.array_equal(worse.source.loaded.train.x, clean.source.loaded.train.x)
-    expected = corrupted(np.asarray(clean.source.loaded.test.x), "contrast", 4)
+    expected = corrupted(np.asarray(clean.source.loaded.test.x), "contrast", 4, white=16)
     assert np.array_equal(worse.source.loaded.test.x, expected)
     assert worse.digest != clean.digest
     both = make_data("digits:classes=3,6,corruption=fog")
@@ -176,3 +177,21 @@ def test_what_are_no_images_is_refused():
     with pytest.raises(DataError, match=r"images .* of uint8, not of float32"):
         corrupted(np.zeros((2, 4, 4, 1), np.float32), "fog", 1)  # pyright: ignore[reportArgumentType]
     assert ws.Corruption("fog", 1) != ws.Corruption("fog", 1, seed=1)
+
+
+def test_images_of_another_full_scale_are_as_bright_as_it_says():
+    """White is 16 in digits: the same images in bytes give the same grey values, and none is brighter."""
+    digits = make_data("digits").source.loaded
+    assert digits.full_scale == 16
+    wide = (np.asarray(digits.test.x[:40]) * 15).astype(np.uint8)
+    for name in WAYS:
+        found = np.asarray(make_data(f"digits:corruption={name},severity=3").source.loaded.test.x[:40])
+        expected = corrupted(wide, name, 3, white=240) / 15
+        # Noise of a batch is drawn for as many images as it has.
+        if name in ("defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate"):
+            assert np.abs(found - expected).max() <= 0.51 + 0.5 / 15
+        assert found.max() <= 16
+        asked = worse(make_data("digits"), Corruption(name, 3))
+        assert asked is not None
+        assert np.array_equal(asked.test.x[:40], found)
+        assert np.mean(np.abs(found - np.asarray(digits.test.x[:40], float))) < 5

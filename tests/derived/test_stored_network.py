@@ -233,3 +233,31 @@ def test_halves_become_floats_and_headers_are_read(tmp_path):
     assert loaded(np.zeros((2, *SHAPE), np.float32)).shape == (2, 10)
     with pytest.raises(InputError, match="does not say of which model it is; give model="):
         ws.load_file(tmp_path / "half.safetensors")
+
+
+class Counting(Normed):
+    """With a counter beside the statistics, as moving averages of several libraries have."""
+
+    def __init__(self, rngs):
+        super().__init__(rngs)
+        self.count = nnx.BatchStat(jnp.zeros((), jnp.int32))
+
+    def __call__(self, x):
+        if not self.bn.use_running_average:
+            self.count[...] = self.count[...] + 1
+        return super().__call__(x)
+
+
+def test_counters_of_the_state_come_back_as_whole_numbers(tmp_path):
+    model = ws.from_nnx(Counting)
+    layout = layout_of(model, (4,), "float32")
+    arrays = {leaf.path: normal(*leaf.shape) for leaf in layout}
+    arrays |= {"bn/mean": normal(3), "bn/var": np.ones(3, np.float32), "count": np.asarray(7, np.int32)}
+    save_file(arrays, tmp_path / "counted.safetensors")
+    found = ws.load_file(tmp_path / "counted.safetensors", model, shape=(4,)).state
+    assert found["count"] == 7
+    assert found["count"].dtype == jnp.int32
+    assert np.array_equal(found["bn"]["mean"], arrays["bn/mean"])
+    save_file(arrays | {"count": np.asarray(7.0, np.float32)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"'count' of .* holds float32, but the model's are int32"):
+        ws.load_file(tmp_path / "other.safetensors", model, shape=(4,))

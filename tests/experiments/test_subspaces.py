@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from weightspace.errors import InputError
+from weightspace.errors import DataError, InputError
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answer import answers_of
+from weightspace.experiments.subspaces.corruptions import OverCorruptions
 from weightspace.experiments.subspaces.tables import ONE, PAIR, PLAIN, SCORES, Along
 from weightspace.experiments.subspaces.training import STANDARD, TWO
 from weightspace.tables.base import Given
@@ -148,3 +149,44 @@ def test_regions_stand_against_the_number_of_their_vertices():
         assert means[kind, 2.0] == pytest.approx(0.7)
         assert means[kind, 3.0] == pytest.approx(0.8)
     assert set(means[STANDARD]) == {0.7}
+
+
+def corrupted_rows(*given):
+    return pd.DataFrame([
+        {"run": f"{method}{kind}{severity}", "status": status, "part": "point", "method": method, "seed": 0,
+         "kind": kind, "severity": severity, "all_accuracy": value}
+        for method, kind, severity, value, status in given
+    ])  # fmt: skip
+
+
+def test_means_over_corruptions_are_of_the_same_corruptions():
+    """A method whose folder is half done has no mean beside others'; NaN on one corruption stays NaN."""
+    rows = corrupted_rows(
+        ("a", "none", 0, 0.9, "ok"), ("a", "fog", 1, 0.8, "ok"), ("a", "snow", 1, 0.6, "ok"),
+        ("b", "none", 0, 0.9, "ok"), ("b", "fog", 1, 0.7, "ok"), ("b", "snow", 1, np.nan, "waiting"),
+        ("c", "fog", 1, 0.5, "ok"), ("d", "fog", 1, 0.5, "ok"), ("d", "snow", 1, np.nan, "diverged"),
+    )  # fmt: skip
+    found = Given(rows, rows.iloc[:0]).of(OverCorruptions()).set_index(["method", "severity"])["all_accuracy"]
+    assert found["a", 1] == pytest.approx(0.7)
+    assert {key for key in found.index if key[1] == 0} == {("a", 0), ("b", 0)}
+    assert ("b", 1) not in found.index
+    assert ("c", 1) not in found.index
+    assert np.isnan(found["d", 1])
+
+
+def test_what_cannot_be_corrupted_is_refused_before_anything_is_trained(tmp_path):
+    cls: Any = experiment_class("subspaces.corruptions")
+    one = {"methods": ("standard", "line"), "corruptions": ("fog",), "severities": (1,), "seeds": ("1",)}
+    np.save(tmp_path / "fog.npy", np.zeros((50, 32, 32, 3), np.uint8))
+    np.save(tmp_path / "labels.npy", np.arange(50) % 10)
+    for method in one["methods"]:
+        given = cls(**one | {"methods": (method,), "folder": str(tmp_path)})
+        with pytest.raises(DataError, match=r"must hold uint8 of shape \(5 n, 8, 8, 1\)"):
+            asked(given)
+    with pytest.raises(InputError, match="done to the test images of a set of classes"):
+        asked(cls(**one | {"data": "tests.experiments.test_subspaces:floats", "model": "fc:widths=4"}))
+
+
+def floats():
+    """Images that are no bytes."""
+    return np.random.default_rng(0).normal(size=(40, 8, 8, 1)).astype(np.float32), np.arange(40) % 2

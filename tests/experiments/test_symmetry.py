@@ -6,17 +6,22 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from weightspace.data import make_data
+from weightspace.derived.stored_network import StoredNetwork
 from weightspace.errors import InputError
 from weightspace.experiments import experiment_class
 from weightspace.experiments.symmetry.count import Count, Relabellings
 from weightspace.experiments.symmetry.masked import RandomMask, ShuffledMask
 from weightspace.experiments.symmetry.masks import Patterns
+from weightspace.experiments.symmetry.prune import SymmetryPrune
 from weightspace.experiments.symmetry.training import StudyTraining
+from weightspace.models.base import layout_of
 from weightspace.models.zoo import make
 from weightspace.node import Found
 from weightspace.spaces.full import Full
+from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
 from weightspace.sweeps import sweep
 from weightspace.tables.base import Given
@@ -93,3 +98,49 @@ def test_inputs_are_scaled_as_in_the_study():
     )
     with pytest.raises(InputError, match="did you mean 'centred'"):
         StudyTraining(normalise="centerd").check()
+
+
+def test_figures_of_pruning_are_of_the_end_alone():
+    """Earlier masks are counted at the sparsity that is aimed at, which they do not have yet."""
+    rows = pd.DataFrame([
+        {"run": f"{arm}{seed}{after}", "status": "ok", "arm": arm, "sparsity": 0.9, "seed": seed,
+         "after": after, "alive_order_digits": after / 10, "alive_lost_digits": 2.0,
+         "test_accuracy": 0.5 if after == 20 else np.nan}
+        for arm in ("gradual", "set") for seed in (0, 1) for after in (10, 20)
+    ])  # fmt: skip
+    answers = {answer.name: answer for answer in SymmetryPrune().answered_by()}
+    drawn = {name: [chart.draws for chart in answer.charts] for name, answer in answers.items()}
+    assert [name for name, kinds in drawn.items() if "against" in kinds] == ["end"]
+    found = Given(rows, rows.iloc[:0]).of(answers["end"].table)
+    assert found[["arm", "n", "alive_order_digits"]].to_numpy().tolist() == [["gradual", 2, 2], ["set", 2, 2]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda file: ShuffledMask(patterns=("random",), from_file=file, sparsities=(0.5,)),
+        lambda file: SymmetryPrune(arms=("rigl",), from_file=file),
+    ],
+)
+def test_a_file_that_no_training_would_start_from_is_refused(asked, tmp_path):
+    """Trainings under masks start from a sparse draw; those that go on from a run of the file's do not."""
+    training = StudyTraining(model="mnist_fc:widths=4")
+    file = tmp_path / "a.safetensors"
+    layout = layout_of(training.network(), (8, 8, 1), "float32")
+    save_file({leaf.path: np.ones(leaf.shape, np.float32) for leaf in layout}, file)
+    experiment = asked(str(file))
+    experiment = dataclasses.replace(
+        experiment, training=dataclasses.replace(experiment.training, model="mnist_fc:widths=4")
+    )
+    with pytest.raises(InputError, match=r"starts from weights of its own \(SparseStart\)"):
+        list(experiment.ask())
+    begun = dataclasses.replace(training, from_file=str(file))
+    dense = begun.run(Full(), Seeds(0))
+    assert isinstance(dense.space.start.of, StoredNetwork)
+    later = begun.run(Masked(dense.final(), start=dense.final()), Seeds(0))
+    assert later.space.start.of == dense
+
+
+def test_inputs_that_are_drawn_are_not_scaled():
+    with pytest.raises(InputError, match="normalise is 'centred', but inputs of cosine"):
+        StudyTraining(normalise="centred", data="cosine").task  # noqa: B018

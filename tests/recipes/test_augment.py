@@ -121,3 +121,27 @@ def test_other_augmentations_and_numbers_are_refused():
         ws.CropFlip(4, 1.5)
     with pytest.raises(InputError, match="padding is -1"):
         ws.CropFlip(-1)
+
+
+def test_evaluations_and_statistics_of_the_same_weights_do_not_know_of_augmentation(tmp_path):
+    """Without steps of any length: losses of both parts, a probe's gradient and recalibrated statistics are
+    those of a training on plain images, to the last bit; running statistics alone have seen the crops."""
+    plain, cropped = (
+        with_augment(each, model="mnist_fc:widths=6", lr=0.0, data=ws.make_data("digits", validation=99))
+        for each in (None, ws.CropFlip(3, 0.5))
+    )
+    watch = ws.Watch("2it", (ws.Evaluation(statistics="recalibrated"),))
+    rows = [ws.Row({"way": i, "part": "run"}, run, watch) for i, run in enumerate((plain, cropped))]
+    rows += [
+        ws.Row({"way": i, "part": kind}, ws.Compared(run.model, run.task, (run.network(),), run.seeds, kind))
+        for i, run in enumerate((plain, cropped))
+        for kind in ("running", "recalibrated")
+    ]
+    table = ws.sweep(rows, tmp_path).set_index(["part", "way"])
+    for name in ("train_loss", "validation_loss", "test_loss"):
+        assert table.loc[("run", 0), name] == table.loc[("run", 1), name]
+    recalibrated, running = (
+        [table.loc[(kind, i), "all_nll"] for i in (0, 1)] for kind in ("recalibrated", "running")
+    )
+    assert recalibrated[0] == recalibrated[1]
+    assert running[0] != running[1]

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from weightspace.experiments.freedom.phase import FreedomPhase
+from weightspace.figures.chart import Notes
 from weightspace.tables.base import Given
 from weightspace.tables.collapse import GEOMETRY, Collapsed
 from weightspace.tables.transition import Transitions
@@ -66,3 +68,23 @@ def test_transitions_as_wide_as_geometry_lie_on_its_curve(given):
 
 def test_levels_that_no_run_reaches_have_no_lines(given):
     assert given.of(Collapsed(("test_accuracy",), ("panel",), (("test_accuracy", (0.99,)),))).empty
+
+
+def test_arms_that_differ_in_more_than_the_panel_have_lines_of_their_own(given):
+    """Two optimisers are two lines of the question's own chart, and not one that goes to and fro."""
+    rows = given.rows.assign(
+        panel="small", optimiser=np.where(given.rows["panel"] == "small", "adam", "sgd"), lr=0.05
+    )
+    both = Given(rows, pd.DataFrame())
+    answer = FreedomPhase(levels=(0.9,)).answered_by()[0]
+    frame = both.of(answer.table)
+    (panel,) = answer.charts[0].draw(frame, Notes(rows))
+    drawn = {line.get_label(): line for line in panel.figure.axes[0].get_lines() if len(line.get_xdata()) > 1}
+    places = [np.asarray(line.get_xdata(), float) for line in drawn.values()]
+    assert all((np.diff(x) > 0).all() for x in places)
+    expected = frame.groupby("optimiser", dropna=False).size().tolist()
+    assert sorted(map(len, places)) == sorted(expected)
+    assert len(expected) == 3
+    geometry = frame[frame["panel"] == GEOMETRY]
+    assert set(geometry["method"]) == {"random"}
+    assert geometry["optimiser"].isna().all()

@@ -77,8 +77,9 @@ class Data(Examples):
       subset: Train on so many of the others, drawn by the same seed; None for all.
       noise: Probability that a training label is replaced by a uniform draw from all classes, by the seed of
         the stream `NOISE`; None for clean labels.
-      noise_seed: Fixes the noise: so many labels exactly, `noise` of the training part, the same for every
-        run, whatever its seeds; None draws anew for each run.
+      noise_seed: Fixes the noise: so many labels exactly, `noise` of the training part as it is before
+        examples are set aside or a subset is taken, the same for every run, whatever its seeds; None draws
+        anew for each run.
     """
 
     source: Source = static()

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from weightspace.data.base import Data
 from weightspace.data.corruptions.copies import Corruption
 from weightspace.data.examples import Arrays, Examples
 from weightspace.data.task import Task
@@ -106,14 +107,24 @@ def feature_arrays(seen: Seen) -> dict[str, np.ndarray]:
     return {"feature_cosine": seen.cosine, "feature_cosine_squared": seen.squared}
 
 
-def worse(data: Examples, split: str, corruption: Corruption | None) -> Arrays | None:
-    """The data with corrupted test images; None where nothing is done to them.
+def worse(data: Examples, corruption: Corruption | None) -> Arrays | None:
+    """The data with corrupted test images; None where nothing is done to them."""
+    if corruption is None:
+        return None
+    given = data.arrays()
+    white = data.source.loaded.full_scale if isinstance(data, Data) else None
+    return dataclasses.replace(given, test=corruption.of(given.test, white))
+
+
+def check_worse(data: Examples, split: str, corruption: Corruption | None) -> None:
+    """Refuse, before anything is trained, to corrupt what cannot be.
 
     Raises:
       InputError: For another split, or data that are no stored images.
+      DataError: If a folder's images are not of the set's kind.
     """
     if corruption is None:
-        return None
+        return
     given = data.arrays()
     if split != "test" or data.classes is None or np.asarray(given.test.x[:1]).dtype != np.uint8:
         raise InputError(
@@ -121,7 +132,7 @@ def worse(data: Examples, split: str, corruption: Corruption | None) -> Arrays |
             f"split '{split}' of {data.name}, inputs of {np.asarray(given.test.x[:1]).dtype}; give images of "
             "8 bits"
         )
-    return dataclasses.replace(given, test=corruption.of(given.test))
+    corruption.check(given.test)
 
 
 @spec
@@ -159,13 +170,14 @@ class Compared(Derived):
     corruption: Corruption | None = static(default=None, neutral=None)
 
     def validate(self) -> None:
-        """Networks, known choices."""
+        """Networks, known choices, images that can be corrupted."""
         if not self.networks:
             raise InputError("there are no networks to compare; give some: (a.network(), b.network())")
         check_choice("statistics", self.statistics, KINDS)
         check_choice("split", self.split, SPLITS)
         check_choice("way of an ensemble", self.way, WAYS)
         check_number("bins", self.bins, least=1)
+        check_worse(self.task.data, self.split, self.corruption)
 
     def compute(self) -> Found:
         """One reading of the split."""
@@ -179,7 +191,7 @@ class Compared(Derived):
         subject = Subject(self.model, self.task, self.seeds, self.precision)
         seen = collect(
             subject, networks, self.split, tuple(dict.fromkeys(kinds)), features=self.features,
-            arrays=worse(self.task.data, self.split, self.corruption),
+            arrays=worse(self.task.data, self.corruption),
         )  # fmt: skip
         found = compared(seen, self.statistics, networks.weights, self.way, self.bins, layout)
         return Found(found.columns, found.arrays | feature_arrays(seen))

@@ -10,7 +10,7 @@ import numpy as np
 from weightspace import platform, tree
 from weightspace.data.corruptions.copies import Corruption
 from weightspace.data.task import Task
-from weightspace.derived.compared import compared, feature_arrays, worse
+from weightspace.derived.compared import check_worse, compared, feature_arrays, worse
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.measure.agreement import BINS, WAYS, barriers
 from weightspace.measure.collect import KINDS, collect
@@ -107,7 +107,7 @@ class Points(Derived):
         )  # fmt: skip
 
     def validate(self) -> None:
-        """A space with points, points, known choices.
+        """A space with points, points, known choices, images that can be corrupted.
 
         Raises:
           InputError: Unless they are.
@@ -121,6 +121,7 @@ class Points(Derived):
         check_choice("split", self.split, SPLITS)
         check_choice("way of an ensemble", self.way, WAYS)
         check_number("bins", self.bins, least=1)
+        check_worse(self.task.data, self.split, self.corruption)
 
     def compute(self) -> Found:
         """One reading of the split."""
@@ -134,7 +135,7 @@ class Points(Derived):
         kinds = (self.statistics,) if self.state is None else ("running", self.statistics)
         seen = collect(
             subject, Network(weights, state), self.split, tuple(dict.fromkeys(kinds)), features=self.features,
-            arrays=worse(self.task.data, self.split, self.corruption),
+            arrays=worse(self.task.data, self.corruption),
         )  # fmt: skip
         data = self.task.data
         layout = layout_of(self.model, tuple(data.shape), data.input_dtype(self.precision.storage))

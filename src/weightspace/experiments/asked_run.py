@@ -8,12 +8,12 @@ folder names is run: its networks and data sets must be of this package.
 from collections.abc import Iterable
 
 from weightspace import data
-from weightspace.errors import InputError
+from weightspace.errors import DataError, InputError
 from weightspace.experiments import names
 from weightspace.experiments.base import Experiment
 from weightspace.experiments.restore import restored
 from weightspace.models import zoo
-from weightspace.named import NotRunError, looking
+from weightspace.named import looking
 from weightspace.node import ancestors
 from weightspace.run import Run
 from weightspace.store.asked import Question
@@ -40,8 +40,8 @@ def run_of(store: Store, digest: str, known: Iterable[type[Experiment]] = ()) ->
             experiment = restored(question.experiment, question.fields, given)
             try:
                 found = _in(store, question, experiment, digest)
-            except NotRunError:
-                continue
+            except (InputError, DataError):
+                continue  # what one question names is not run, gone, or another; the run may be of the next
         if found is not None:
             return found
     raise InputError(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from weightspace.errors import InputError
 from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.settings import number, swept
+from weightspace.node import ancestors, outputs_in
 from weightspace.precision import Precision
 from weightspace.probes import Evaluation, Probe, make_probe
 from weightspace.run import Run, Watch
@@ -98,7 +99,8 @@ class Training(Repeats):
     """Examples of a step."""
     from_file: str = ""
     """A network's file from which trainings start (--from), in safetensors: of `export`, or of PyTorch.
-    Of a line or a simplex the first vertex starts there; trainings that start elsewhere stay as they are."""
+    Weights alone: running statistics of normalisation begin anew. Of a line or a simplex the first vertex
+    starts there; trainings that go on from others stay as they are."""
 
     @functools.cached_property
     def task(self) -> Task:
@@ -149,22 +151,39 @@ class Training(Repeats):
         return Run(network, self.task, self._started(space, network), recipe, seeds, precision=self.precision)
 
     def _started(self, space: Space, network: Model) -> Space:
-        """A space whose coordinates begin at the file's network, unless it says itself where they begin."""
+        """A space whose coordinates begin at the file's network, or go on from a training that did.
+
+        Raises:
+          InputError: If they begin anywhere else: the file would be named and not used.
+        """
         if not self.from_file:
             return space
         from weightspace.derived.stored_network import StoredNetwork
 
-        start = StoredNetwork.of(self.from_file, network, self.task).output("weights", shared=True)
+        stored = StoredNetwork.of(self.from_file, network, self.task)
+        start = stored.output("weights", shared=True)
         given: Any = space
         for field in ("start", "starts", "offset"):
             if hasattr(given, field):
-                if getattr(given, field) is not None:
+                if (own := getattr(given, field)) is not None:
+                    _check_goes_on(own, stored)
                     return space
                 value = (start, *[None] * (given.vertices - 1)) if field == "starts" else start
                 return dataclasses.replace(given, **{field: value})
         raise InputError(
             f"from_file starts trainings of all weights, of masks and of regions, but '{space.name}' takes "
             "no start; leave it out"
+        )
+
+
+def _check_goes_on(start: Any, stored: Any) -> None:
+    """Raise unless some of what training starts from was trained from the file."""
+    parts = outputs_in(start)
+    if stored.digest not in ancestors([part.of for part in parts]):
+        named = ", ".join(dict.fromkeys(type(part.of).__name__ for part in parts)) or "arrays"
+        raise InputError(
+            f"a training of this question starts from weights of its own ({named}) and not from the file of "
+            "--from, which would change nothing; leave --from out, or the arms that start so"
         )
 
 

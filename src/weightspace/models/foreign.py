@@ -44,7 +44,7 @@ def network_of(
       InputError: For the first name that is missing or left over, an array of another shape, or one that
         holds no finite floats.
     """
-    expected = {path: tuple(leaf.shape) for path, leaf in flat_dict(state).items()}
+    expected = flat_dict(state)
     torch = any(_is_torch(name) for name in arrays) and not set(layout.paths()) <= set(arrays)
     if torch:
         arrays = _from_torch(what, arrays, layout, shape)
@@ -59,11 +59,17 @@ def network_of(
     found = {path: name for path, name in beside.items() if name in arrays}
     if not found:
         return nested_dict(weights), None if expected else {}
-    kept = {path: _taken(what, arrays, beside[path], size) for path, size in expected.items()}
+    kept = {
+        path: _taken(what, arrays, beside[path], tuple(leaf.shape), np.dtype(leaf.dtype))
+        for path, leaf in expected.items()
+    }
     return nested_dict(weights), nested_dict(kept)
 
 
-def _taken(what: str, arrays: Named, name: str, shape: tuple[int, ...]) -> np.ndarray:
+def _taken(
+    what: str, arrays: Named, name: str, shape: tuple[int, ...], dtype: np.dtype | None = None
+) -> np.ndarray:
+    """An array of its shape; floats, unless the model's own are of another type, as counters are."""
     if name not in arrays:
         raise InputError(
             f"{what} lacks '{name}' of shape {shape}{_near(name, arrays)}; give a file of this model"
@@ -74,6 +80,10 @@ def _taken(what: str, arrays: Named, name: str, shape: tuple[int, ...]) -> np.nd
             f"'{name}' of {what} has shape {tuple(array.shape)}, but the model's has {tuple(shape)}; give a "
             "file of this model"
         )
+    if dtype is not None and dtype.kind in "iub":
+        if array.dtype.kind not in "iub":
+            raise InputError(f"'{name}' of {what} holds {array.dtype}, but the model's are {dtype}")
+        return array.astype(dtype)
     if not (array.dtype.kind == "f" or array.dtype.name == "bfloat16"):
         raise InputError(f"'{name}' of {what} holds {array.dtype}, but weights are floats")
     wide = array.astype(np.float64 if array.dtype == np.float64 else np.float32)

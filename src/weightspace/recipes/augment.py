@@ -3,7 +3,8 @@
 Each example's draw is made of the run's own stream `AUGMENT`, the step and the number of the example, so that
 it depends neither on its neighbours nor on its place in the batch, and runs of one seed see the same images.
 Images are changed as they are stored, before they are decoded: what lies beyond their border is 0, as in the
-original recipes. Only training sees it; evaluations and estimates of statistics take the images as they are.
+original recipes. Only training sees it, and what goes by a step's own batch: gradients that probes record,
+and those by which RigL grows weights. Evaluations and estimates of statistics take the images as they are.
 """
 
 import abc

@@ -27,7 +27,8 @@ class Collapsed(Table):
 
     Attributes:
       metrics: What may be reached.
-      arms: Labels that tell the arms apart; the first has the curve of geometry as one more value.
+      arms: Labels that tell the arms apart; the first has the curve of geometry as one more value, which has
+        the others where they are the same in all lines.
       levels: What to reach, by metric.
       within: The farthest that dimensions may be; beyond there is nothing to see.
       reference: A label and the value of rows that are no part of it.
@@ -60,7 +61,7 @@ class Collapsed(Table):
                         shares = _shares(part, metric, level, given.words.rising(metric), known[key])
                         labels = dict(zip(arms, arm, strict=True)) | {"level": float(level)}
                         lines += [labels | line for line in shares if abs(line[X]) <= self.within]
-        return DataFrame(lines + _geometry(lines, self.arms[0])) if lines else DataFrame()
+        return DataFrame(lines + _geometry(lines, self.arms)) if lines else DataFrame()
 
 
 def _shares(part: Frame, metric: str, level: float, rising: bool, half: float) -> list[dict[str, Any]]:
@@ -85,13 +86,15 @@ def _shares(part: Frame, metric: str, level: float, rising: bool, half: float) -
     return lines
 
 
-def _geometry(lines: list[dict[str, Any]], arm: str) -> list[dict[str, Any]]:
+def _geometry(lines: list[dict[str, Any]], arms: tuple[str, ...]) -> list[dict[str, Any]]:
     """The curve of geometry over the distances that are there."""
     from scipy.stats import norm
 
     ends = [min(line[X] for line in lines), max(line[X] for line in lines)]
     shares = [(float(x), float(norm.cdf(x / 2**0.5))) for x in np.linspace(ends[0], ends[1], 60)]
-    return [_line(x, share, share, share, np.nan) | {arm: GEOMETRY} for x, share in shares]
+    same = {arm: lines[0].get(arm) for arm in arms[1:] if len({line.get(arm) for line in lines}) == 1}
+    labels = {arm: value for arm, value in same.items() if value is not None} | {arms[0]: GEOMETRY}
+    return [_line(x, share, share, share, np.nan) | labels for x, share in shares]
 
 
 def _line(x: float, value: float, low: float, high: float, n: float) -> dict[str, Any]:

@@ -47,7 +47,9 @@ WAYS = {
 """By name."""
 
 
-def corrupted(images: np.ndarray, name: str, severity: int, seed: int = 0) -> UInt8[np.ndarray, "n h w c"]:
+def corrupted(
+    images: np.ndarray, name: str, severity: int, seed: int = 0, white: float = 255
+) -> UInt8[np.ndarray, "n h w c"]:
     """Images made worse, always the same for one seed; those of one draw are alike at all severities.
 
     Args:
@@ -55,6 +57,7 @@ def corrupted(images: np.ndarray, name: str, severity: int, seed: int = 0) -> UI
       name: One of `WAYS`.
       severity: 1 to 5.
       seed: Of what is drawn.
+      white: What the images have where they are white: the full scale of their set.
 
     Raises:
       InputError: For an unknown corruption or severity.
@@ -70,7 +73,7 @@ def corrupted(images: np.ndarray, name: str, severity: int, seed: int = 0) -> UI
     way, found = WAYS[name], np.empty_like(images)
     for number, start in enumerate(range(0, len(images), _BATCH)):
         rng = np.random.default_rng((seed, zlib.crc32(name.encode()), number))
-        x = images[start : start + _BATCH].astype(np.float32) / np.float32(255)
+        x = images[start : start + _BATCH].astype(np.float32) / np.float32(white)
         made = way.act(x, way.levels[int(severity) - 1], rng)
-        found[start : start + _BATCH] = np.rint(np.clip(made, 0, 1) * 255)
+        found[start : start + _BATCH] = np.rint(np.clip(made, 0, 1) * np.float32(white))
     return found

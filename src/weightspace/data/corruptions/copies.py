@@ -3,12 +3,12 @@
 import functools
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from weightspace.data.content import Split
-from weightspace.data.corruptions import SEVERITIES, WAYS, corrupted
+from weightspace.data.corruptions import SEVERITIES, WAYS, corrupted, digital
 from weightspace.errors import DataError, check_choice, check_number, nearest
 from weightspace.spec import Spec, spec, static
 
@@ -28,6 +28,9 @@ class Corruption(Spec):
         made here.
       folder: Where it is; no part of the identity.
     """
+
+    version: ClassVar[int] = 2
+    """2: images of a full scale of their own."""
 
     corruption: str = static()
     severity: int = static()
@@ -59,14 +62,34 @@ class Corruption(Spec):
         if self.folder is None:
             check_choice("corruption", self.corruption, WAYS)
 
-    def of(self, test: Split) -> Split:
+    def check(self, test: Split) -> None:
+        """Refuse, before anything is trained, a test part that this cannot be done to.
+
+        Raises:
+          DataError: If images of a folder are of another shape, its labels are of other classes, or JPEG
+            cannot be written.
+        """
+        if self.folder is not None:
+            place = Path(self.folder)
+            _fitting(_file(place, f"{self.corruption}.npy"), _file(place, LABELS), test)
+        elif self.corruption == "jpeg_compression":
+            digital.check_jpeg(np.shape(test.x)[-1])
+
+    def of(self, test: Split, white: float | None = None) -> Split:
         """A test part's corrupted copy; of a folder its images and labels, which must be of the same kind.
+
+        Args:
+          test: The test part.
+          white: What its images have where they are white, the set's full scale; None for 255. A folder's
+            images are taken as they are.
 
         Raises:
           DataError: If the images are no such, or a folder has changed or is not what it should be.
         """
         if self.folder is None:
-            return Split(corrupted(np.asarray(test.x), self.corruption, self.severity, self.seed), test.y)
+            white = 255 if white is None else white
+            x = corrupted(np.asarray(test.x), self.corruption, self.severity, self.seed, white)
+            return Split(x, test.y)
         place = Path(self.folder)
         files = [_file(place, f"{self.corruption}.npy"), _file(place, LABELS)]
         if _content(files) != self.content:
@@ -106,6 +129,14 @@ def _content(files: list[Path]) -> str:
 
 def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
     """The part of one severity; all five are stacked in the files."""
+    x, y = _fitting(images, labels, test)
+    size = len(x) // len(SEVERITIES)
+    part = slice((severity - 1) * size, severity * size)
+    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+
+
+def _fitting(images: Path, labels: Path, test: Split) -> tuple[np.ndarray, np.ndarray]:
+    """Both files, of images and classes as those of the set."""
     x, y = _stacked(images, labels)
     shape = tuple(np.shape(test.x)[1:])
     if tuple(x.shape[1:]) != shape:
@@ -113,12 +144,10 @@ def _read(images: Path, labels: Path, severity: int, test: Split) -> Split:
             f"{images} holds {x.dtype} of shape {x.shape}, but must hold uint8 of shape (5 n, "
             f"{', '.join(map(str, shape))}), as the set's own images are"
         )
-    size = len(x) // len(SEVERITIES)
-    part = slice((severity - 1) * size, severity * size)
     known, found = np.unique(test.y), np.unique(y)
     if not np.isin(found, known).all():
         raise DataError(f"{labels} has the label {np.setdiff1d(found, known)[0]}, which the set has not")
-    return Split(np.asarray(x[part]), np.asarray(y[part]).astype(np.asarray(test.y).dtype))
+    return x, y
 
 
 def _stacked(images: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:

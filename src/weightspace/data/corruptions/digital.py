@@ -1,6 +1,7 @@
 """Digital: little contrast, warped, of few pixels, compressed."""
 
 import io
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -45,8 +46,8 @@ def _means(side: int, cells: int) -> np.ndarray:
     return (share.T @ down).astype(np.float32)
 
 
-def jpeg_compression(x: Images, level: float, _: np.random.Generator) -> Images:
-    """Written as JPEG and read again; `level` is the quality, 1 to 95.
+def check_jpeg(channels: int) -> Any:
+    """Pillow's images, where JPEG can be written of such as these.
 
     Raises:
       DataError: Without Pillow, or of images with neither one nor three channels.
@@ -55,11 +56,22 @@ def jpeg_compression(x: Images, level: float, _: np.random.Generator) -> Images:
         from PIL import Image
     except ImportError as error:
         raise DataError("jpeg_compression needs Pillow; pip install 'weightspace[data]'") from error
-    if x.shape[3] not in (1, 3):
-        raise DataError(f"jpeg_compression takes images of 1 or 3 channels, not of {x.shape[3]}")
+    if channels not in (1, 3):
+        raise DataError(f"jpeg_compression takes images of 1 or 3 channels, not of {channels}")
+    return Image
+
+
+def jpeg_compression(x: Images, level: float, _: np.random.Generator) -> Images:
+    """Written as JPEG and read again; `level` is the quality, 1 to 95.
+
+    Raises:
+      DataError: As `check_jpeg`.
+    """
+    image_of = check_jpeg(x.shape[3])
     found = np.empty_like(x)
     for i, image in enumerate(np.rint(np.clip(x, 0, 1) * 255).astype(np.uint8)):
         buffer = io.BytesIO()
-        Image.fromarray(image[..., 0] if x.shape[3] == 1 else image).save(buffer, "JPEG", quality=int(level))
-        found[i] = np.asarray(Image.open(buffer)).reshape(image.shape) / np.float32(255)
+        shown = image[..., 0] if x.shape[3] == 1 else image
+        image_of.fromarray(shown).save(buffer, "JPEG", quality=int(level))
+        found[i] = np.asarray(image_of.open(buffer)).reshape(image.shape) / np.float32(255)
     return found

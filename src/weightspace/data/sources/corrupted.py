@@ -53,7 +53,7 @@ class Corrupted(Source):
     def load(self) -> Loaded:
         """Made anew; nothing is kept, as a set has 75 of them."""
         whole = self.source.loaded
-        test: Any = self.copies.of(whole.test)
+        test: Any = self.copies.of(whole.test, whole.full_scale)
         return assemble(
             self.name, tuple(whole.train), tuple(test), classes=whole.classes, full_scale=whole.full_scale
         )

@@ -78,7 +78,7 @@ class FreedomPhase(
         rows, arms = self.reach.rows(ALL), self.reach.arms(ALL)
         levels = (("test_accuracy", self.reach.levels),)
         collapsed = Answer("collapse", On(rows, Collapsed(("test_accuracy",), arms, levels)), Curve(
-            X, (LABEL, "level"), name="collapse", title="Transitions upon each other", metrics=(SHARE,),
+            X, (*arms, "level"), name="collapse", title="Transitions upon each other", metrics=(SHARE,),
             spread="lines", told=_COLLAPSE,
         ), shown=0)  # fmt: skip
         return collapsed, *self.reach.answers(ALL)

@@ -35,7 +35,11 @@ _MORE = {
 
 @dataclasses.dataclass(frozen=True)
 class OverCorruptions(Table):
-    """A line for each method, seed and severity: means over all corruptions; clean images have severity 0."""
+    """A line for each method, seed and severity: means over all corruptions; clean images have severity 0.
+
+    Lines that lack a corruption which others are asked on have no mean, as it would be of other images; what
+    is NaN on one corruption is so in the mean.
+    """
 
     def of(self, given: Given) -> Frame:
         """The lines."""
@@ -43,9 +47,13 @@ class OverCorruptions(Table):
         if rows.empty:
             return rows
         metrics = [name for name in (f"all_{each}" for each in SCORES) if name in rows]
-        groups = rows.groupby(["method", "seed", "severity"], sort=False, as_index=False)
+        by = ["method", "seed", "severity"]
+        asked = given.rows[given.rows["part"] == "point"].groupby("severity")["kind"].nunique()
+        whole = rows.groupby(by)["kind"].transform("nunique") == rows["severity"].map(asked)
+        groups = rows[whole].groupby(by, sort=False, as_index=False)
         first = groups[["run", "status", "part"]].first()
-        return first.merge(groups[metrics].mean(), on=["method", "seed", "severity"])
+        means = groups[metrics].agg(lambda values: values.mean(skipna=False))
+        return first.merge(means, on=by)
 
 
 class SubspacesCorruptions(

@@ -30,12 +30,14 @@ from weightspace.experiments.symmetry.shown import (
 )
 from weightspace.experiments.symmetry.training import PAPER, PROBES, WAY, StudyTraining
 from weightspace.figures.charts import Curve
+from weightspace.frames import Frame
 from weightspace.masks.counts import Rates
 from weightspace.probes import MaskAt
 from weightspace.run import Row, Run
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
+from weightspace.tables.base import Given, On, Table
 from weightspace.tables.correlations import Related
 from weightspace.tables.curves import Curves, Traces
 from weightspace.tables.means import Means
@@ -104,6 +106,19 @@ class Changes:
         return () if arm == DENSE else (Set(**when) if arm == "set" else RigL(**when),)
 
 
+@dataclasses.dataclass(frozen=True)
+class AtTheEnd(Table):
+    """The rows of the last moment of each training: what is counted before it goes with no accuracy."""
+
+    def of(self, given: Given) -> Frame:
+        """The rows."""
+        rows = given.rows
+        if "after" not in rows or rows.empty:
+            return rows
+        last = rows.groupby(["arm", "sparsity", "seed"])["after"].transform("max")
+        return rows[rows["after"] == last].reset_index(drop=True)
+
+
 class SymmetryPrune(
     Experiment,
     name="symmetry.prune",
@@ -153,12 +168,15 @@ class SymmetryPrune(
             yield Row({**labels, "after": step}, counted)
 
     def answered_by(self) -> tuple[Answer, ...]:
-        """Means at each event, arms compared, symmetry in time, correlations with it at the end."""
+        """Means at each event and at the end, arms compared, symmetry in time, correlations at the end."""
         arms, every = ("arm", "sparsity"), ("arm", "sparsity", "after")
         counted = ("alive_lost_digits", "alive_order_digits", "alive_units")
         shown = (against_sparsity(("arm",), self.confidence), against_lost(("arm",), self.confidence))
         return (
-            Answer("means", Means(METRICS, by=every, interval=self.confidence), *shown, shown=0),
+            Answer("means", Means(METRICS, by=every, interval=self.confidence), shown=0),
+            Answer(
+                "end", On(AtTheEnd(), Means(METRICS, by=arms, interval=self.confidence)), *shown, shown=0
+            ),
             Answer(
                 "pairs",
                 Pairs(("test_accuracy",), arm="arm", against=self.changes.arms[0], within=("sparsity",)),

@@ -5,7 +5,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from weightspace.data.statistics import NORMALISATIONS
-from weightspace.errors import check_choice
+from weightspace.errors import InputError, check_choice
 from weightspace.experiments.training import Training
 from weightspace.recipes.base import REMAINDERS, Recipe
 from weightspace.recipes.schedules import Constant, Cosine, Piecewise, Schedule
@@ -52,10 +52,19 @@ class StudyTraining(Training):
 
     @functools.cached_property
     def task(self) -> Task:
-        """Data, scaled as said, and cross-entropy."""
+        """Data, scaled as said, and cross-entropy.
+
+        Raises:
+          InputError: If the set has no inputs that are scaled.
+        """
         task = super().task
-        if not self.normalise or not hasattr(task.data, "normalise"):
+        if not self.normalise:
             return task
+        if not hasattr(task.data, "normalise"):
+            raise InputError(
+                f"normalise is '{self.normalise}', but inputs of {task.data.name} are drawn as they are; "
+                "leave it out"
+            )
         data: Any = task.data
         return dataclasses.replace(task, data=dataclasses.replace(data, normalise=self.normalise))
 
