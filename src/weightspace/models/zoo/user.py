@@ -14,7 +14,12 @@ from weightspace.models.adapters.common import CHAIN, Signature, library_of, lib
 from weightspace.models.adapters.keys import is_key
 from weightspace.models.base import Model, example
 
-_ADAPTERS = {"Flax NNX": "from_nnx", "Flax Linen": "from_linen", "Equinox": "from_equinox"}
+_ADAPTERS = {
+    "Flax NNX": "from_nnx",
+    "Flax Linen": "from_linen",
+    "Equinox": "from_equinox",
+    "PyTorch": "from_torch",
+}
 _KEYWORDS = {"rngs": "Flax NNX", "key": "Equinox"}
 
 
@@ -136,7 +141,7 @@ def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str
     if library is None:
         raise InputError(
             f"'{name}' gives {_what(made)}, but must give a weightspace model, a module of Flax NNX, Flax "
-            "Linen or Equinox, a function of `rngs` or `key` that gives one, or a pair (init, apply)"
+            "Linen, Equinox or PyTorch, a function of `rngs` or `key` that gives one, or a pair (init, apply)"
         )
     return _by_adapter(library, target, name, arguments)
 
@@ -180,8 +185,6 @@ def _in_words(error: Exception) -> str:
 def _by_adapter(library: str, target: Any, name: str, arguments: dict[str, Any]) -> Model:
     from weightspace.models import adapters
 
-    if library not in _ADAPTERS:
-        raise InputError(f"'{name}' is a {library} module; only JAX models can be trained here")
     return getattr(adapters, _ADAPTERS[library])(target, **arguments)
 
 
