@@ -94,7 +94,11 @@ class Vgg(nn.Module):
             if width == "M":
                 layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
             else:
-                layers += [nn.Conv2d(inputs, width, 3, padding=1), nn.BatchNorm2d(width), nn.ReLU(inplace=True)]
+                layers += [
+                    nn.Conv2d(inputs, width, 3, padding=1),
+                    nn.BatchNorm2d(width),
+                    nn.ReLU(inplace=True),
+                ]
                 inputs = width
         self.features = nn.Sequential(*layers)
         self.classifier = nn.Sequential(nn.Linear(6 * 4, 8), nn.ReLU(True), nn.Linear(8, 10))

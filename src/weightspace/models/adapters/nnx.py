@@ -24,7 +24,6 @@ from weightspace.models.adapters.common import (
     chosen,
     convention,
     frozen_overrides,
-    inputs_type,
     library_rules,
     like,
     prepared,

@@ -1,13 +1,13 @@
 """PyTorch: a module is read by `torch.export` once a mode, and its graphs of core operators run here.
 
-`weights` are the parameters under torch's own names (`features.0.weight` is `features/0/weight`) and in torch's
-own layout (outputs first); `state` are the buffers. Images come channels-last, as the data has them, and reach
-the module channels first.
+`weights` are the parameters under PyTorch's own names (`features.0.weight` is `features/0/weight`) and in its
+own layout (outputs first); `state` are the buffers. Images come channels-last, as the data has them, and
+reach the module channels first.
 """
 
 import copy
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import jax
@@ -75,11 +75,10 @@ class FromTorch(PathModel):
             values = arrays.named(self.code.call.module)
             flat = {path: jnp.asarray(values[path], wanted.dtype) for path, wanted in types.items()}
         else:
-            host = functools.partial(
-                drawn, self.code, arrays, types={path: t.dtype for path, t in types.items()}
-            )
+            dtypes = {path: wanted.dtype for path, wanted in types.items()}
+            host = functools.partial(drawn, self.code, arrays, dtypes)
             words = jax.random.key_data(key)
-            flat = jax.pure_callback(lambda w: host(w), types, words, vmap_method="sequential")
+            flat = jax.pure_callback(host, types, words, vmap_method="sequential")
         weights = {path: leaf for path, leaf in flat.items() if path in arrays.parameters}
         state = {path: leaf for path, leaf in flat.items() if path not in arrays.parameters}
         return tree.nested_dict(weights), tree.nested_dict(state)
@@ -199,15 +198,15 @@ def from_torch(
     The module is read by `torch.export` for training and for test, and its graphs of operators run in JAX.
 
     Args:
-      factory: A module class or a function that gives a module, called as `factory(**arguments)` for each run,
-        after `torch.manual_seed` with a number from the run's seed for initial weights: its weights are those
-        that PyTorch's own initialisation draws. Or a finished module: all runs begin with its present values.
+      factory: A module class or a function that gives a module, called as `factory(**arguments)` for each
+        run, after `torch.manual_seed` with a number from the run's seed for initial weights: its weights are
+        those that PyTorch's own initialisation draws. Or a finished module: all runs begin with its present values.
       name: With `version`, the identity of the model in the place of the factory's name and source.
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the computation suggests.
       images: `NCHW`: examples with three axes, which data hold as (height, width, channels), are handed over
-        channels first, as PyTorch's layers take them. `NHWC`: as the data have them. Other examples are handed
-        over as they are.
+        channels first, as PyTorch's layers take them. `NHWC`: as the data have them. Other examples are
+        handed over as they are.
       **arguments: Of the factory; they are part of the identity.
 
     Raises:
@@ -221,7 +220,8 @@ def from_torch(
     if finished:
         if arguments:
             raise InputError(
-                f"a finished {type(factory).__name__} takes no arguments, but was given '{next(iter(arguments))}'"
+                f"a finished {type(factory).__name__} takes no arguments, but was given "
+                f"'{next(iter(arguments))}'"
             )
         check_module(factory, type(factory).__name__)
     code = Code(Present(factory) if finished else factory, arguments, name=name, version=version)

@@ -1,6 +1,7 @@
 """What `torch.export` tells of a module, as a plain graph, and what it refuses, in a sentence."""
 
 import contextlib
+import inspect
 import io
 import logging
 import traceback
@@ -36,16 +37,18 @@ def exported(module: Any, x: Any, flags: dict[str, bool], who: str, own: str) ->
       own: The floating type of its weights.
 
     Raises:
-      InputError: If its computation goes by the values of its inputs, fixes the length of the batch, or has an
-        operator that is not known here; with the line of the user's code.
+      InputError: If its computation goes by the values of its inputs, fixes the length of the batch, or has
+        an operator that is not known here; with the line of the user's code.
     """
     import torch
 
     open_batch = {0: torch.export.Dim.DYNAMIC}
     shapes: Any = ({**open_batch},)
     if flags:
-        names = list(torch.export.export.__globals__["inspect"].signature(module.forward).parameters)
-        shapes = {names[0]: open_batch, **dict.fromkeys(flags)}
+        shapes = {
+            next(iter(inspect.signature(module.forward).parameters)): open_batch,
+            **dict.fromkeys(flags),
+        }
     with _quietly():
         try:
             program = torch.export.export(module, (x,), flags, dynamic_shapes=shapes, strict=False)
@@ -85,7 +88,7 @@ def _decompositions() -> Any:
 
 
 def _keep_no_grad(program: Any) -> None:
-    """Results of `torch.no_grad()` blocks are detached: the library forgets such blocks when it decomposes."""
+    """Results of `torch.no_grad()` blocks are detached: decomposition forgets such blocks."""
     import torch
 
     for graph in [part.graph for part in program.graph_module.modules() if hasattr(part, "graph")]:
@@ -104,8 +107,8 @@ def _in_words(error: Exception, who: str) -> InputError | None:
     text, kind = str(error), type(error).__name__
     if "DataDependent" in kind or "data-dependent" in text:
         return InputError(
-            f"the computation of {who} goes by the values of its inputs{_where(error)}: one graph must serve "
-            "all inputs. Choose by torch.where instead of `if`, and take no number out of a tensor (.item(), "
+            f"the computation of {who} goes by the values of its inputs{_where(error)}: one graph must "
+            "serve all inputs. Choose by torch.where instead of `if`, and take no number out of a tensor (.item(), "
             "float(…), a mask as an index)"
         )
     if "Constraints violated" in text or "onstraint" in kind:

@@ -75,7 +75,10 @@ def library() -> Any:
 
 
 def built(code: Code, seed: int = 0) -> Any:
-    """The module that a factory gives, its weights drawn from a seed; PyTorch's own generator is left alone."""
+    """The module that a factory gives, its weights drawn from a seed.
+
+    PyTorch's own generator is left as it was.
+    """
     torch = library()
     check_arguments(code)
     with _LOCK, torch.random.fork_rng(devices=[]):
@@ -100,13 +103,13 @@ def check_module(module: Any, who: str) -> None:
             )
         if tensor.device.type != "cpu":
             raise InputError(
-                f"'{name}' of {who} is on the device '{tensor.device}', but a module is read on the CPU: call "
-                ".cpu() or build it there; the device of a run is chosen for the run"
+                f"'{name}' of {who} is on the device '{tensor.device}', but a module is read on the CPU: "
+                "call .cpu() or build it there; the device of a run is chosen for the run"
             )
         if tensor.dtype in (torch.float16, torch.bfloat16):
             raise InputError(
-                f"'{name}' of {who} is {str(tensor.dtype).removeprefix('torch.')}: call .float(); the precision "
-                "of a run says what it computes in"
+                f"'{name}' of {who} is {str(tensor.dtype).removeprefix('torch.')}: call .float(); the "
+                "precision of a run says what it computes in"
             )
         if "/" in name:
             raise InputError(
@@ -149,8 +152,8 @@ def arrays_of(code: Code) -> Arrays:
     for path in shapes:
         if not np.array_equal(first[path], again[path], equal_nan=first[path].dtype.kind == "f"):
             raise InputError(
-                f"two modules that {who} builds from one seed differ in '{path}': draw weights by PyTorch's own "
-                "generator (torch.nn.init, torch.randn), which a run's seed sets"
+                f"two modules that {who} builds from one seed differ in '{path}': draw weights by PyTorch's "
+                "own generator (torch.nn.init, torch.randn), which a run's seed sets"
             )
     return found
 
@@ -185,7 +188,7 @@ def _read(code: Code, shape: tuple[int, ...], kind: str) -> Reading:
     return Reading(arrays, *graphs)
 
 
-def drawn(code: Code, arrays: Arrays, words: Any, types: dict[str, Any]) -> dict[str, np.ndarray]:
+def drawn(code: Code, arrays: Arrays, types: dict[str, Any], words: Any) -> dict[str, np.ndarray]:
     """What a factory draws for the words of a random key, in the types that are asked for."""
     seed = 0
     for word in np.asarray(words).reshape(-1):

@@ -38,12 +38,7 @@ def _batch_norm(
 ) -> tuple[Any, ...]:
     """Outputs, the batch's mean and 1/deviation, and the running mean and (unbiased) variance after it."""
     if not train:
-        return _by_running(x, kernel, bias, mean, variance, momentum, eps)[:1] + (
-            mean,
-            variance,
-            mean,
-            variance,
-        )
+        return _by_running(x, kernel, bias, mean, variance, eps)[0], mean, variance, mean, variance
     now, spread, count = _moments(x)
     scale = lax.rsqrt(spread + eps)
     unbiased = spread * (count / max(count - 1, 1))
@@ -64,14 +59,16 @@ def _updating(
 
 @operator("_native_batch_norm_legit_no_training.default", "_batch_norm_no_update.default", images="own")
 def _by_running(
-    x: Any, kernel: Any, bias: Any, mean: Array, variance: Array, momentum: Any, eps: float
+    x: Any, kernel: Any, bias: Any, mean: Array, variance: Array, *numbers: float
 ) -> tuple[Any, ...]:
-    return _normalised(x, mean, lax.rsqrt(variance + eps), kernel, bias), None, None, None
+    """By running statistics; the numbers are the momentum, which does not matter, and ε."""
+    return _normalised(x, mean, lax.rsqrt(variance + numbers[-1]), kernel, bias), None, None, None
 
 
 @operator("_native_batch_norm_legit.no_stats", images="own")
-def _by_batch(x: Any, kernel: Any, bias: Any, train: bool, momentum: Any, eps: float) -> tuple[Any, ...]:
-    return _batch_norm(x, kernel, bias, None, None, True, momentum, eps)[:3]
+def _by_batch(x: Any, kernel: Any, bias: Any, *how: Any) -> tuple[Any, ...]:
+    """By the batch's own statistics, in test too; the last number is ε."""
+    return _batch_norm(x, kernel, bias, None, None, True, 0.0, how[-1])[:3]
 
 
 @operator("native_layer_norm.default")

@@ -11,9 +11,7 @@ from weightspace.models.aten.table import operator
 
 
 @operator("embedding.default")
-def _embedded(
-    table: Array, places: Array, padding: int = -1, by_frequency: bool = False, sparse: bool = False
-) -> Array:
+def _embedded(table: Array, places: Array, padding: int = -1, by_frequency: bool = False, *_: Any) -> Array:
     if by_frequency:
         raise InputError(
             "an embedding with scale_grad_by_freq=True scales its gradients by counts, which no loss here "
