@@ -27,7 +27,7 @@ def batch(shape, size=4):
 NETWORKS = {
     "mlp": (nets.Mlp, batch(GREY), {}),
     "lenet": (nets.LeNet, batch(GREY), {}),
-    "resnet18": (nets.ResNet18, batch(COLOURS, 16), {}),
+    "resnet18": (nets.ResNet18, batch((16, 16, 3), 16), {}),
     "vgg": (nets.Vgg, batch(COLOURS), {}),
     "mobilenet": (nets.MobileNet, batch(COLOURS), {}),
     "vit": (nets.Vit, batch(COLOURS), {}),

@@ -95,7 +95,7 @@ def _divided(a: Any, b: Any, rounding_mode: str | None = None) -> Array:
 def _power(a: Any, b: Any) -> Array:
     if isinstance(b, float) and b.is_integer():
         b = int(b)
-    if b == 0.5:
+    if isinstance(b, float) and b == 0.5:
         return jnp.sqrt(a)
     return jnp.power(a, b)
 

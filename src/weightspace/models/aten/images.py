@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -81,4 +82,24 @@ def _nearest(x: Any, size: Any, factors: Any) -> Image:
         factor = old / new if not factors else 1 / factors[axis]
         places = [min(math.floor(at * factor), old - 1) for at in range(new)]
         array = jnp.take(array, jnp.asarray(places), axis + 1)
+    return Image(array)
+
+
+@operator("upsample_linear1d.vec", "upsample_bilinear2d.vec", "upsample_trilinear3d.vec", images="own")
+def _linear(x: Any, size: Any, corners: bool, factors: Any) -> Image:
+    """Each new entry between two old ones, an axis after the other."""
+    array = Image.of(x).array
+    space = array.shape[1:-1]
+    made = size or [math.floor(n * f) for n, f in zip(space, factors, strict=True)]
+    for axis, (old, new) in enumerate(zip(space, made, strict=True)):
+        if corners:
+            step = (old - 1) / (new - 1) if new > 1 else 0.0
+            places = np.arange(new) * step
+        else:
+            step = 1 / factors[axis] if factors else old / new
+            places = np.maximum((np.arange(new) + 0.5) * step - 0.5, 0)
+        low = np.minimum(np.floor(places).astype(int), old - 1)
+        share = jnp.asarray(places - low, array.dtype).reshape(-1, *(1,) * (array.ndim - axis - 2))
+        below, above = (jnp.take(array, at, axis + 1) for at in (low, np.minimum(low + 1, old - 1)))
+        array = below * (1 - share) + above * share
     return Image(array)

@@ -122,6 +122,32 @@ def _sliced(
     return x[tuple(cut)]
 
 
+@operator("slice_scatter.default")
+def _slice_put(
+    x: Array, part: Array, axis: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Array:
+    cut = [slice(None)] * x.ndim
+    cut[axis] = slice(start, end, step)
+    return x.at[tuple(cut)].set(part)
+
+
+@operator("select_scatter.default")
+def _row_put(x: Array, part: Array, axis: int, at: int) -> Array:
+    cut: list[Any] = [slice(None)] * x.ndim
+    cut[axis] = at
+    return x.at[tuple(cut)].set(part)
+
+
+@operator("copy.default")
+def _copied(x: Array, source: Array, *_: Any) -> Array:
+    return jnp.broadcast_to(source, x.shape).astype(x.dtype)
+
+
+@operator("fill.Scalar", "fill.Tensor")
+def _filled(x: Array, value: Any) -> Array:
+    return jnp.full(x.shape, value, x.dtype)
+
+
 @operator("select.int", "select_copy.int")
 def _selected(x: Array, axis: int, at: int) -> Array:
     return lax.index_in_dim(x, at, axis, keepdims=False)
