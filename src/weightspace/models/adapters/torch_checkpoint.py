@@ -44,7 +44,9 @@ def check_not_pickled(path: str | Path) -> None:
             begins = opened.read(4)
     if path.suffix.lower() not in PICKLED and not begins.startswith(_BEGINS):
         return
-    to = path.with_suffix(".safetensors").name
+    # A pickled file of this name is not to be written over.
+    pickled = path.suffix.lower() in ("", *PICKLED)
+    to = f"{path.stem if pickled else path.name}.safetensors"
     raise DataError(
         f"{path} is a pickled checkpoint, which may run any code when it is read; convert it where you trust "
         "it, with these two lines: `import torch; from safetensors.torch import save_model` and "
