@@ -1,6 +1,10 @@
 """What from_torch makes of a module: initial weights, identity, modes, gradients that stop, refusals."""
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +24,8 @@ from torch import nn  # noqa: E402
 from tests.models import torch_nets as nets  # noqa: E402
 
 KEY = jax.random.key(0, impl="threefry2x32")
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
 X = jnp.asarray(np.random.default_rng(0).normal(size=(4, 8, 8, 1)), jnp.float32)
 FLAT = X.reshape(4, 64)
 
@@ -73,6 +79,30 @@ def test_tensors_count_by_content_wherever_they_lie():
 
     one, other, same = (from_torch(scaled, scale=torch.tensor([v, 1.0])) for v in (2.0, 3.0, 2.0))
     assert one == same != other
+
+
+IN_ANOTHER_PROCESS = """
+import torch
+from tests.models.test_from_torch import digests
+print(*digests())
+"""
+
+
+def digests():
+    """Of a factory, of one with a tensor among its arguments, and of a finished module."""
+    torch.manual_seed(7)
+    models = (
+        from_torch(nets.Tied),
+        from_torch(Scaled, scale=torch.tensor([2.0, 1.0])),
+        from_torch(torch.nn.Sequential(nets.Mlp(3), torch.nn.Dropout(0.5))),
+    )
+    return [model.digest for model in models]
+
+
+def test_another_process_gives_the_same_digests():
+    command = [sys.executable, "-c", IN_ANOTHER_PROCESS]
+    there = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT, env=ENVIRONMENT)
+    assert there.stdout.split() == digests()
 
 
 class Scaled(nn.Module):
@@ -170,7 +200,7 @@ def test_the_layout_says_what_pytorchs_arrays_are():
     assert found["patches/weight"] == ("kernel", 48, 0)
     assert found["attention/in_proj_weight"][:2] == ("kernel", 8)
     assert found["attention/out_proj/weight"] == ("kernel", 8, 0)
-    assert found["token"][0] == found["places"][0] == "other" or found["places"][0] == "bias"
+    assert (found["token"][0], found["places"][0]) == ("other", "bias")
     assert found["norm1/weight"][0] == "scale"
     found = kinds(from_torch(nets.Lstm), jnp.zeros((1, 6, 4)))
     assert found["rnn/weight_ih_l0"] == ("kernel", 4, 0)
@@ -187,7 +217,7 @@ def test_intermediates_are_those_of_the_modules_with_channels_last():
         "conv1": (4, 8, 8, 3), "conv2": (4, 2, 2, 4), "fc1": (4, 6), "fc2": (4, 10), "": (4, 10),
     }  # fmt: skip
     module, seen = model.assembled(weights, state, X), {}
-    module.conv2.register_forward_hook(lambda m, given, made: seen.update(conv2=made.detach()))
+    module.conv2.register_forward_hook(lambda *held: seen.update(conv2=held[2].detach()))
     module(torch.from_numpy(np.array(X)).movedim(-1, 1))
     np.testing.assert_allclose(found["conv2"], seen["conv2"].movedim(1, -1), rtol=1e-5, atol=1e-5)
 
@@ -225,6 +255,74 @@ def test_images_are_handed_over_channels_first_or_as_they_are():
         np.testing.assert_array_equal(apply(model, *model.init(KEY, x), x)[0], expected)
     with pytest.raises(InputError, match="images is 'CHW'; it is NCHW"):
         first_pixel("CHW")
+
+
+class Rare(nn.Module):
+    """What people also write: other norms, cells, dropout of channels, in-place changes, lists of parts."""
+
+    def __init__(self):
+        super().__init__()
+        parts = nn.utils.parametrizations
+        self.first = parts.spectral_norm(nn.Linear(64, 12))
+        self.second = parts.weight_norm(nn.Linear(12, 12))
+        self.cell, self.both = nn.GRUCell(6, 6), nn.Bilinear(6, 6, 4)
+        self.gains = nn.ParameterList([torch.ones(12), torch.ones(12)])
+        self.drop = nn.Dropout2d(0.0)
+
+    def forward(self, x):
+        x = x.flatten(1)
+        x.mul_(0.5)
+        x = self.first(x)
+        for gain in self.gains:
+            x = x + torch.utils.checkpoint.checkpoint(self.second, x, use_reentrant=False).relu_() * gain
+        a, b = self.drop(x.view(-1, 3, 2, 2)).flatten(1).chunk(2, 1)
+        return self.both(self.cell(a, b), b).div_(3)
+
+
+def test_what_people_also_write():
+    model = from_torch(Rare)
+    weights, state = jax.jit(model.init)(KEY, X)
+    module = model.assembled(weights, state, X).train()
+    theirs = module(torch.from_numpy(np.array(X)).movedim(-1, 1))
+    theirs.sin().sum().backward()
+
+    def loss(weights):
+        outputs, after = model.apply(weights, state, X, train=True, key=KEY)
+        return jnp.sum(jnp.sin(outputs)), (outputs, after)
+
+    gradient, (outputs, after) = jax.jit(jax.grad(loss, has_aux=True))(weights)
+    np.testing.assert_allclose(outputs, theirs.detach().numpy(), rtol=1e-5, atol=1e-5)
+    for path, leaf in tree.flat_dict(gradient).items():
+        expected = module.get_parameter(path.replace("/", ".")).grad.numpy()
+        np.testing.assert_allclose(leaf, expected, rtol=1e-4, atol=1e-5)
+    for name, buffer in module.named_buffers():
+        np.testing.assert_allclose(
+            tree.flat_dict(after)[name.replace(".", "/")], buffer, rtol=1e-5, atol=1e-5
+        )
+
+
+def test_dropout_of_channels_drops_whole_channels():
+    class Channels(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale, self.drop = nn.Parameter(torch.ones(1)), nn.Dropout2d(0.5)
+
+        def forward(self, x):
+            return self.drop((x * 0 + self.scale).view(-1, 16, 2, 2))
+
+    model = from_torch(Channels, name="channels", version=1)
+    outputs = np.asarray(apply(model, *model.init(KEY, FLAT), jnp.zeros((100, 64)), train=True)[0])
+    assert set(np.unique(outputs)) == {0.0, 2.0}
+    assert (outputs == outputs[:, :, :1, :1]).all()
+    assert (outputs > 0).mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_a_module_comes_back_in_the_precision_of_its_weights():
+    model = from_torch(nets.Mlp)
+    weights, state = model.init(KEY, X)
+    assert model.assembled(tree.cast(weights, "bfloat16"), state, X).out.weight.dtype == torch.bfloat16
+    with jax.enable_x64(True):
+        assert model.assembled(tree.cast(weights, "float64"), state, X).out.weight.dtype == torch.float64
 
 
 def test_a_network_told_by_an_argument_whether_it_trains():
@@ -291,6 +389,24 @@ class UnseenNoise(nn.Linear):
             self.weight.copy_(torch.from_numpy(np.array(next(NOISE))))
 
 
+class Masking(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) * x[x > 0].sum()
+
+
+class Clamping(nn.Linear):
+    def forward(self, x):
+        with torch.no_grad():
+            self.weight.clamp_(-0.1, 0.1)
+        return super().forward(x)
+
+
+class Casting(nn.Linear):
+    def forward(self, x):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            return super().forward(x)
+
+
 NOISE = (np.random.default_rng(seed).normal(size=(2, 64)) for seed in range(9))
 ON_USE = {
     "if": (ByValue, r"goes by the values of its inputs \(test_from_torch.py, line \d+: if x.sum\(\) > 0:\)"),
@@ -305,6 +421,9 @@ ON_USE = {
         AlwaysDrops,
         "random at test time.*pass `training=self.training` to functions such as F.dropout",
     ),
+    "mask": (Masking, r"goes by the values of its inputs \(test_from_torch.py, line \d+: .*x\[x > 0\].sum"),
+    "parameter": (Clamping, "changes its parameter 'weight', which here only training does"),
+    "autocast": (Casting, "computes in bfloat16.*leave casts and autocast out"),
     "half": (HalfWithin, r"computes in float16 \(test_from_torch.py, line \d+: return super"),
 }
 
@@ -340,6 +459,7 @@ AT_ONCE = {
     "device": (on_meta, "'weight' of .*:on_meta is on the device 'meta', but a module is read on the CPU"),
     "half": (lambda: nn.Linear(3, 2).half(), r"'weight' of .* is float16: call .float\(\)"),
     "bfloat16": (nn.Linear(3, 2).bfloat16(), r"'weight' of Linear is bfloat16: call .float\(\)"),
+    "average": (lambda: nn.BatchNorm1d(3, momentum=None), "has momentum=None: its running averages"),
     "lazy": (lazy, "'weight' of .* has no shape before it sees data"),
     "no module": (lambda: 3, "gives a value of type int, but from_torch takes a module of PyTorch"),
     "another call": (nn.MultiheadAttention(4, 2), "the call of MultiheadAttention needs 'key'|needs 'value'"),
@@ -350,6 +470,12 @@ AT_ONCE = {
 def test_a_module_that_cannot_be_read_is_refused_at_once(factory, text):
     with pytest.raises(InputError, match=text):
         from_torch(factory)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit.script`")
+def test_a_compiled_module_is_refused():
+    with pytest.raises(InputError, match=r"is compiled by torch\.jit: give the module that it was made of"):
+        from_torch(torch.jit.script(nn.Linear(3, 2)))
 
 
 def test_arguments_of_a_finished_module_and_foreign_noise_are_refused():

@@ -109,7 +109,7 @@ def test_a_trained_module_comes_back_and_leaves_as_a_checkpoint(tmp_path):
     np.testing.assert_allclose(ours, module(given).detach().numpy(), rtol=1e-5, atol=1e-5)
 
     safetensors.numpy.save_file(
-        state_dict_of(run.model, found.weights, found.state), tmp_path / "net.safetensors"
+        run.model.as_checkpoint(found.weights, found.state), tmp_path / "net.safetensors"
     )
     from safetensors.torch import load_file
 
@@ -133,7 +133,7 @@ def test_a_checkpoint_of_pytorchs_gives_its_outputs(tmp_path, how):
     else:
         files.save_file({name: value.clone() for name, value in module.state_dict().items()}, path)
     model = from_torch(Normed)
-    weights, state = network_of_state_dict(model, safetensors.numpy.load_file(path), (8, 8, 1))
+    weights, state = model.from_checkpoint(safetensors.numpy.load_file(path), (8, 8, 1), "theirs")
     like = jax.eval_shape(model.init, KEY, jnp.zeros((1, 8, 8, 1)))
     shapes = jax.tree.map(lambda a: (np.shape(a), np.dtype(a.dtype)), like)
     assert jax.tree.map(lambda a: (np.shape(a), np.dtype(a.dtype)), (weights, state)) == shapes

@@ -16,21 +16,20 @@ import torch.nn.functional as F  # noqa: E402, N812
 from weightspace.models.adapters.torch_export import exported  # noqa: E402
 
 KEY = jax.random.key(0, impl="threefry2x32")
+PLAIN = """exp expm1 sin cos tanh sinh cosh atan abs neg sigmoid erf erfc square sign floor ceil round
+    relu asinh trunc selu"""
+POSITIVE = "log log1p log2 log10 sqrt rsqrt reciprocal lgamma"
+ACTIVATIONS = """relu6 leaky_relu elu celu silu mish hardswish hardsigmoid hardtanh softplus logsigmoid
+    softsign tanhshrink hardshrink softshrink gelu"""
 ENTRIES = {
     name: (lambda x, name=name: getattr(torch, name)(x))
-    for name in (
-        "exp expm1 sin cos tanh sinh cosh atan abs neg sigmoid erf erfc square sign floor ceil round relu "
-        "asinh trunc selu"
-    ).split()
+    for name in PLAIN.split()
 } | {
     name: (lambda x, name=name: getattr(torch, name)(x.abs() + 0.5))
-    for name in "log log1p log2 log10 sqrt rsqrt reciprocal lgamma".split()
+    for name in POSITIVE.split()
 } | {
     name: (lambda x, name=name: getattr(F, name)(x))
-    for name in (
-        "relu6 leaky_relu elu celu silu mish hardswish hardsigmoid hardtanh softplus logsigmoid softsign "
-        "tanhshrink hardshrink softshrink gelu"
-    ).split()
+    for name in ACTIVATIONS.split()
 } | {
     "gelu by tanh": lambda x: F.gelu(x, approximate="tanh"),
     "glu": lambda x: F.glu(x, -1),
@@ -111,7 +110,9 @@ IMAGES = {
     "overlapping": lambda x: F.max_pool2d(x, 3, 2, 1) + F.avg_pool2d(x, 3, 2, 1),
     "more pools": lambda x: F.max_pool2d(x, (2, 3), ceil_mode=True, dilation=(1, 2))
     + F.avg_pool2d(x, (3, 2), 2, ceil_mode=True, count_include_pad=False, padding=1).mean(),
-    "adaptive": lambda x: F.adaptive_avg_pool2d(x, (3, 2)) + F.adaptive_max_pool2d(x, (3, 2)) + F.adaptive_avg_pool2d(x, 1),
+    "adaptive": lambda x: F.adaptive_avg_pool2d(x, (3, 2))
+    + F.adaptive_max_pool2d(x, (3, 2))
+    + F.adaptive_avg_pool2d(x, 1),
     "convolution": lambda x: F.conv2d(x, _kernel(4, 4, 3, 3), x[0, :, 0, 0], padding=1),
     "strided": lambda x: F.conv2d(x, _kernel(3, 4, 3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
     "depthwise": lambda x: F.conv2d(x, _kernel(8, 1, 3, 3), groups=4, padding="same"),
@@ -120,9 +121,12 @@ IMAGES = {
     "one axis": lambda x: F.conv1d(x.flatten(2), _kernel(2, 4, 3), padding=1, stride=2),
     "pools of one axis": lambda x: F.max_pool1d(x.flatten(2), 3, 2, 1) + F.avg_pool1d(x.flatten(2), 3, 2, 1),
     "three axes": lambda x: F.max_pool3d(F.conv3d(x[:, None], _kernel(2, 1, 2, 3, 3)), 2),
-    "means": lambda x: x.mean([2, 3]) + x.sum((2, 3)) + x.amax((-1, -2)) + F.adaptive_avg_pool2d(x, 1).flatten(1),
-    "gates": lambda x: F.relu(F.conv2d(x, _kernel(4, 4, 1, 1))) * torch.sigmoid(x.mean([2, 3], keepdim=True)) + x,
-    "channels": lambda x: torch.cat([F.conv2d(x, _kernel(2, 4, 1, 1)), F.conv2d(x, _kernel(2, 4, 1, 1))], 1)[:, ::2],
+    "means": lambda x: x.mean([2, 3])
+    + x.sum((2, 3))
+    + x.amax((-1, -2))
+    + F.adaptive_avg_pool2d(x, 1).flatten(1),
+    "gates": lambda x: _convolved(x, 4) * torch.sigmoid(x.mean([2, 3], keepdim=True)) + x,
+    "channels": lambda x: torch.cat([_convolved(x, 2), _convolved(x * x, 2)], 1)[:, ::2],
     "batch norm": lambda x: F.batch_norm(x, None, None, x[0, :, 0, 0], x[0, :, 0, 1], training=True)
     + F.batch_norm(x, x[0, :, 1, 0].detach(), x[0, :, 1, 1].detach() ** 2),
     "group norm": lambda x: F.group_norm(F.conv2d(x, _kernel(4, 4, 1, 1)), 2, x[0, :, 0, 0], x[0, :, 0, 1]),
@@ -141,6 +145,10 @@ LOOSE = {"hardsigmoid": 1e-7}
 def _kernel(*shape):
     count = int(np.prod(shape))
     return torch.cos(torch.arange(count, dtype=torch.float64)).reshape(shape)
+
+
+def _convolved(x, outputs):
+    return F.conv2d(x, _kernel(outputs, 4, 1, 1))
 
 
 def _put(x):

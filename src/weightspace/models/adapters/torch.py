@@ -129,15 +129,29 @@ class FromTorch(PathModel):
     def assembled(self, weights: Weights, state: State, x: Any) -> Any:
         """The user's module with these weights and statistics, in evaluation mode and their precision."""
         torch = library()
-        told, module = arrays_of(self.code), copy.deepcopy(built(self.code))
+        told, module = arrays_of(self.code), built(self.code)
         flat = tree.flat_dict(state) | tree.flat_dict(weights)
         module.to(getattr(torch, jnp.dtype(inputs_type(weights, x)).name))
         held = dict(module.named_parameters(remove_duplicate=False))
         held |= dict(module.named_buffers(remove_duplicate=False))
         with torch.no_grad():
             for name, path in told.paths.items():
-                held[name].copy_(torch.from_numpy(np.array(flat[path])))
+                held[name].copy_(torch.from_numpy(_as_numbers(flat[path])))
         return module.eval()
+
+    def as_checkpoint(self, weights: Weights, state: State) -> dict[str, np.ndarray]:
+        """A `state_dict` of the module; see `torch_checkpoint`."""
+        from weightspace.models.adapters.torch_checkpoint import state_dict_of
+
+        return state_dict_of(self, weights, state)
+
+    def from_checkpoint(
+        self, arrays: Mapping[str, np.ndarray], shape: tuple[int, ...], who: str
+    ) -> tuple[Weights, State]:
+        """Weights and state from a `state_dict` of the module; see `torch_checkpoint`."""
+        from weightspace.models.adapters.torch_checkpoint import network_of_state_dict
+
+        return network_of_state_dict(self, arrays, shape, who)
 
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:
         """The output of each module at test time, by module path, in forward order; images channels-last."""
@@ -161,6 +175,12 @@ class FromTorch(PathModel):
         return convention(path, shape, out_first=True)
 
 
+def _as_numbers(leaf: Any) -> np.ndarray:
+    """An array in a type that PyTorch takes from NumPy."""
+    leaf = np.array(leaf)
+    return leaf.astype(np.float32) if leaf.dtype.name == "bfloat16" else leaf
+
+
 def _by_path(found: Mapping[str, tuple[str, Any]], outputs: Array) -> dict[str, Array]:
     """Calls of modules by path, those of one module numbered, in the order in which they end."""
     named: dict[str, Array] = {}
@@ -176,7 +196,13 @@ class Present:
     """A finished module as a factory: each run begins with the values that it has now."""
 
     def __init__(self, module: Any):
-        self.module = copy.deepcopy(module).eval()
+        try:
+            self.module = copy.deepcopy(module).eval()
+        except Exception as error:
+            raise InputError(
+                f"this {type(module).__name__} cannot be copied ({type(error).__name__}), so that its "
+                "present values cannot be kept: give the function that makes it, and start from a checkpoint"
+            ) from error
 
     def __call__(self) -> Any:
         """A copy of the module."""
@@ -200,7 +226,8 @@ def from_torch(
     Args:
       factory: A module class or a function that gives a module, called as `factory(**arguments)` for each
         run, after `torch.manual_seed` with a number from the run's seed for initial weights: its weights are
-        those that PyTorch's own initialisation draws. Or a finished module: all runs begin with its present values.
+        those that PyTorch's own initialisation draws. Or a finished module: all runs begin with its present
+        values.
       name: With `version`, the identity of the model in the place of the factory's name and source.
       version: To be raised whenever the model's numbers change.
       overrides: Selector -> fields of `Leaf`, where the layout is not what the computation suggests.

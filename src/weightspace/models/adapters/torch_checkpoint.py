@@ -1,13 +1,12 @@
 """Checkpoints of PyTorch: a model's weights and statistics as a `state_dict`, and back.
 
-    save_file(state_dict_of(model, weights, state), "net.safetensors")  # load_state_dict(strict=True) takes it
+    save_file(state_dict_of(model, weights, state), "net.safetensors")  # for load_state_dict(strict=True)
     weights, state = network_of_state_dict(model, load_file("net.safetensors"))
 
-Names differ by their dots and slashes alone, layouts not at all: a model from `from_torch` holds its weights as
-PyTorch does. Tied arrays stand in a `state_dict` under each of their names, and here once.
+Names differ by their dots and slashes alone, layouts not at all: a model from `from_torch` holds its weights
+as PyTorch does. Tied arrays stand in a `state_dict` under each of their names, and here once.
 """
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from weightspace.errors import DataError, InputError, nearest
 from weightspace.models.adapters.inspection import buffers_of
 from weightspace.models.adapters.torch import FromTorch
 from weightspace.models.adapters.torch_reading import arrays_of, built
-from weightspace.models.base import State, Weights, example
+from weightspace.models.base import State, Weights, example, input_dtype_of
 
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle", ".tar")
 """How files are called that PyTorch pickles."""
@@ -55,7 +54,7 @@ def check_not_pickled(path: str | Path) -> None:
 
 
 def state_dict_of(model: FromTorch, weights: Weights, state: State) -> dict[str, np.ndarray]:
-    """What the module's own `load_state_dict(strict=True)` takes: all names, PyTorch's types of whole numbers.
+    """What the module's own `load_state_dict(strict=True)` takes: all names, its types of whole numbers.
 
     Args:
       model: From `from_torch`.
@@ -103,7 +102,7 @@ def network_of_state_dict(
             _check_shape(name, given[name], told.shapes[path][0], who)
             flat.setdefault(path, given[name].astype(_type(told.shapes[path][1], given[name])))
     flat = {path: flat.get(path, values[path]) for path in told.shapes}
-    kept = buffers_of(model, example(shape, _inputs(model, shape)))
+    kept = buffers_of(model, example(shape, input_dtype_of(model, shape)))
     learned = told.parameters - kept
     return (
         tree.nested_dict({path: flat[path] for path in told.shapes if path in learned}),
@@ -116,13 +115,6 @@ def _type(own: str, given: np.ndarray) -> Any:
     if np.issubdtype(np.dtype(own), np.floating):
         return given.dtype if given.dtype in (np.float32, np.float64) else np.float32
     return jax.dtypes.canonicalize_dtype(own)
-
-
-@functools.lru_cache(maxsize=64)
-def _inputs(model: FromTorch, shape: tuple[int, ...]) -> str:
-    from weightspace.models.base import input_dtype_of
-
-    return input_dtype_of(model, shape)
 
 
 def _check_keys(told: Any, given: Mapping[str, Any], who: str) -> None:

@@ -106,17 +106,21 @@ def _in_words(error: Exception, who: str) -> InputError | None:
     """The refusal that an error of the library stands for, if it is one of the network itself."""
     text, kind = str(error), type(error).__name__
     if "DataDependent" in kind or "data-dependent" in text:
-        return InputError(
-            f"the computation of {who} goes by the values of its inputs{_where(error)}: one graph must "
-            "serve all inputs. Choose by torch.where instead of `if`, and take no number out of a tensor (.item(), "
-            "float(…), a mask as an index)"
-        )
+        return _by_values(who, _where(error))
     if "Constraints violated" in text or "onstraint" in kind:
         return InputError(
             f"{who} fixes the number of examples in a batch (a reshape to a number?), which must stay open: "
             "write x.shape[0], or -1 for it"
         )
     return None
+
+
+def _by_values(who: str, where: str) -> InputError:
+    return InputError(
+        f"the computation of {who} goes by the values of its inputs{where}: one graph must serve all inputs. "
+        "Choose by torch.where instead of `if`, and take no number out of a tensor (.item(), float(…), a "
+        "mask as an index)"
+    )
 
 
 def _where(error: Exception) -> str:
@@ -143,7 +147,7 @@ def _line(text: str | None) -> str:
             file = line.split('"')[1]
             number = line.split("line ")[-1].split(",")[0]
             code = lines[place + 1].strip() if place + 1 < len(lines) else ""
-            if _is_users(file) or not found:
+            if _is_users(file) or (not found and file[:1] != "<"):
                 found = f"{Path(file).name}, line {number}: {code}"
     return found
 
@@ -159,6 +163,7 @@ def _graph(program: Any, who: str, own: str) -> Graph:
         elif kind == "USER_INPUT" and data is None:
             data = spec.arg.name
     nodes = [node for node in program.graph.nodes if node.op not in ("placeholder", "output")]
+    _check_shapes(nodes, who)
     (last,) = (node for node in program.graph.nodes if node.op == "output")
     updates, outputs = [], []
     for spec, value in zip(program.graph_signature.output_specs, last.args[0], strict=True):
@@ -166,6 +171,11 @@ def _graph(program: Any, who: str, own: str) -> Graph:
             updates.append((spec.target, _plain(value)))
         elif spec.kind.name == "USER_OUTPUT":
             outputs.append(value)
+        elif spec.kind.name == "PARAMETER_MUTATION":
+            raise InputError(
+                f"the forward of {who} changes its parameter '{spec.target}', which here only training does: "
+                "keep what it changes in a buffer, or compute with a changed copy"
+            )
     if len(outputs) != 1 or not hasattr(outputs[0], "op"):
         raise InputError(
             f"{who} gives {len(outputs)} outputs, but must give one tensor; let its forward return the one "
@@ -174,6 +184,17 @@ def _graph(program: Any, who: str, own: str) -> Graph:
     return Graph(
         tuple(inputs), str(data), tuple(map(_node, nodes)), _plain(outputs[0]), tuple(updates), constants, own
     )
+
+
+def _check_shapes(nodes: list[Any], who: str) -> None:
+    """Raise for a value whose shape is known only when the computation runs."""
+    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
+
+    for node in nodes:
+        value = node.meta.get("val")
+        if value is not None and free_unbacked_symbols(value):
+            line = _line(node.meta.get("stack_trace"))
+            raise _by_values(who, f" ({line})" if line else "")
 
 
 def _node(node: Any) -> Node:

@@ -95,6 +95,8 @@ def check_module(module: Any, who: str) -> None:
       InputError: If it is one of these.
     """
     torch = library()
+    for name, part in module.named_modules():
+        _check_part(name, part, who)
     for name, tensor in _tensors(module):
         if torch.nn.parameter.is_lazy(tensor):
             raise InputError(
@@ -115,6 +117,18 @@ def check_module(module: Any, who: str) -> None:
             raise InputError(
                 f"'{name}' of {who} has a '/' in its name, which parts the keys of a path: rename it"
             )
+
+
+def _check_part(name: str, part: Any, who: str) -> None:
+    torch = library()
+    if isinstance(part, torch.jit.ScriptModule):
+        raise InputError(f"'{name}' of {who} is compiled by torch.jit: give the module that it was made of")
+    averaged = getattr(part, "track_running_stats", False) and getattr(part, "momentum", 0) is None
+    if averaged:
+        raise InputError(
+            f"'{name}' of {who} has momentum=None: its running averages go by a number that it counts "
+            "itself; give a momentum"
+        )
 
 
 @functools.lru_cache(maxsize=256)
@@ -165,7 +179,7 @@ def reading_of(code: Code, shape: tuple[int, ...], kind: str) -> Reading:
     """The graphs for inputs of a shape, as the module takes them, and of a kind (`floating` or a type)."""
     known = (code, shape, kind)
     if known in _FAILED:
-        raise _FAILED[known]
+        raise _FAILED[known].with_traceback(None)
     try:
         return _read(code, shape, kind)
     except Exception as error:

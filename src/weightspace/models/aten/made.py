@@ -38,6 +38,15 @@ for _name, _value in (("zeros", 0.0), ("ones", 1.0), ("empty", 0.0)):
         return jnp.full(shape, value, x.dtype if dtype is None else dtype)
 
 
+@operator("empty_permuted.default", context=True)
+def _empty(
+    context: Context, shape: tuple[int, ...], order: tuple[int, ...], dtype: Any = None, **_: Any
+) -> Array:
+    """Of no order here: axes are where they are."""
+    del order
+    return jnp.zeros(shape, context.dtype if dtype is None else dtype)
+
+
 @operator("full_like.default")
 def _full_like(x: Array, value: Any, dtype: Any = None, **_: Any) -> Array:
     return jnp.full(x.shape, value, x.dtype if dtype is None else dtype)

@@ -29,6 +29,15 @@ def _linear(x: Array, kernel: Array, bias: Array | None = None) -> Array:
     return made if bias is None else made + bias
 
 
+@operator("_trilinear.default")
+def _trilinear(
+    a: Array, b: Array, c: Array, more_a: Any, more_b: Any, more_c: Any, summed: tuple[int, ...], *_: Any
+) -> Array:
+    """Σ a b c over axes, after axes of length 1 have been put in."""
+    a, b, c = (jnp.expand_dims(x, tuple(at)) for x, at in ((a, more_a), (b, more_b), (c, more_c)))
+    return jnp.sum(a * b * c, tuple(summed))
+
+
 @operator("scaled_dot_product_attention.default", context=True)
 def _attention(
     context: Context,
