@@ -1,5 +1,6 @@
 """Networks as people write them in PyTorch give PyTorch's numbers: outputs, gradients, running statistics."""
 
+import copy
 import functools
 
 import jax
@@ -27,7 +28,7 @@ def batch(shape, size=4):
 NETWORKS = {
     "mlp": (nets.Mlp, batch(GREY), {}),
     "lenet": (nets.LeNet, batch(GREY), {}),
-    "resnet18": (nets.ResNet18, batch((16, 16, 3), 16), {}),
+    "resnet18": (nets.ResNet18, batch(COLOURS, 8), {}),
     "vgg": (nets.Vgg, batch(COLOURS), {}),
     "mobilenet": (nets.MobileNet, batch(COLOURS), {}),
     "vit": (nets.Vit, batch(COLOURS), {}),
@@ -65,28 +66,32 @@ def pulled(model, weights, state, x, *, train):
     return outputs, after, gradients
 
 
-def close(ours, theirs, tolerance):
-    theirs = theirs.detach().numpy()
-    scale = max(1.0, float(np.abs(theirs).max()))
-    np.testing.assert_allclose(np.asarray(ours) / scale, theirs / scale, rtol=tolerance, atol=tolerance)
+def passed(module, x, dtype, *, train):
+    """What PyTorch makes of a batch: outputs, gradients and buffers by name."""
+    module = copy.deepcopy(module).to(getattr(torch, dtype)).train(train)
+    outputs = module(as_torch(x, dtype))
+    outputs.sin().sum().backward()
+    found = {f"d {name}": parameter.grad for name, parameter in module.named_parameters()}
+    found |= dict(module.named_buffers()) | {"outputs": outputs.detach()}
+    return {name: value.numpy() for name, value in found.items()}
 
 
-def check(model, module, weights, state, x, dtype, *, train):
-    """One pass through both, each from the same weights and statistics."""
+def check(model, weights, state, x, dtype, *, train):
+    """One pass through both, each from the same weights and statistics; gives the statistics after it."""
     outputs, after, gradients = pulled(model, weights, state, jnp.asarray(x), train=train)
-    module.train(train).zero_grad()
-    theirs = module(as_torch(x, dtype))
-    theirs.sin().sum().backward()
     assert outputs.dtype == dtype
-    close(outputs, theirs, PRECISIONS[dtype])
-    named = dict(module.named_parameters())
-    flat = tree.flat_dict(gradients)
-    assert set(flat) == {name.replace(".", "/") for name in named}
-    for name, parameter in named.items():
-        close(flat[name.replace(".", "/")], parameter.grad, PRECISIONS[dtype])
-    buffers = tree.flat_dict(after)
-    for name, buffer in module.named_buffers():
-        close(buffers[name.replace(".", "/")], buffer, PRECISIONS[dtype])
+    module = model.assembled(weights, state, x)
+    theirs, exact = passed(module, x, dtype, train=train), passed(module, x, "float64", train=train)
+    ours = {f"d {name}": leaf for name, leaf in tree.flat_dict(gradients).items()}
+    ours |= tree.flat_dict(after) | {"outputs": outputs}
+    assert set(ours) == {name.replace(".", "/") for name in theirs}
+    for name, value in theirs.items():
+        scale = max(1.0, float(np.abs(value).max()))
+        # Gradients of the ResNet are rounded by about 1e-5 in float32, by PyTorch as by us.
+        rounding = float(np.abs(value - exact[name]).max()) / scale
+        tolerance = min(max(PRECISIONS[dtype], 10 * rounding), 1e-3)
+        difference = float(np.abs(np.asarray(ours[name.replace(".", "/")]) - value).max()) / scale
+        assert difference <= tolerance, name
     return after
 
 
@@ -99,10 +104,9 @@ def test_outputs_gradients_and_statistics_are_those_of_pytorch(name):
     for dtype in PRECISIONS if name not in FURTHER else ["float64"]:
         with jax.enable_x64(dtype == "float64"):
             own, after = tree.cast((weights, state), dtype)
-            module = model.assembled(own, after, x)
             own_x = x if x.dtype == np.int32 else x.astype(dtype)
-            check(model, module, own, after, own_x, dtype, train=False)
+            check(model, own, after, own_x, dtype, train=False)
             for step in range(5):
                 moved = own_x if x.dtype == np.int32 else own_x * (1 + step / 4)
-                after = check(model, module, own, after, moved, dtype, train=True)
-            check(model, module, own, after, own_x, dtype, train=False)
+                after = check(model, own, after, moved, dtype, train=True)
+            check(model, own, after, own_x, dtype, train=False)

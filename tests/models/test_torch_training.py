@@ -12,7 +12,7 @@ from weightspace import tree
 from weightspace.data import make_data
 from weightspace.errors import DataError, InputError
 from weightspace.models.adapters import from_torch
-from weightspace.recipes.optimisers import Adam, Momentum, Sgd
+from weightspace.recipes.optimisers import Adam, Sgd
 from weightspace.streams import Stream, key
 from weightspace.training.order import batch_at, epoch_order
 
@@ -30,7 +30,6 @@ pytestmark = pytest.mark.optimised
 KEY = jax.random.key(5, impl="threefry2x32")
 OPTIMISERS = {
     "sgd": (Sgd(0.1), lambda p: torch.optim.SGD(p, 0.1)),
-    "momentum": (Momentum(0.03), lambda p: torch.optim.SGD(p, 0.03, momentum=0.9)),
     "adam": (Adam(0.003), lambda p: torch.optim.Adam(p, 0.003)),
 }
 
