@@ -31,13 +31,13 @@ from weightspace.models.adapters.common import (
     library_rules,
 )
 from weightspace.models.adapters.modes import flags_of
+from weightspace.models.adapters.torch_library import library
 from weightspace.models.adapters.torch_reading import (
     Reading,
     arrays_of,
     built,
     check_module,
     drawn,
-    library,
     reading_of,
     types_of,
 )

@@ -1,6 +1,7 @@
 """What `torch.export` tells of a module, as a plain graph, and what it refuses, in a sentence."""
 
 import contextlib
+import importlib
 import inspect
 import io
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weightspace.errors import InputError
+from weightspace.models.adapters.torch_library import library
 from weightspace.models.aten.evaluate import unknown
 from weightspace.models.aten.graph import Dtype, Graph, Node, Ref
 
@@ -40,8 +42,7 @@ def exported(module: Any, x: Any, flags: dict[str, bool], who: str, own: str) ->
       InputError: If its computation goes by the values of its inputs, fixes the length of the batch, or has
         an operator that is not known here; with the line of the user's code.
     """
-    import torch
-
+    torch = library()
     open_batch = {0: torch.export.Dim.DYNAMIC}
     shapes: Any = ({**open_batch},)
     if flags:
@@ -64,8 +65,7 @@ def exported(module: Any, x: Any, flags: dict[str, bool], who: str, own: str) ->
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
     """Without what the library writes to the screen, and without its fast path that keeps no gradients."""
-    import torch
-
+    torch = library()
     fast, before = torch.backends.mha.get_fastpath_enabled(), logging.root.manager.disable
     torch.backends.mha.set_fastpath_enabled(False)
     logging.disable(logging.CRITICAL)
@@ -79,8 +79,7 @@ def _quietly() -> Iterator[None]:
 
 
 def _decompositions() -> Any:
-    import torch
-
+    torch = library()
     table = torch.export.default_decompositions()
     for op in [op for op in table if str(op).removeprefix("aten.") in KEPT]:
         table.pop(op)
@@ -89,8 +88,7 @@ def _decompositions() -> Any:
 
 def _keep_no_grad(program: Any) -> None:
     """Results of `torch.no_grad()` blocks are detached: decomposition forgets such blocks."""
-    import torch
-
+    torch = library()
     for graph in [part.graph for part in program.graph_module.modules() if hasattr(part, "graph")]:
         for node in list(graph.nodes):
             if str(node.target) == "wrap_with_set_grad_enabled" and node.args[0] is False:
@@ -131,11 +129,10 @@ def _where(error: Exception) -> str:
 
 
 def _is_users(file: str) -> bool:
-    import torch
-
+    torch = library()
     parts = Path(file).parts
-    library = Path(torch.__file__).parent
-    return library not in Path(file).parents and "weightspace" not in parts and file[:1] != "<"
+    home = Path(torch.__file__).parent
+    return home not in Path(file).parents and "weightspace" not in parts and file[:1] != "<"
 
 
 def _line(text: str | None) -> str:
@@ -188,11 +185,10 @@ def _graph(program: Any, who: str, own: str) -> Graph:
 
 def _check_shapes(nodes: list[Any], who: str) -> None:
     """Raise for a value whose shape is known only when the computation runs."""
-    from torch.fx.experimental.symbolic_shapes import free_unbacked_symbols
-
+    symbols = importlib.import_module("torch.fx.experimental.symbolic_shapes")
     for node in nodes:
         value = node.meta.get("val")
-        if value is not None and free_unbacked_symbols(value):
+        if value is not None and symbols.free_unbacked_symbols(value):
             line = _line(node.meta.get("stack_trace"))
             raise _by_values(who, f" ({line})" if line else "")
 
@@ -216,8 +212,7 @@ def _name(node: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    import torch
-
+    torch = library()
     if isinstance(value, torch.fx.Node):
         return Ref(value.name)
     if isinstance(value, torch.dtype):

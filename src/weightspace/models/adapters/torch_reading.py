@@ -1,7 +1,6 @@
 """A module of PyTorch read once: its graphs for training and test, and its arrays by name.
 
-torch is imported here and in `torch_export` alone, inside functions: it reads a module and draws its weights,
-and takes no part in training.
+PyTorch reads a module and draws its weights, and takes no part in training.
 """
 
 import contextlib
@@ -19,6 +18,7 @@ from weightspace.errors import InputError
 from weightspace.models.adapters.common import check_arguments, check_library, chosen
 from weightspace.models.adapters.modes import flags_of, told
 from weightspace.models.adapters.torch_export import BATCH, exported
+from weightspace.models.adapters.torch_library import library
 from weightspace.models.aten.graph import Graph
 
 _LOCK = threading.RLock()
@@ -57,21 +57,6 @@ class Reading:
     arrays: Arrays
     training: Graph
     test: Graph
-
-
-def library() -> Any:
-    """PyTorch.
-
-    Raises:
-      InputError: If it is not installed.
-    """
-    try:
-        import torch
-    except ModuleNotFoundError:
-        raise InputError(
-            "from_torch reads a module by PyTorch, which is not installed: pip install 'weightspace[torch]'"
-        ) from None
-    return torch
 
 
 def built(code: Code, seed: int = 0) -> Any:
