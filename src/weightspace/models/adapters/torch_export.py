@@ -129,10 +129,9 @@ def _where(error: Exception) -> str:
 
 
 def _is_users(file: str) -> bool:
-    torch = library()
-    parts = Path(file).parts
-    home = Path(torch.__file__).parent
-    return home not in Path(file).parents and "weightspace" not in parts and file[:1] != "<"
+    """Whether a file is neither PyTorch's nor ours, whatever folder it lies in."""
+    homes = (Path(library().__file__).parent, Path(__file__).parents[2])
+    return file[:1] != "<" and not any(home in Path(file).parents for home in homes)
 
 
 def _line(text: str | None) -> str:
