@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from weightspace.models.adapters import from_function as from_function
     from weightspace.models.adapters import from_linen as from_linen
     from weightspace.models.adapters import from_nnx as from_nnx
+    from weightspace.models.adapters import from_torch as from_torch
     from weightspace.node import Derived as Derived
     from weightspace.node import Found as Found
     from weightspace.precision import Precision as Precision
@@ -147,7 +148,7 @@ _HOMES = {
     "weightspace.edits.stepwise": ("Stepwise",),
     "weightspace.errors": ("NoResultWarning",),
     "weightspace.data.task": ("Task",),
-    "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx"),
+    "weightspace.models.adapters": ("from_equinox", "from_function", "from_linen", "from_nnx", "from_torch"),
     "weightspace.first_look": ("Looked", "look"),
     "weightspace.loaded": ("load",),
     "weightspace.loaded_file": ("load_file",),

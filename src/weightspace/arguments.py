@@ -79,7 +79,7 @@ def _model(value: Any) -> str:
             return f"give the class, not a module: ws.{maker}({name})"
     if isinstance(value, str):
         return f"weightspace.models.zoo.make({value!r}, data.shape, data.outputs) makes a network of the zoo"
-    return "give a model: ws.from_nnx, from_linen, from_equinox or from_function make one"
+    return "give a model: ws.from_nnx, from_linen, from_equinox, from_torch or from_function make one"
 
 
 def _bases(value: Any) -> tuple[type, ...]:

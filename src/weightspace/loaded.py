@@ -74,8 +74,9 @@ class Loaded:
     def module(self) -> Any:
         """The network as its own library knows it, in evaluation mode.
 
-        An `nnx.Module`; an `eqx.Module`, with its state where it has one; a Linen module and its variables;
-        the weights of functions, with their state where they take one. It takes decoded inputs.
+        An `nnx.Module`; an `nn.Module` of PyTorch, which takes images channels first; an `eqx.Module`, with
+        its state where it has one; a Linen module and its variables; the weights of functions, with their
+        state where they take one. It takes decoded inputs.
         """
         with self._arithmetic():
             blank = jnp.zeros((1, *self.shape), self.precision.storage)

@@ -261,3 +261,13 @@ def test_counters_of_the_state_come_back_as_whole_numbers(tmp_path):
     save_file(arrays | {"count": np.asarray(7.0, np.float32)}, tmp_path / "other.safetensors")
     with pytest.raises(InputError, match=r"'count' of .* holds float32, but the model's are int32"):
         ws.load_file(tmp_path / "other.safetensors", model, shape=(4,))
+
+
+@pytest.mark.parametrize("name", ["net.pt", "net.pth", "net.safetensors"])
+def test_pickled_checkpoints_are_refused_with_what_converts_them(tmp_path, name):
+    """By name, or by their first bytes whatever they are called; nothing of them is read."""
+    path = tmp_path / name
+    path.write_bytes(b"PK\x03\x04 no archive")
+    model = make("fc:widths=4", (3,), 2)
+    with pytest.raises(DataError, match=r"may run any code when it is read; convert it.*save_model"):
+        ws.StoredNetwork.of(path, model, (3,))

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from jax.test_util import check_grads
 from tests.models import nets
 from weightspace import tree
 from weightspace.errors import InputError
-from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx
+from weightspace.models.adapters import from_equinox, from_function, from_linen, from_nnx, from_torch
 
 KEY = jax.random.key(0, impl="threefry2x32")
 X = jnp.asarray(np.random.default_rng(0).normal(1, 2, size=(8, nets.INPUTS)), jnp.float32)
@@ -73,6 +74,27 @@ def flax_leaves(scale="scale", kernel="kernel"):
     )  # fmt: skip
 
 
+def native_torch():
+    torch = pytest.importorskip("torch")
+    module = torch_nets().Net(nets.WIDTH)
+    weights, state = jax.jit(from_torch(torch_nets().Net, width=nets.WIDTH).init)(KEY, X)
+    flat = tree.flat_dict(weights) | tree.flat_dict(state)
+    module.load_state_dict(
+        {path.replace("/", "."): torch.from_numpy(np.array(leaf)) for path, leaf in flat.items()}
+    )
+    with torch.no_grad():
+        return module.eval()(torch.from_numpy(np.array(X))).numpy()
+
+
+def torch_nets():
+    return importlib.import_module("tests.models.torch_nets")
+
+
+def make_torch(**arguments):
+    pytest.importorskip("torch")
+    return from_torch(torch_nets().Net, **arguments)
+
+
 MODULES = ("first", "norm", "drop", "last", "")
 ADAPTERS = {
     "nnx": Adapter(functools.partial(from_nnx, nets.NnxNet), native_nnx, flax_leaves(), MODULES),
@@ -91,6 +113,7 @@ ADAPTERS = {
         ("first/0", "first/1", "norm/scale", "norm/bias", "last/0", "last/1"),
         ("first",),
     ),
+    "torch": Adapter(make_torch, native_torch, flax_leaves("weight", "weight"), MODULES),
 }
 
 
@@ -295,7 +318,7 @@ def test_a_model_is_what_its_code_and_arguments_are(adapter, model):
     assert jax.tree.structure(model) == jax.tree.structure(again)
     assert jax.tree.leaves(model) == []
     assert model != wider
-    assert "tests.models.nets:" in model.name
+    assert "tests.models.nets:" in model.name or "tests.models.torch_nets:" in model.name
     assert f"width={nets.WIDTH}" in model.name or adapter is ADAPTERS["function"]
 
 
@@ -327,7 +350,7 @@ def test_arguments_are_checked(adapter):
         adapter.make()
 
 
-@pytest.mark.parametrize("name", ["nnx", "equinox", "function"])  # Linen says so itself
+@pytest.mark.parametrize("name", ["nnx", "equinox", "function", "torch"])  # Linen says so itself
 def test_missing_weights_are_named(name):
     adapter = ADAPTERS[name]
     model = adapter.make(width=nets.WIDTH)
@@ -384,11 +407,11 @@ def test_a_model_of_another_kind_is_refused(take, given, text):
         take(given)
 
 
-def test_a_torch_module_is_refused():
+def test_other_adapters_refuse_a_torch_module():
     torch = pytest.importorskip("torch")
     from weightspace.models.adapters.common import check_library
 
-    with pytest.raises(InputError, match=r"module of PyTorch.*only JAX models can be trained here"):
+    with pytest.raises(InputError, match=r"module of PyTorch.*use from_torch"):
         check_library(torch.nn.Linear(2, 3), "Flax NNX", "net")
 
 
@@ -492,9 +515,9 @@ def test_adapters_import_no_library_until_they_are_used():
     code = (
         "import sys, weightspace.models.adapters as a, weightspace.models.zoo as z\n"
         "assert dir(a) and z.names() and z.describe('fc')\n"
-        "assert not {'flax', 'equinox'} & set(sys.modules)\n"
+        "assert not {'flax', 'equinox', 'torch'} & set(sys.modules)\n"
         "a.from_function\n"
-        "assert not {'flax', 'equinox'} & set(sys.modules)\n"
+        "assert not {'flax', 'equinox', 'torch'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -502,5 +525,5 @@ def test_adapters_import_no_library_until_they_are_used():
 def test_an_unknown_name_of_the_package_is_an_attribute_error():
     import weightspace.models.adapters as package
 
-    with pytest.raises(AttributeError, match="from_torch"):
-        _ = package.from_torch
+    with pytest.raises(AttributeError, match="from_keras"):
+        _ = package.from_keras

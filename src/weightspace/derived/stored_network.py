@@ -24,6 +24,7 @@ from weightspace.errors import DataError, InputError, nearest
 from weightspace.measure.network import Network
 from weightspace.models.base import Model, example, input_dtype_of, layout_of
 from weightspace.models.foreign import network_of
+from weightspace.models.pickled import check_not_pickled
 from weightspace.node import Derived, Found
 from weightspace.spec import spec, static
 from weightspace.tree import Tree, nested_dict
@@ -122,6 +123,11 @@ def read_network(path: Path, model: Model, shape: tuple[int, ...]) -> Network:
     key = jax.random.key(0, impl="threefry2x32")
     state = jax.eval_shape(model.init, key, example(shape, dtype))[1]
     arrays, layout = read_arrays(path), layout_of(model, shape, dtype)
+    if not set(layout.paths()) <= set(arrays):
+        # Not the names that `export` writes: the model's own library may know them.
+        own = model.from_checkpoint(arrays, shape, f"'{path.name}'")
+        if own is not None:
+            return Network(*own)
     return Network(*network_of(f"'{path.name}'", arrays, layout, state, shape))
 
 
@@ -131,6 +137,7 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
     Raises:
       DataError: If there is no such file, it is in another format or damaged.
     """
+    check_not_pickled(path)
     try:
         found = safetensors.deserialize(_bytes(path))
     except safetensors.SafetensorError as error:
@@ -152,6 +159,7 @@ def metadata_of(path: Path) -> dict[str, str]:
     Raises:
       DataError: If there is no such file, it is in another format or damaged.
     """
+    check_not_pickled(path)
     _check_file(path)
     try:
         with safetensors.safe_open(path, "numpy") as opened:  # pyright: ignore[reportPrivateImportUsage]

@@ -18,6 +18,9 @@ def array(value: Any) -> "Description":
     """An array by its content, or None for anything else."""
     if isinstance(value, Tracer):
         return None
+    torch: Any = sys.modules.get("torch")
+    if torch is not None and isinstance(value, getattr(torch, "Tensor", ())):
+        return _tensor(value)
     if isinstance(value, jax.Array) and jax.dtypes.issubdtype(value.dtype, jax.dtypes.prng_key):
         return ["key", str(value.dtype), array(jax.random.key_data(value))]
     if isinstance(value, np.ma.MaskedArray):
@@ -32,6 +35,16 @@ def array(value: Any) -> "Description":
         # A weak type gives way to that of what it meets.
         return [*kind, "weak"] if getattr(value, "weak_type", False) else kind
     return None
+
+
+def _tensor(value: Any) -> "Description":
+    """A tensor of PyTorch, whatever memory it lies in; parameters are told apart by whether they learn."""
+    held = value.detach().cpu()
+    if str(held.dtype) == "torch.bfloat16":
+        held = held.float()
+    numbers = np.ascontiguousarray(held.numpy())
+    digest = hashlib.sha256(numbers.tobytes()).hexdigest()
+    return ["tensor", str(value.dtype), list(value.shape), digest, bool(value.requires_grad)]
 
 
 def with_class(value: Any, told: "Description", follower: "Follower") -> "Description":

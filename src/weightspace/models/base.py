@@ -6,6 +6,7 @@ what they are; adapters make one of an NNX, Linen or Equinox module or of two pl
 
 import abc
 import functools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -59,6 +60,22 @@ class Model(Spec, abc.ABC):
         """The network as its own library knows it, for inputs like `x`; here the weights and the state."""
         del x
         return weights, state
+
+    def as_checkpoint(self, weights: Weights, state: State) -> dict[str, Any] | None:
+        """Weights and state as its own library's checkpoint, by name; None for a library without one."""
+        del weights, state
+
+    def from_checkpoint(
+        self, arrays: Mapping[str, Any], shape: tuple[int, ...], who: str
+    ) -> tuple[Weights, State] | None:
+        """Weights and state from its own library's checkpoint; None for a library without one.
+
+        Args:
+          arrays: By name.
+          shape: Of one example.
+          who: The checkpoint, as the user knows it.
+        """
+        del arrays, shape, who
 
     @abc.abstractmethod
     def intermediates(self, weights: Weights, state: State, x: Array) -> dict[str, Array]:

@@ -1,4 +1,4 @@
-"""Adapters: a model of NNX, Linen, Equinox or plain functions as a `Model`.
+"""Adapters: a model of NNX, Linen, Equinox, PyTorch or plain functions as a `Model`.
 
 Each adapter imports its library when it is asked for, so that none is needed that is not used.
 """
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from weightspace.models.adapters.nnx import FromNnx as FromNnx
     from weightspace.models.adapters.nnx import NnxModel as NnxModel
     from weightspace.models.adapters.nnx import from_nnx as from_nnx
+    from weightspace.models.adapters.torch import FromTorch as FromTorch
+    from weightspace.models.adapters.torch import from_torch as from_torch
 
 _MODULES = {
     "FromEquinox": "equinox",
@@ -27,6 +29,8 @@ _MODULES = {
     "FromNnx": "nnx",
     "NnxModel": "nnx",
     "from_nnx": "nnx",
+    "FromTorch": "torch",
+    "from_torch": "torch",
 }
 
 __all__ = tuple(_MODULES)  # pyright: ignore[reportUnsupportedDunderAll]

@@ -23,11 +23,11 @@ Convention = tuple[Kind, tuple[int, ...], int | None]
 
 CHAIN = 3
 """How many factories may give factories."""
-_LIBRARIES = {
+_LIBRARIES: dict[str, tuple[str, str]] = {
     "Flax NNX": ("flax.nnx", "from_nnx"),
     "Flax Linen": ("flax.linen", "from_linen"),
     "Equinox": ("equinox", "from_equinox"),
-    "PyTorch": ("torch.nn", None),
+    "PyTorch": ("torch.nn", "from_torch"),
 }
 
 
@@ -294,7 +294,7 @@ def check_library(value: Any, wanted: str, who: str) -> None:
             "plain functions are taken by from_function"
         )
     fitting = _LIBRARIES[found][1]
-    advice = f"use {fitting}" if fitting else "only JAX models can be trained here"
+    advice = f"use {fitting}"
     if fitting == "from_nnx":
         advice += ", and let a factory for the command line take nnx.Rngs as `rngs`"
     raise InputError(f"{who} gives a module of {found}, but {adapter} takes one of {wanted}; {advice}")

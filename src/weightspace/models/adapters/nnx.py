@@ -24,7 +24,6 @@ from weightspace.models.adapters.common import (
     chosen,
     convention,
     frozen_overrides,
-    inputs_type,
     library_rules,
     like,
     prepared,
@@ -41,7 +40,7 @@ from weightspace.models.adapters.nnx_graph import (
     name_of,
 )
 from weightspace.models.adapters.record import FlagWatch, Recorder
-from weightspace.models.adapters.user import UserModel
+from weightspace.models.adapters.user import PathModel
 from weightspace.models.base import Model, State, Weights
 from weightspace.spec import spec
 from weightspace.tree import Tree
@@ -145,7 +144,7 @@ def _check_sown(module: Any, graph: "Graph") -> None:
 
 
 @spec
-class FromNnx(UserModel, NnxModel):
+class FromNnx(PathModel, NnxModel):
     """A user's NNX module. Arrays that are no weights stand in the state by their paths, as variables do."""
 
     tying: ClassVar[str] = "let both places hold one nnx.Param"
@@ -171,22 +170,10 @@ class FromNnx(UserModel, NnxModel):
         changed = tuple(path for path in graph.weights if flat[path] is not given[name_of(path)])
         return outputs, graph.pick(flat, graph.state + changed)
 
-    def stored(self, state: State, kept: dict[str, Array]) -> State:
-        """By path."""
-        return tree.nested_dict(tree.flat_dict(state) | kept)
-
-    def joined(self, weights: Weights, state: State, x: Array) -> tuple[Tree, State, Array]:
-        """By path."""
-        own, inputs = prepared(weights, state, x)
-        flat, parameters = tree.flat_dict(state), {name_of(path) for path in graph_of(self).weights}
-        kept = {path: leaf for path, leaf in flat.items() if path in parameters}
-        kept = tree.cast(kept, inputs_type(weights, x))
-        return tree.nested_dict(tree.flat_dict(weights) | kept), own, inputs
-
-    def parted(self, after: State, before: State) -> State:
-        """By path: a parameter that no gradient reaches may still be set by the module."""
-        flat = tree.flat_dict(after)
-        return tree.map_named(flat.get, before)
+    def parameters(self, x: Any) -> frozenset[str]:
+        """Those of the module."""
+        del x
+        return frozenset(name_of(path) for path in graph_of(self).weights)
 
     def assembled(self, weights: Weights, state: State, x: Any) -> nnx.Module:
         """The user's module, in evaluation mode."""

@@ -100,3 +100,32 @@ class UserModel(Model):
         for selector, changes in self.overrides:
             found = found.override(selector, **dict(changes))
         return found
+
+
+@spec
+class PathModel(UserModel):
+    """A model of a library whose variables have paths of their own.
+
+    Parameters that no gradient reaches stand in the state by these paths, as its other variables do.
+    """
+
+    @abc.abstractmethod
+    def parameters(self, x: Any) -> frozenset[str]:
+        """The paths of all arrays that `draw` gives as possible weights, for inputs like `x`."""
+
+    def stored(self, state: State, kept: dict[str, Array]) -> State:
+        """By path."""
+        return tree.nested_dict(tree.flat_dict(state) | kept)
+
+    def joined(self, weights: Weights, state: State, x: Array) -> tuple[Tree, State, Array]:
+        """By path."""
+        own, inputs = prepared(weights, state, x)
+        flat, parameters = tree.flat_dict(state), self.parameters(x)
+        kept = {path: leaf for path, leaf in flat.items() if path in parameters}
+        kept = tree.cast(kept, inputs_type(weights, x))
+        return tree.nested_dict(tree.flat_dict(weights) | kept), own, inputs
+
+    def parted(self, after: State, before: State) -> State:
+        """By path: a parameter that no gradient reaches may still be set by the module."""
+        flat = tree.flat_dict(after)
+        return tree.map_named(flat.get, before)

@@ -14,7 +14,12 @@ from weightspace.models.adapters.common import CHAIN, Signature, library_of, lib
 from weightspace.models.adapters.keys import is_key
 from weightspace.models.base import Model, example
 
-_ADAPTERS = {"Flax NNX": "from_nnx", "Flax Linen": "from_linen", "Equinox": "from_equinox"}
+_ADAPTERS = {
+    "Flax NNX": "from_nnx",
+    "Flax Linen": "from_linen",
+    "Equinox": "from_equinox",
+    "PyTorch": "from_torch",
+}
 _KEYWORDS = {"rngs": "Flax NNX", "key": "Equinox"}
 
 
@@ -73,14 +78,14 @@ def _adapted(target: Any, name: str, offered: dict[str, Any], arguments: dict[st
     made_by = _opened(target)
     library = library_of(made_by)
     if library is not None and not inspect.isclass(made_by):
-        return _by_adapter(library, target, name, arguments)
+        return _by_adapter(library, target, arguments)
     if not callable(target):
         raise InputError(f"'{name}' is {type(target).__name__}, but must be a function, a class or a model")
     signature = Signature.of(target)
     arguments = signature.given(**offered) | arguments
     library = library or _named_by(signature) or _drawing(target, signature, arguments)
     if library is not None:
-        return _by_adapter(library, target, name, arguments)
+        return _by_adapter(library, target, arguments)
     return _of_result(target, name, signature, arguments)
 
 
@@ -136,9 +141,9 @@ def _of_result(target: Any, name: str, signature: Signature, arguments: dict[str
     if library is None:
         raise InputError(
             f"'{name}' gives {_what(made)}, but must give a weightspace model, a module of Flax NNX, Flax "
-            "Linen or Equinox, a function of `rngs` or `key` that gives one, or a pair (init, apply)"
+            "Linen, Equinox or PyTorch, a function of `rngs` or `key` that gives one, or a pair (init, apply)"
         )
-    return _by_adapter(library, target, name, arguments)
+    return _by_adapter(library, target, arguments)
 
 
 def _library_behind(made: Any) -> str | None:
@@ -177,11 +182,9 @@ def _in_words(error: Exception) -> str:
     return f"{type(error).__name__}: {reason}" if reason else type(error).__name__
 
 
-def _by_adapter(library: str, target: Any, name: str, arguments: dict[str, Any]) -> Model:
+def _by_adapter(library: str, target: Any, arguments: dict[str, Any]) -> Model:
     from weightspace.models import adapters
 
-    if library not in _ADAPTERS:
-        raise InputError(f"'{name}' is a {library} module; only JAX models can be trained here")
     return getattr(adapters, _ADAPTERS[library])(target, **arguments)
 
 

@@ -1,0 +1,27 @@
+"""What the page about PyTorch shows works."""
+
+import pytest
+
+from tests.test_docs import blocks, module
+
+pytest.importorskip("torch")
+
+
+def test_a_torch_module_in_a_subspace_and_as_a_ticket(tmp_path, monkeypatch):
+    """Every block of the page in its order, with fewer epochs."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    page = module(tmp_path, "torch_block", "\n".join(blocks("docs/torch.md")).replace('"10ep"', '"3ep"'))
+    table = page.table.set_index("space")
+    assert set(table["status"]) == {"ok"}
+    assert table.loc["all weights", "test_accuracy"] > 0.8
+    assert table.loc[["64 random directions", "ticket"], "test_accuracy"].between(0.3, 1).all()
+    assert isinstance(page.net, page.Net)
+    # Seven rounds: 0.9⁷ of a convolution and of the output layer.
+    for kernel in (page.net.conv.weight, page.net.out.weight):
+        assert float((kernel != 0).float().mean()) == pytest.approx(0.9**7, abs=0.02)
+    assert int(page.net.norm.num_batches_tracked) == 3 * 23
+    expected = page.found.module.state_dict()
+    for name, value in page.load_file("net.safetensors").items():
+        assert (value == expected[name].numpy()).all()
+    assert set(page.load_file("net.safetensors")) == set(expected)
