@@ -212,7 +212,7 @@ def test_a_state_dict_starts_a_training_and_comes_back(tmp_path):
     path = tmp_path / "net.safetensors"
     save_file(module.state_dict(), path)
     found = ws.StoredNetwork.of(path, model, (5,)).network_now()
-    outputs = model.apply(found.weights, found.state, jnp.asarray(x), train=False, key=KEY)[0]
+    outputs = model.apply(*jax.tree.map(jnp.asarray, (*found,)), jnp.asarray(x), train=False, key=KEY)[0]
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
     ours = tmp_path / "ours.safetensors"
     save_arrays(
@@ -220,5 +220,5 @@ def test_a_state_dict_starts_a_training_and_comes_back(tmp_path):
         ours,
     )
     again = ws.StoredNetwork.of(ours, model, (5,)).network_now()
-    outputs = model.apply(again.weights, again.state, jnp.asarray(x), train=False, key=KEY)[0]
+    outputs = model.apply(*jax.tree.map(jnp.asarray, (*again,)), jnp.asarray(x), train=False, key=KEY)[0]
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
