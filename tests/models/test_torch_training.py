@@ -216,7 +216,7 @@ def test_a_state_dict_starts_a_training_and_comes_back(tmp_path):
     np.testing.assert_allclose(outputs, expected, rtol=1e-5, atol=1e-5)
     ours = tmp_path / "ours.safetensors"
     save_arrays(
-        {name: np.ascontiguousarray(leaf) for part in found for name, leaf in tree.flat_dict(part).items()},
+        {name: np.array(leaf, order="C") for part in found for name, leaf in tree.flat_dict(part).items()},
         ours,
     )
     again = ws.StoredNetwork.of(ours, model, (5,)).network_now()
