@@ -18,9 +18,11 @@ BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests
 	tests/data/test_base.py tests/masks/test_criteria.py tests/models/test_convolution.py tests/models/test_adapters.py tests/models/test_trace.py \
 	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
+TORCH := tests/models/aten tests/models/test_from_torch.py tests/models/test_torch_networks.py \
+	tests/models/test_torch_training.py tests/models/test_adapters.py tests/test_docs_torch.py
 KERNELS := tests/models/test_convolution_native.py tests/models/test_convolution.py tests/doctor/test_kernels.py
 
-.PHONY: demo test lint types pytest slow battery kernels test-kernels test-next test-all next format bench clean lock docs
+.PHONY: demo test lint types pytest slow battery kernels test-kernels test-torch test-next test-all next format bench clean lock docs
 
 demo: $(VENV)/.base
 	$(BIN)/weightspace demo
@@ -54,13 +56,21 @@ kernels: .kernels/.built
 test-kernels: $(VENV)/.test .kernels/.built
 	PYTHONPATH=.kernels $(BIN)/python -m pytest -q -p no:xdist $(KERNELS)
 
+# Networks of PyTorch against PyTorch itself: 750 MB, so that the other tests do without.
+$(VENV)/.torch: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --editable '.[torch]'
+	@touch $@
+
+test-torch: $(VENV)/.torch
+	$(PYTEST) $(TORCH)
+
 next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) .venv-next/.test,@echo "no newer Python is at hand")
 
 test-next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) battery,@echo "no newer Python is at hand")
 
-test-all: test slow
+test-all: test slow test-kernels test-torch
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) pytest slow,@echo "no newer Python is at hand")
 
 format: $(VENV)/.dev
