@@ -120,7 +120,10 @@ def class_of_kind(kind: str) -> type[Model]:
 
 def _entry(name: str) -> _Entry:
     if name not in _TABLE:
-        raise unknown("model", name, _TABLE)
+        raise InputError(
+            f"{unknown('model', name, _TABLE)} One of your own is given as module:class, such as mine:Net for "
+            "the class Net of mine.py"
+        )
     return _TABLE[name]
 
 
