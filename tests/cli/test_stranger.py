@@ -247,7 +247,7 @@ def test_a_reference_that_lacks_a_column_is_said(here, capsys):
 
 @pytest.fixture
 def own(tmp_path, monkeypatch):
-    """A folder with a module, images without an axis of channels, floats without a scale, and a set by name."""
+    """A module, images without an axis of channels, floats without a scale, a folder."""
     (tmp_path / "minenet.py").write_text(
         "from flax import nnx\n\n\nclass Net(nnx.Module):\n"
         "    def __init__(self, shape, outputs, rngs):\n"
@@ -286,12 +286,12 @@ def own(tmp_path, monkeypatch):
 )
 def test_a_newcomers_slip_is_answered_with_what_mends_it(own, capsys, arguments, message):
     assert main(["run", *arguments.split(), "--preset", "smoke", "--dry-run"]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
+    *_, line = capsys.readouterr().err.splitlines()
     assert re.search(message, line), line
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"), [("SGD", "Momentum"), ("Momentumm", "Momentum"), ("CrossEntropyLoss", "CrossEntropy")]
+    ("name", "meant"), [("SGD", "Sgd"), ("Momentumm", "Momentum"), ("CrossEntropyLoss", "CrossEntropy")]
 )
 def test_a_name_that_the_package_has_not_is_answered_with_the_nearest(name, meant):
     with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean '{meant}'"):
@@ -300,5 +300,5 @@ def test_a_name_that_the_package_has_not_is_answered_with_the_nearest(name, mean
 
 def test_a_held_out_fifth_is_counted_where_validation_leaves_nothing():
     x, y = np.zeros((240, 2), np.float32), np.arange(240) % 3
-    with pytest.raises(InputError, match="192 training examples .* a fifth .* less than 192"):
+    with pytest.raises(InputError, match=r"192 training examples .* a fifth .* less than 192"):
         ws.Data(ws.from_arrays(x, y), validation=200).check()

@@ -224,7 +224,7 @@ class Data(Examples):
         if self.validation >= total:
             raise InputError(
                 f"validation is {self.validation}, but must leave some of the {total} training examples of "
-                f"{name} (without a test part a fifth of what was given is held out); choose less than {total}"
+                f"{name} (without a test part a fifth of all is held out); choose less than {total}"
             )
         if self.subset is not None and self.subset > total - self.validation:
             raise InputError(
