@@ -209,8 +209,7 @@ __all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604  # pyright: ignore[reportU
 def __getattr__(name: str) -> Any:
     """Public names, loaded on use: importing the package costs nothing."""
     if name not in _HOME_OF:
-        from weightspace.errors import nearest
-
+        nearest = importlib.import_module("weightspace.errors").nearest
         guess = None if name.startswith("_") else nearest(name, __all__)
         hint = f"; did you mean '{guess}'?" if guess else ""
         raise AttributeError(f"module 'weightspace' has no attribute '{name}'{hint}")

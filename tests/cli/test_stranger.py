@@ -258,9 +258,9 @@ def own(tmp_path, monkeypatch):
     )
     x = np.random.default_rng(0).normal(size=(60, 8, 8)).astype(np.float32)
     y = np.arange(60) % 3
-    parts = {"y_train": y[:40], "y_test": y[40:]}
-    np.savez(tmp_path / "bare.npz", x_train=x[:40], x_test=x[40:], **parts)
-    np.savez(tmp_path / "floats.npz", x_train=x[:40, ..., None], x_test=x[40:, ..., None], **parts)
+    np.savez(tmp_path / "bare.npz", x_train=x[:40], x_test=x[40:], y_train=y[:40], y_test=y[40:])
+    x = x[..., None]
+    np.savez(tmp_path / "floats.npz", x_train=x[:40], x_test=x[40:], y_train=y[:40], y_test=y[40:])
     (tmp_path / "images").mkdir()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
