@@ -213,7 +213,10 @@ __all__ = [*_HOME_OF, "__version__"]  # noqa: PLE0604  # pyright: ignore[reportU
 def __getattr__(name: str) -> Any:
     """Public names, loaded on use: importing the package costs nothing."""
     if name not in _HOME_OF:
-        raise AttributeError(f"module 'weightspace' has no attribute '{name}'")
+        nearest = importlib.import_module("weightspace.errors").nearest
+        guess = None if name.startswith("_") else nearest(name, __all__)
+        hint = f"; did you mean '{guess}'?" if guess else ""
+        raise AttributeError(f"module 'weightspace' has no attribute '{name}'{hint}")
     return getattr(importlib.import_module(_HOME_OF[name]), name)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from weightspace.errors import InputError
+from weightspace.errors import InputError, nearest
 from weightspace.identity import identity_digest, qualified_name, what_changed
 
 _GIVEN = "the model, loss or metric"
@@ -32,7 +32,9 @@ def import_object(name: str) -> Any:
     found = import_module(module_name, name)
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise InputError(f"module '{module_name}' has no '{attribute}'")
+            guess = nearest(part, [each for each in dir(found) if not each.startswith("_")])
+            hint = f"; did you mean '{guess}'?" if guess else ""
+            raise InputError(f"module '{module_name}' has no '{attribute}'{hint}")
         found = getattr(found, part)
     return found
 
@@ -52,7 +54,18 @@ def import_module(module_name: str, name: str) -> Any:
     try:
         return importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise InputError(f"cannot import module '{module_name}' of '{name}': {error}") from error
+        hint = _modules_meant(module_name) if error.name and module_name.startswith(error.name) else ""
+        raise InputError(f"cannot import module '{module_name}' of '{name}': {error}{hint}") from error
+
+
+def _modules_meant(module_name: str) -> str:
+    """What was probably meant by a module that is not there: a file's name, or a file of the folder."""
+    if module_name.endswith(".py"):
+        return f"; a module is named without its ending: {module_name.removesuffix('.py').replace('/', '.')}"
+    guess = nearest(module_name, [path.stem for path in Path.cwd().glob("*.py")])
+    return (
+        f"; did you mean '{guess}', of {guess}.py here?" if guess else "; it is looked for in this folder too"
+    )
 
 
 class Code:

@@ -1,13 +1,16 @@
 """An experiment that is registered nowhere: run, resumed, drawn; a folder runs nothing by itself."""
 
+import re
 import shutil
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import weightspace as ws
 from weightspace.cli import main
+from weightspace.errors import InputError
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import answered
 from weightspace.experiments.plain import Runs
@@ -240,3 +243,62 @@ def test_a_reference_that_lacks_a_column_is_said(here, capsys):
             "Is a wider network"
             in write_report(Store(here / "out"), experiments=[experiment_class("mine:Mine")]).read_text()
         )
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module, images without an axis of channels, floats without a scale, a folder."""
+    (tmp_path / "minenet.py").write_text(
+        "from flax import nnx\n\n\nclass Net(nnx.Module):\n"
+        "    def __init__(self, shape, outputs, rngs):\n"
+        "        self.out = nnx.Linear(shape[0] // 2 * (shape[1] // 2) * 2, outputs, rngs=rngs)\n"
+        "        self.conv = nnx.Conv(shape[-1], 2, (3, 3), strides=2, rngs=rngs)\n\n"
+        "    def __call__(self, x):\n"
+        "        return self.out(nnx.relu(self.conv(x)).reshape(len(x), -1))\n"
+    )
+    x = np.random.default_rng(0).normal(size=(60, 8, 8)).astype(np.float32)
+    y = np.arange(60) % 3
+    np.savez(tmp_path / "bare.npz", x_train=x[:40], x_test=x[40:], y_train=y[:40], y_test=y[40:])
+    x = x[..., None]
+    np.savez(tmp_path / "floats.npz", x_train=x[:40], x_test=x[40:], y_train=y[:40], y_test=y[40:])
+    (tmp_path / "images").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    yield tmp_path
+    sys.modules.pop("minenet", None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("freedom.random --model minnet:Net --data floats.npz", "did you mean 'minenet', of minenet.py here"),
+        ("freedom.random --model minenet.py:Net --data floats.npz", "named without its ending: minenet"),
+        ("freedom.random --model minenet:Nett --data floats.npz", "has no 'Nett'; did you mean 'Net'"),
+        ("freedom.random --model minenet.py --data floats.npz", "given as module:class, such as mine:Net"),
+        ("freedom.random --data imagse", "Nor is there a folder .* did you mean images, which is here"),
+        ("freedom.random --data qqqq", "unknown data set 'qqqq'. .* Nor is there a folder"),
+        (
+            "freedom.random --model minenet:Net --data bare.npz",
+            r"without an axis of channels, give x\[..., None]",
+        ),
+        ("tickets.iterative --model minenet:Net --data floats.npz", "an entry full_scale of an .npz file"),
+    ],
+)
+def test_a_newcomers_slip_is_answered_with_what_mends_it(own, capsys, arguments, message):
+    assert main(["run", *arguments.split(), "--preset", "smoke", "--dry-run"]) == 2
+    *_, line = capsys.readouterr().err.splitlines()
+    assert re.search(message, line), line
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("SGD", "Sgd"), ("Momentumm", "Momentum"), ("CrossEntropyLoss", "CrossEntropy")]
+)
+def test_a_name_that_the_package_has_not_is_answered_with_the_nearest(name, meant):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}'; did you mean '{meant}'"):
+        getattr(ws, name)
+
+
+def test_a_held_out_fifth_is_counted_where_validation_leaves_nothing():
+    x, y = np.zeros((240, 2), np.float32), np.arange(240) % 3
+    with pytest.raises(InputError, match=r"192 training examples .* a fifth .* less than 192"):
+        ws.Data(ws.from_arrays(x, y), validation=200).check()

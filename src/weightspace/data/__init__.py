@@ -220,7 +220,14 @@ def _make_source(given: str) -> "Source | Data":
     if ":" in given:
         return _from_factory(given)
     if path.name == given and not path.suffix:
-        raise unknown("data set", given, names())
+        here = nearest(
+            given, [each.name for each in Path.cwd().iterdir() if each.is_dir() or each.suffix == ".npz"]
+        )
+        hint = f"; did you mean {here}, which is here?" if here else ""
+        raise InputError(
+            f"{unknown('data set', given, names())} Nor is there a folder or .npz file of this name in this "
+            f"folder{hint}"
+        )
     near = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
     guess = nearest(path.name, near)
     hint = f"; did you mean {path.parent / guess}? Or" if guess else ";"

@@ -224,7 +224,8 @@ class Data(Examples):
         total = len(loaded.train.y)
         if self.validation >= total:
             raise InputError(
-                f"validation is {self.validation}, but must leave some of the {total} examples of {name}"
+                f"validation is {self.validation}, but must leave some of the {total} training examples of "
+                f"{name} (without a test part a fifth of all is held out); choose less than {total}"
             )
         if self.subset is not None and self.subset > total - self.validation:
             raise InputError(
@@ -238,7 +239,8 @@ class Data(Examples):
         if self.rule in NEED_SCALE and loaded.full_scale is None:
             raise InputError(
                 f"normalisation '{self.rule}' divides by the full scale, which {name} does not have; "
-                "give full_scale= to from_arrays, or use none, mean_image or standard"
+                "say it (full_scale= of from_arrays, an entry full_scale of an .npz file), give images as "
+                "uint8, or use none, mean_image or standard"
             )
         if self._whole and self.rule == "none":
             self._check_names()

@@ -75,6 +75,11 @@ def buffers_of(model: Any, x: Any) -> frozenset[str]:
                 raise InputError(
                     f"{model.name} takes examples of shape {other}, but is given {shape}: {change} ({error})"
                 ) from error
+        if len(shape) == 2 and not _takes(model, (*shape, 1), kind):
+            # A factory that is told the shape builds another network for each: no other shape fits this one.
+            raise InputError(
+                f"{error}; if examples are images without an axis of channels, give x[..., None]"
+            ) from error
         raise
 
 

@@ -4,7 +4,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from weightspace.errors import unknown
+from weightspace.errors import InputError, unknown
 from weightspace.models.base import Model
 from weightspace.named import check_may_run, handed_over, resolve
 from weightspace.options import read_options, split_options
@@ -124,7 +124,10 @@ def class_of_kind(kind: str) -> type[Model]:
 
 def _entry(name: str) -> _Entry:
     if name not in _TABLE:
-        raise unknown("model", name, _TABLE)
+        raise InputError(
+            f"{unknown('model', name, _TABLE)} One of your own is given as module:class, such as mine:Net "
+            "for the class Net of mine.py"
+        )
     return _TABLE[name]
 
 
