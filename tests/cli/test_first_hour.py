@@ -284,6 +284,20 @@ def test_what_is_compared_with_a_file_of_ones_own(two, capsys, tmp_path):
     assert 0.5 in list(found["ours"])
 
 
+def test_lines_that_nothing_answers_to_are_not_dropped_silently(two, capsys, tmp_path):
+    own = tmp_path / "own.csv"
+    lines = ("freedom.random,test_accuracy,4,0.5,2,ours", "freedom.random,test_accuracy,77,0.9,2,ours")
+    own.write_text("\n".join(("experiment,metric,dim,value,n,source", *lines, "")))
+    status, out, err = ended(capsys, "compare", str(two.root), "--reference", str(own), "--format", "csv")
+    assert status == 0
+    assert list(pd.read_csv(pd.io.common.StringIO(out))["dim"]) == [4]
+    assert "1 of the given reference lines have no finished run" in err
+    assert re.search(r"weightspace run freedom\.random .*--dims 77", err)
+    own.write_text("\n".join(("experiment,metric,dim,value,n,source", lines[0], "")))
+    _, _, err = ended(capsys, "compare", str(two.root), "--reference", str(own), "--format", "csv")
+    assert "reference lines" not in err
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -302,7 +316,7 @@ def test_what_is_compared_with_a_file_of_ones_own(two, capsys, tmp_path):
             "experiment,metric,value,n,source,statistic\nfreedom.random,a,1,1,s,mode\n",
             "statistic mode; it is mean or",
         ),
-        (None, "which cannot be read"),
+        (None, "which cannot be read: No such file"),
     ],
 )
 def test_wrong_reference_files(two, capsys, tmp_path, text, message):

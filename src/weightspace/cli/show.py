@@ -3,6 +3,7 @@
 Nothing here trains. Each command is a function of its arguments that gives the exit status.
 """
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -150,13 +151,18 @@ def compare(arguments: Sequence[str]) -> int:
             and source; if need be model, data, statistic (mean, median), spread, tolerance, known; each other
             column is a condition, a label of our rows or a setting.
         """
+        from weightspace.experiments.answered import answered
         from weightspace.report.compare import compare as compared
+        from weightspace.report.compare import unanswered
         from weightspace.report.references import read_references
-        from weightspace.report.wanted import commands
+        from weightspace.report.wanted import commands, left_over
 
         store, own = _store(out), _known(experiments)
         lines = [line for path in reference for line in read_references(path, own)]
-        frame = compared(store, experiments=own, references=lines)
+        parts = answered(store, experiments=own)
+        frame = compared(store, parts=parts, references=lines)
+        if len(frame) and (told := left_over(out, unanswered(parts, lines), own)):
+            print(f"weightspace: {told}", file=sys.stderr)
         if format != "table" or to is not None:
             _deliver(frame, format, to, str(out))
         elif frame.empty:

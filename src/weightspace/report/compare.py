@@ -64,18 +64,27 @@ def compare(
 
 def compared(part: Answered, more: Sequence[Mapping[str, str]] = ()) -> pd.DataFrame:
     """The references that one question answers to, with more lines if there are any; as `compare`."""
+    lines = (*references(), *references_of(type(part.experiment)), *more)
+    return pd.DataFrame([found for line in lines if (found := _answer(part, line)) is not None])
+
+
+def unanswered(parts: Sequence[Answered], lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
+    """The lines that none of the questions answers to."""
+    return [line for line in lines if all(_answer(part, line) is None for part in parts)]
+
+
+def _answer(part: Answered, line: Mapping[str, str]) -> dict[str, Any] | None:
+    """A reference beside what a question has found; None where it answers to it with no finished run."""
+    if line["experiment"] != part.name:
+        return None
     rows = part.measured[part.measured["status"].isin(FINISHED)]
-    lines = []
-    for line in (*references(), *references_of(type(part.experiment)), *more):
-        if line["experiment"] != part.name:
-            continue
-        named = {"experiment": part.name}
-        named |= {name: line.get(name, getattr(part, name)) for name in ("model", "data")}
-        conditions = {name: value for name, value in line.items() if name not in FACTS}
-        values = _values(_of(part, rows, named), part.experiment, conditions, line["metric"])
-        if len(values):
-            lines.append(named | {k: number(v) for k, v in conditions.items()} | _beside(values, line))
-    return pd.DataFrame(lines)
+    named = {"experiment": part.name}
+    named |= {name: line.get(name, getattr(part, name)) for name in ("model", "data")}
+    conditions = {name: value for name, value in line.items() if name not in FACTS}
+    values = _values(_of(part, rows, named), part.experiment, conditions, line["metric"])
+    if not len(values):
+        return None
+    return named | {k: number(v) for k, v in conditions.items()} | _beside(values, line)
 
 
 def _of(part: Answered, rows: pd.DataFrame, named: Mapping[str, str]) -> pd.DataFrame:

@@ -88,8 +88,10 @@ def read_references(path: Path, experiments: Iterable[type[Experiment]] = ()) ->
 def _read(path: Path, what: str, needed: tuple[str, ...]) -> list[dict[str, str]]:
     try:
         lines = _lines(path.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{what} is {path}, which cannot be read ({error})") from error
+    except OSError as error:
+        raise InputError(f"{what} is {path}, which cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{what} is {path}, which is no text in UTF-8 ({error})") from error
     for place, line in enumerate(lines):
         where = f"line {place + 2} of {path}"
         lacking = [name for name in needed if name not in line]

@@ -23,6 +23,8 @@ def commands(
     names: Collection[str] = (),
     experiments: Iterable[type[Experiment]] = (),
     more: Sequence[Line] = (),
+    *,
+    only: bool = False,
 ) -> str:
     """A command a line, for each set of reference numbers; labels that no setting asks for come after `#`.
 
@@ -31,9 +33,11 @@ def commands(
       names: Only for these experiments; none for all.
       experiments: Classes beside those of this package.
       more: Lines beside those of this package and of the experiments.
+      only: Whether these lines are all.
     """
     own = tuple(experiments)
-    lines = [*references(), *(line for cls in own for line in references_of(cls)), *more]
+    known = () if only else (*references(), *(line for cls in own for line in references_of(cls)))
+    lines = [*known, *more]
     found: dict[str, tuple[type[Experiment], Flags, dict[str, list[str]]]] = {}
     for line in lines:
         if names and line["experiment"] not in names:
@@ -52,6 +56,17 @@ def commands(
         for label, values in others.items():
             labels.setdefault(label, []).extend(values)
     return "\n".join(f"{command}{_told(labels)}" for command, labels in asked.items())
+
+
+def left_over(out: Path | str, lines: Sequence[Line], experiments: Iterable[type[Experiment]] = ()) -> str:
+    """What is said of lines that nothing in a folder answers to; nothing where there is none."""
+    if not lines:
+        return ""
+    asked = commands(out, (), experiments, lines, only=True)
+    return (
+        f"{len(lines)} of the given reference lines have no finished run in {out} that answers; these "
+        f"commands train what does:\n{asked}"
+    )
 
 
 def _told(labels: Mapping[str, list[str]]) -> str:
