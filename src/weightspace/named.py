@@ -27,7 +27,7 @@ def looking(known: Collection[str] = ()) -> Iterator[None]:
 
     Args:
       known: Networks and data sets of this package that may be made all the same, by the beginning of their
-        names; code is never run.
+        names; whole names of code that the reader's own command gives.
     """
     before = _LOOKING.set(known)
     try:
@@ -70,7 +70,7 @@ def check_may_run(what: str, name: str) -> None:
       NotRunError: Within `looking()`, unless it is known there.
     """
     known = _LOOKING.get()
-    if known is not None and name.partition(":")[0].replace("-", "_") not in known:
+    if known is not None and name not in known and name.partition(":")[0].replace("-", "_") not in known:
         raise _not_run(what, name)
 
 
@@ -84,10 +84,11 @@ def resolve(name: str, what: str = "code") -> Any:
     """What `package.module:name` stands for.
 
     Raises:
-      NotRunError: Within `looking()`.
+      NotRunError: Within `looking()`, unless this very name is known there.
       InputError: If the module or the name in it does not exist.
     """
-    if _LOOKING.get() is not None:
+    known = _LOOKING.get()
+    if known is not None and name not in known:
         raise _not_run(what, name)
     return import_object(name)
 

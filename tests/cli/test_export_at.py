@@ -169,3 +169,33 @@ def test_other_lines_of_bad_input(lines, exported, tmp_path, capsys):
     worse += ["--methods", "standard", "--folder", folder, "--out", tmp_path / "y"]
     assert "has 49 images and labels.npy 50 labels" in refused(capsys, *worse)
     assert "has no file frog.npy; did you mean fog.npy" in refused(capsys, *worse, "--corruptions", "frog")
+
+
+OWN = """
+from pathlib import Path
+from weightspace.models.zoo import make
+
+def net(shape, outputs):
+    Path("called").touch()
+    return make("fc:widths=4", shape, outputs)
+"""
+
+
+def test_a_point_of_a_network_of_ones_own_where_the_command_names_it(tmp_path, monkeypatch, capsys):
+    """What a folder names is run only where the reader's own command names it too."""
+    (tmp_path / "ownnet_for_export.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    named = "ownnet_for_export:net"
+    given = [named if each == "mnist_fc:widths=6" else each for each in LINE]
+    assert main(["run", "subspaces.lines", *given, "--out", "out"]) == 0
+    table = ws.results("out")
+    mine = table[(table["part"] == "training") & (table["method"] == "line, β = 1")]
+    run = mine["run"].iloc[0][:12]
+    (tmp_path / "called").unlink()
+    for more in ((), ("--model", "ownnet_for_export:other"), ("--data", named[:-4])):
+        assert "name them, as in --model" in refused(capsys, "export", "out", run, "--at", "0.5", *more)
+        assert not (tmp_path / "called").exists()
+    assert main(["export", "out", run, "--at", "0.5", "--model", named]) == 0
+    assert (tmp_path / "called").exists()
+    assert load_file(capsys.readouterr().out.strip())
+    assert "go with --at" in refused(capsys, "export", "out", run, "--model", named)

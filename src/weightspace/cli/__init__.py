@@ -30,7 +30,7 @@ COMMANDS = {
     "report": ("weightspace.cli.show:report", "write the page of a folder"),
     "compare": ("weightspace.cli.show:compare", "our numbers beside the published ones"),
     "export": (
-        "weightspace.cli.show:export",
+        "weightspace.cli.export:export",
         "a run's weights as safetensors; all numbers for TensorBoard, as JSON",
     ),
     "compact": ("weightspace.cli.show:compact", "merge small files of a folder"),

@@ -7,12 +7,14 @@ the names of model and data, how inputs are decoded, and the versions of the pac
 import contextlib
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weightspace.cli.parse import parse
+from weightspace.cli.show import Modules, Out, RunName, known_experiments, opened
 from weightspace.errors import InputError, StoreError, unknown
 from weightspace.experiments.answered import safe_name
 from weightspace.experiments.base import Experiment
@@ -38,6 +40,61 @@ _STORED = frozenset(
 
 KINDS = {"tensorboard": "tensorboard", "json": "summary.json"}
 """What the numbers of runs are written as, each with what it is called in `OUT/export`."""
+
+
+def export(arguments: Sequence[str]) -> int:
+    """A run's weights as a safetensors file, or the numbers of all runs for other tools."""
+
+    def command(
+        out: Out, run: RunName = "", output: str | None = None, to: str | None = None,
+        at: str | None = None, into: Path | None = None, experiment: str | None = None,
+        experiments: Modules = (), model: str | None = None, data: str | None = None,
+    ) -> int:  # fmt: skip
+        """Write what a run left behind as safetensors, or the numbers of all runs for other tools.
+
+        With RUN: its weights, if nothing else is named, keyed by path, with the model's state; metadata hold
+        the spec, the decoding of inputs and versions.
+
+        --to json: {run: {tag: value}} of all finished runs; a training and what was counted of its mask are
+        one run. What was not recorded has no tag; whole numbers beyond 2^53 are text, with all digits.
+        weightspace.read_summary(FILE) gives the table.
+
+        --to tensorboard: a folder for each run, called after its labels and digest: histories at their exact
+        steps under the names of `list metrics`, last values, labels as hparams. Scalars are rounded to
+        float32, as the format has them; NaN and infinity stay such; whole numbers beyond 2^53, and what
+        float32 cannot hold, are text, with all digits. Needs pip install 'weightspace[tensorboard]'.
+
+        Args:
+          out: Folder of results.
+          run: The run: its digest, or the beginning of it; with json and tensorboard none means all.
+          output: Which of its outputs; they are listed where there are several.
+          at: A point of a learned region, such as 0.5 of a line, midpoint or vertex0: the network there, with
+            statistics estimated for it on the run's training data.
+          to: tensorboard, json, or for a run's arrays the file; by default
+            OUT/export/RUN-OUTPUT.safetensors. A file that is called so is ./tensorboard.
+          into: Where json and tensorboard go; by default OUT/export/summary.json, OUT/export/tensorboard.
+          experiment: Only what this experiment asked (json, tensorboard).
+          experiments: Modules of your own experiments, as package.module; a folder names none itself.
+          model: With --at: the network of your own that the run was asked with, package.module:Net. What a
+            folder names is run only where this command names it too.
+          data: With --at: the folder or factory of your own data, likewise.
+        """
+        known = known_experiments(experiments)
+        if to in KINDS:
+            if output is not None:
+                raise InputError(f"--output chooses arrays of a run, but {to} has the numbers of runs")
+            if at is not None:
+                raise InputError(f"--at {at} is the network at a point, but {to} has the numbers of runs")
+            print(export_numbers(opened(out), to, run, into, experiment, known))
+            return 0
+        check_arrays(run, to, into, experiment)
+        named = [name for name in (model, data) if name is not None]
+        if named and at is None:
+            raise InputError("--model and --data go with --at, which makes the run again; leave them out")
+        print(export_output(opened(out), run, output, None if to is None else Path(to), at, known, named))
+        return 0
+
+    return parse(command, arguments, prog="weightspace export")
 
 
 def export_numbers(
@@ -108,7 +165,13 @@ LOADED_BY = (
 
 
 def export_output(
-    store: Store, run: str, output: str | None, to: Path | None, at: str | None = None, known: Any = ()
+    store: Store,
+    run: str,
+    output: str | None,
+    to: Path | None,
+    at: str | None = None,
+    known: Any = (),
+    named: Sequence[str] = (),
 ) -> Path:
     """Write an output of a run, weights with the model's state; gives the file.
 
@@ -119,6 +182,7 @@ def export_output(
       to: The file, or None for `export/<run>-<output>.safetensors` in the store's folder.
       at: A point of a region, such as `0.5` of a line: its weights, with statistics estimated for it.
       known: Experiments beside those of this package that may have asked for the run.
+      named: Networks and data of the reader's own that it may have been asked with.
 
     Raises:
       InputError: If it is not clear which run or output is meant.
@@ -128,7 +192,7 @@ def export_output(
     digest = run_named(store, run)
     record = store.record(digest)
     if at is not None:
-        return _export_point(store, record, output, to, at, known)
+        return _export_point(store, record, output, to, at, known, named)
     key = chosen_output(digest, record.outputs - {NETWORK}, output)
     arrays = _named(store.output(digest, key), key.rpartition(".")[2])
     metadata = {"run": digest, "output": key} | _circumstances(store, record)
@@ -140,7 +204,13 @@ def export_output(
 
 
 def _export_point(
-    store: Store, record: Record, output: str | None, to: Path | None, at: str, known: Any
+    store: Store,
+    record: Record,
+    output: str | None,
+    to: Path | None,
+    at: str,
+    known: Any,
+    named: Sequence[str],
 ) -> Path:
     """The network at a point of a region."""
     from weightspace.experiments.asked_run import run_of
@@ -151,7 +221,7 @@ def _export_point(
             f"--at {at} is a network made of the run's coordinates, --output {output} one of its outputs; "
             "give one of both"
         )
-    found = load(store, run_of(store, record.digest, known), at=at)
+    found = load(store, run_of(store, record.digest, known, named), at=at)
     arrays, state = _named(found.weights, "weights"), _named(found.state, "state") if found.state else {}
     metadata = {"run": record.digest, "output": "weights", "point": at} | _circumstances(store, record)
     arrays, metadata = _whole(store, record, arrays, state, metadata)

@@ -38,7 +38,7 @@ def status(arguments: Sequence[str]) -> int:
         from weightspace.store.reasons import reasons
         from weightspace.store.status import status as counted
 
-        store, console = _store(out), _console()
+        store, console = opened(out), _console()
         print_frame(console, counted(store), str(out))
         for state, text, count in reasons(read(store)):
             line = plain_text(f"{count} {state}: {text}")
@@ -69,12 +69,12 @@ def results(arguments: Sequence[str]) -> int:
           experiments: Modules of your own experiments, as package.module; a folder names none itself.
           spread: Beside means of n runs: sd, their standard deviation, or se, the standard error sd/√n.
         """
-        store = _store(out)
+        store = opened(out)
         printed = format == "table" and to is None
         if table == RUNS and not printed:
             tables = [("", all_runs(store, experiment))]
         else:
-            tables = tables_of(store, experiment, table, _known(experiments))
+            tables = tables_of(store, experiment, table, known_experiments(experiments))
         if spread == "se":
             tables = with_errors(tables, table)
         if printed:
@@ -105,7 +105,7 @@ def figures(arguments: Sequence[str]) -> int:
         """
         from weightspace.experiments.draw import draw
 
-        files = draw(_store(out), experiment, format, experiments=_known(experiments))
+        files = draw(opened(out), experiment, format, experiments=known_experiments(experiments))
         print("\n".join(map(str, files)) or f"{out} has no results to draw yet")
         return 0
 
@@ -124,7 +124,7 @@ def report(arguments: Sequence[str]) -> int:
         """
         from weightspace.report import write_report
 
-        print(write_report(_store(out), experiments=_known(experiments)))
+        print(write_report(opened(out), experiments=known_experiments(experiments)))
         return 0
 
     return parse(command, arguments, prog="weightspace report")
@@ -157,7 +157,7 @@ def compare(arguments: Sequence[str]) -> int:
         from weightspace.report.references import read_references
         from weightspace.report.wanted import commands, left_over
 
-        store, own = _store(out), _known(experiments)
+        store, own = opened(out), known_experiments(experiments)
         lines = [line for path in reference for line in read_references(path, own)]
         parts = answered(store, experiments=own)
         frame = compared(store, parts=parts, references=lines)
@@ -177,57 +177,6 @@ def compare(arguments: Sequence[str]) -> int:
     return parse(command, arguments, prog="weightspace compare")
 
 
-def export(arguments: Sequence[str]) -> int:
-    """A run's weights as a safetensors file, or the numbers of all runs for other tools."""
-
-    def command(
-        out: Out, run: RunName = "", output: str | None = None, to: str | None = None,
-        at: str | None = None, into: Path | None = None, experiment: str | None = None,
-        experiments: Modules = (),
-    ) -> int:  # fmt: skip
-        """Write what a run left behind as safetensors, or the numbers of all runs for other tools.
-
-        With RUN: its weights, if nothing else is named, keyed by path, with the model's state; metadata hold
-        the spec, the decoding of inputs and versions.
-
-        --to json: {run: {tag: value}} of all finished runs; a training and what was counted of its mask are
-        one run. What was not recorded has no tag; whole numbers beyond 2^53 are text, with all digits.
-        weightspace.read_summary(FILE) gives the table.
-
-        --to tensorboard: a folder for each run, called after its labels and digest: histories at their exact
-        steps under the names of `list metrics`, last values, labels as hparams. Scalars are rounded to
-        float32, as the format has them; NaN and infinity stay such; whole numbers beyond 2^53, and what
-        float32 cannot hold, are text, with all digits. Needs pip install 'weightspace[tensorboard]'.
-
-        Args:
-          out: Folder of results.
-          run: The run: its digest, or the beginning of it; with json and tensorboard none means all.
-          output: Which of its outputs; they are listed where there are several.
-          at: A point of a learned region, such as 0.5 of a line, midpoint or vertex0: the network there, with
-            statistics estimated for it on the run's training data.
-          to: tensorboard, json, or for a run's arrays the file; by default
-            OUT/export/RUN-OUTPUT.safetensors. A file that is called so is ./tensorboard.
-          into: Where json and tensorboard go; by default OUT/export/summary.json, OUT/export/tensorboard.
-          experiment: Only what this experiment asked (json, tensorboard).
-          experiments: Modules of your own experiments, as package.module; a folder names none itself.
-        """
-        from weightspace.cli.export import KINDS, check_arrays, export_numbers, export_output
-
-        known = _known(experiments)
-        if to in KINDS:
-            if output is not None:
-                raise InputError(f"--output chooses arrays of a run, but {to} has the numbers of runs")
-            if at is not None:
-                raise InputError(f"--at {at} is the network at a point, but {to} has the numbers of runs")
-            print(export_numbers(_store(out), to, run, into, experiment, known))
-            return 0
-        check_arrays(run, to, into, experiment)
-        print(export_output(_store(out), run, output, None if to is None else Path(to), at, known))
-        return 0
-
-    return parse(command, arguments, prog="weightspace export")
-
-
 def compact(arguments: Sequence[str]) -> int:
     """Merge small files of a folder."""
 
@@ -239,7 +188,7 @@ def compact(arguments: Sequence[str]) -> int:
         """
         from weightspace.store.compact import compact as merge
 
-        done = merge(_store(out))
+        done = merge(opened(out))
         print(f"{done.before} files of rows became {done.after}")
         return 0
 
@@ -258,20 +207,21 @@ def clean(arguments: Sequence[str]) -> int:
         """
         from weightspace.store.compact import clean as drop
 
-        print(f"{drop(_store(out), keep) / 1e6:,.1f} MB freed")
+        print(f"{drop(opened(out), keep) / 1e6:,.1f} MB freed")
         return 0
 
     return parse(command, arguments, prog="weightspace clean")
 
 
-def _known(modules: tuple[str, ...]) -> Any:
+def known_experiments(modules: tuple[str, ...]) -> Any:
     """The experiments of the modules that this command names."""
     from weightspace.experiments import experiments_in
 
     return experiments_in(modules)
 
 
-def _store(out: Path) -> "Store":
+def opened(out: Path) -> "Store":
+    """The results of a folder; the ones within it are named where it holds several."""
     from weightspace.store.base import MARKER, Store
 
     if out.is_dir() and not (out / MARKER).is_file():
