@@ -185,7 +185,7 @@ def test_export_needs_enough_of_a_digest(kept, capsys):
     root, _ = kept
     code, _, error = run(capsys, "export", root, "")
     assert code == 2
-    assert "has no run ''" in error
+    assert "export writes the arrays of one run, and none is named" in error
     store = Store(root)
     for number in range(3, 40):
         text = json.dumps({"number": number})

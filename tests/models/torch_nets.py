@@ -1,10 +1,13 @@
 """Networks as people write them in PyTorch: one of each kind, tiny."""
 
-import torch
-import torch.nn.functional as F  # noqa: N812 (as everyone does)
-from torch import nn
+import pytest
 
 from tests.models import nets
+
+torch = pytest.importorskip("torch")
+
+import torch.nn.functional as F  # noqa: E402, N812 (as everyone does)
+from torch import nn  # noqa: E402
 
 
 class Net(nn.Module):

@@ -48,9 +48,10 @@ class Collapsed(Table):
         from pandas import DataFrame
 
         middles = given.of(Transitions(self.metrics, self.arms, self.levels, reference=self.reference))
-        if middles.empty:
-            return DataFrame()
         arms = labels_in(given.rows, self.arms)
+        nothing = DataFrame(columns=[*arms, "level", *_line(0, 0, 0, 0, 0), "dim", "d_half"])
+        if middles.empty:
+            return nothing
         known = middles[np.isfinite(middles["d_half"])].set_index([*arms, "metric", "level"])["d_half"]
         lines: list[dict[str, Any]] = []
         for arm, part in Swept(self.arms, self.reference, words=given.words).groups(given.rows):
@@ -61,7 +62,9 @@ class Collapsed(Table):
                         shares = _shares(part, metric, level, given.words.rising(metric), known[key])
                         labels = dict(zip(arms, arm, strict=True)) | {"level": float(level)}
                         lines += [labels | line for line in shares if abs(line[X]) <= self.within]
-        return DataFrame(lines + _geometry(lines, self.arms)) if lines else DataFrame()
+        if not lines:
+            return nothing
+        return DataFrame(lines + _geometry(lines, self.arms))
 
 
 def _shares(part: Frame, metric: str, level: float, rising: bool, half: float) -> list[dict[str, Any]]:
