@@ -38,6 +38,8 @@ VERBS = (
     ("status",), ("results",), ("results", "--format", "json"), ("results", "--table", "summary"),
     ("figures", "--format", "svg"), ("report",), ("compare",), ("export",), ("compact",), ("clean",),
 )  # fmt: skip
+RESTORING = (("results", "--table", "summary"), ("report",), ("compare",))
+"""Those that make experiments of settings, each in a way of its own."""
 SOURCE = Path(__file__).parents[2] / "src" / "weightspace"
 
 
@@ -80,9 +82,9 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def look(store, run):
-    """All verbs; each ends with a table, a sentence or a page, never in a traceback."""
-    for verb, *more in VERBS:
+def look(store, run, verbs=VERBS):
+    """Verbs; each ends with a table, a sentence or a page, never in a traceback."""
+    for verb, *more in verbs:
         extra = [run[:12], "--output", "snapshot(end).weights"] if verb == "export" else []
         assert main([verb, str(store.root), *extra, *more]) in (0, 2), verb
 
@@ -93,16 +95,16 @@ def unharmed(folder):
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
-    "chosen",
-    [lambda key: key in ("model", "data", "probes"), lambda _: True],
+    ("chosen", "verbs"),
+    [(lambda key: key in ("model", "data", "probes"), VERBS), (lambda _: True, RESTORING)],
     ids=["what is trained and recorded", "all settings"],
 )
-def test_no_verb_runs_what_settings_name(here, capsys, chosen):
+def test_no_verb_runs_what_settings_name(here, capsys, chosen, verbs):
     store = Store(here / "out")
     for number, name in enumerate(names()):
         run = add(store, name, number, settings(name, chosen), criterion="dense", round=0)
     add(store, "runs", 99, {})
-    look(store, run)
+    look(store, run, verbs)
     assert unharmed(here)
     capsys.readouterr()
 
