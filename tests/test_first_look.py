@@ -1,5 +1,7 @@
 """One call for a network of one's own: what is shown, that it fits the minutes, and is trained once."""
 
+import json
+
 import numpy as np
 import pytest
 from flax import nnx
@@ -7,7 +9,10 @@ from flax import nnx
 import weightspace as ws
 from weightspace.cli import main
 from weightspace.errors import InputError
-from weightspace.first_look import SIZES
+from weightspace.first_look import SIZES, named_data, named_model
+from weightspace.models import zoo
+from weightspace.spec import canonical_json
+from weightspace.store.base import Store
 
 QUICK = {"epochs": 2.0, "seeds": ("2",), "dims": (4, 64), "fractions": (0.2,), "dense_epochs": 1.0}
 
@@ -77,6 +82,33 @@ def test_another_network_of_that_name_is_not_mistaken_for_it(looked, arrays, tmp
     wider.__name__ = "Own"
     found = ws.look(wider, arrays, tmp_path / "out", minutes=60, say=None, **QUICK)
     assert found.layers["weights"].sum() == 14
+
+
+def test_names_that_mean_something_keep_their_meaning(arrays):
+    """What was given as an object must not stand for the zoo's network or the package's data later on."""
+
+    def conv2(rngs):
+        return Own(rngs)
+
+    assert named_model(conv2) == "own conv2"
+    assert isinstance(zoo.make("conv2", (8, 8, 1), 10), type(zoo.make("conv2:channels=2,3", (8, 8, 1), 10)))
+    mine = ws.make_data("digits", validation=200)
+    called, settings = named_data(mine)
+    assert (called, settings) == ("own digits", {"validation": 200})
+    assert ws.make_data("digits").validation == 0
+    # The same arrays in another object are the same data, and called so.
+    x, y = arrays
+    assert named_data((x, y)) == named_data((x.copy(), y.copy()))
+
+
+def test_what_data_set_aside_is_set_aside(arrays, tmp_path):
+    data = ws.Data(ws.from_arrays(*arrays), validation=60, noise=0.25)
+    found = ws.look(Own, data, tmp_path / "out", minutes=60, say=None, **QUICK)
+    assert "validation_accuracy" in found.table
+    assert set(found.table["noise"].dropna()) == {0.25}
+    task = ws.Task(ws.Data(ws.from_arrays(*arrays), validation=60, noise=0.25), ws.CrossEntropy())
+    runs = {Store(tmp_path / "out").spec(run) for run in found.table["run"]}
+    assert all(json.loads(text)["task"]["data"] == json.loads(canonical_json(task.data)) for text in runs)
 
 
 def test_by_the_command_line(tmp_path, capsys, cache_apart):

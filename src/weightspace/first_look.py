@@ -57,7 +57,7 @@ def look(
 
     Args:
       model: A model (`from_nnx(Net)`), what makes one (a module class, a function), or a name of the zoo.
-      data: A set (`Data(from_arrays(x, y))`), a source, arrays `(x, y)`, or a name or folder.
+      data: A set (`Data(from_arrays(x, y), validation=200)`), a source, arrays `(x, y)`, a name or folder.
       out: Folder of results; the same folder again trains nothing twice.
       minutes: What may be spent; the largest look whose estimate is below is taken.
       say: What to do with the sentences that tell what it will cost; None keeps them back.
@@ -73,7 +73,8 @@ def look(
     from weightspace.store.base import Store
     from weightspace.sweeps.ask import see_through
 
-    experiment, planned = sized(named_model(model), named_data(data), Path(out), minutes, settings, say)
+    called, kept = named_data(data)
+    experiment, planned = sized(named_model(model), called, Path(out), minutes, kept | settings, say)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoResultWarning)  # the page and the table say so themselves
         table = see_through(lambda _: planned, out)
@@ -153,15 +154,24 @@ def named_model(model: Any) -> str:
     """The name under which experiments find a network that was given as an object."""
     if isinstance(model, str):
         return model
+    from weightspace.models import zoo
+
     called = getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__)
-    return hand_over(str(called), model)
+    return hand_over(str(called), model, zoo.names())
 
 
-def named_data(data: Any) -> str:
-    """The name under which experiments find data that were given as an object, or as arrays."""
+def named_data(data: Any) -> tuple[str, dict[str, Any]]:
+    """The name under which experiments find data that were given as an object or as arrays, and settings.
+
+    Settings are what experiments say of data themselves, as the examples set aside: that of what was given.
+    """
     if isinstance(data, str | Path):
-        return str(data)
-    from weightspace.data import Data, from_arrays
+        return str(data), {}
+    from weightspace.data import Data, from_arrays, names
 
     given = Data(from_arrays(*data)) if isinstance(data, tuple) else data
-    return hand_over(str(getattr(given, "name", type(given).__name__)), given)
+    settings: dict[str, Any] = {}
+    if isinstance(given, Data):
+        settings = {"validation": given.validation}
+        settings |= {} if given.noise is None else {"noise": (given.noise,)}
+    return hand_over(str(getattr(given, "name", type(given).__name__)), given, names()), settings

@@ -39,19 +39,26 @@ def looking(known: Collection[str] = ()) -> Iterator[None]:
 _HANDED: dict[str, Any] = {}
 
 
-def hand_over(name: str, value: Any) -> str:
+def hand_over(name: str, value: Any, taken: Collection[str] = ()) -> str:
     """Give an object of this process a name that experiments' settings may have; gives the name.
 
     Args:
       name: What it should be called; a number is added where another object is called so.
       value: A model or what makes one, a data set or a source of one.
+      taken: Names that mean something already, by their beginning before a colon: `own` is put before such.
     """
-    called, number = name, 1
-    while called in _HANDED and _HANDED[called] is not value:
+    own = f"own {name}" if name.partition(":")[0].replace("-", "_") in taken else name
+    called, number = own, 1
+    while called in _HANDED and not _same(_HANDED[called], value):
         number += 1
-        called = f"{name} {number}"
+        called = f"{own} {number}"
     _HANDED[called] = value
     return called
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two objects are one; models and data are by what they are made of, wherever they were made."""
+    return one is other or (type(one) is type(other) and one == other)
 
 
 def handed_over(name: Any) -> Any:

@@ -58,7 +58,7 @@ class Node(Spec):
         return vars(self)["digest"]
 
     @functools.cached_property
-    def taken(self) -> "tuple[Output, ...]":
+    def _takes(self) -> "tuple[Output, ...]":
         """The outputs of others that this one takes, in the order of its leaves."""
         return tuple(_outputs_in(self))
 
@@ -218,7 +218,7 @@ class Derived(Node):
 
 def outputs_in(tree: Any) -> list[Output]:
     """The `Output` leaves of a spec."""
-    return list(tree.taken) if isinstance(tree, Node) else _outputs_in(tree)
+    return list(tree._takes) if isinstance(tree, Node) else _outputs_in(tree)
 
 
 def _outputs_in(tree: Any) -> list[Output]:

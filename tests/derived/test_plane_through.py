@@ -70,3 +70,8 @@ def test_three_on_a_line_and_other_numbers_are_refused():
         PlaneThrough(run.model, run.task, tuple(weights[:2]), run.seeds)
     with pytest.raises(InputError, match=r"weights 1 cannot be averaged|has shape"):
         PlaneThrough(run.model, run.task, (*weights[:2], {"a": np.zeros(2)}), run.seeds).compute()
+    normalised = small_run(model="mnist_fc:widths=2")
+    with pytest.raises(InputError, match="have no running statistics"):
+        PlaneThrough(
+            normalised.model, normalised.task, tuple(weights), normalised.seeds, statistics="running"
+        )

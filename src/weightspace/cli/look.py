@@ -50,7 +50,8 @@ def _look(
     given: dict[str, Any] = {"seeds": seeds, "epochs": epochs, "reference_lr": lr}
     settings = {name: value for name, value in given.items() if value is not None}
     console = Console()
-    experiment, _ = sized(model, data, out, minutes, settings, console.print)
+    experiment, planned = sized(model, data, out, minutes, settings, console.print)
     print_frame(console, layers(experiment), f"{model} on {data}: {experiment.slices.size:,} weights")
     options = Options(preset="", out=out, dry_run=dry_run, yes=yes)
-    return carry_through(experiment, options, ["weightspace", "look", "--model", model, "--data", data])
+    command = ["weightspace", "look", "--model", model, "--data", data]
+    return carry_through(experiment, options, command, planned)

@@ -131,8 +131,8 @@ def _description(cls: type[Experiment]) -> str:
     return f"{cls.question}{heavy}\n\n{cls.paper.title}. {cls.paper.figure}.\n\n{cls.paper.bibtex}"
 
 
-def carry_through(experiment: Experiment, options: Options, command: list[str]) -> int:
-    """Plan or sweep, then table, figures and page."""
+def carry_through(experiment: Experiment, options: Options, command: list[str], planned: Any = None) -> int:
+    """Plan or sweep, then table, figures and page; a plan that was made already is carried out."""
     from weightspace import platform
 
     platform.start()
@@ -145,7 +145,8 @@ def carry_through(experiment: Experiment, options: Options, command: list[str]) 
     check_formats(options.format)
     check_number("lanes", options.lanes, least=1)
     console = Console()
-    planned = plan(typing.cast(Any, experiment), _stored(options.out), options.lanes, options.keep)
+    asked = typing.cast(Any, experiment)
+    planned = planned or plan(asked, _stored(options.out), options.lanes, options.keep)
     if options.dry_run:
         print_estimate(estimate(planned), console)
         return 0

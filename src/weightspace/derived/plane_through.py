@@ -13,6 +13,7 @@ from weightspace.derived.region import Points
 from weightspace.errors import InputError, check_choice, check_number
 from weightspace.measure.agreement import BINS, log_probabilities, scores
 from weightspace.measure.collect import KINDS, collect
+from weightspace.measure.host import keeps_statistics
 from weightspace.measure.network import SPLITS, Network, Subject
 from weightspace.node import Derived, Found
 from weightspace.precision import Precision
@@ -106,6 +107,11 @@ class PlaneThrough(Derived):
         check_number("margin", self.margin, least=0)
         check_choice("split", self.split, SPLITS)
         check_choice("statistics", self.statistics, KINDS)
+        if self.statistics == "running" and keeps_statistics(self.model, tuple(self.task.data.shape)):
+            raise InputError(
+                "networks of a plane have no running statistics, which are of trainings; give "
+                "statistics='recalibrated' or 'pooled'"
+            )
 
     def compute(self) -> Found:
         """In readings of the data for some networks each."""

@@ -24,10 +24,10 @@ DIMS = (4, 16, 64, 256, 1024, 4096)
 SMALL: dict[str, Any] = {"dims": (16, 128), "fractions": (0.2, 0.05), "epochs": 3.0, "dense_epochs": 1.0}
 READING = (
     "Each run of the full space is an ordinary training. Beside it the same network is trained in random "
-    "slices of d dimensions through its start, and as lottery tickets, of which a short training has chosen "
-    "the weights that stay: both are counted in degrees of freedom. What costs little accuracy with few of "
-    "them is simple for this network. The distance from the start and the length of the path say how far it "
-    "had to go."
+    "slices of d dimensions through its start (up to half of all), and as lottery tickets, of which a short "
+    "training has chosen the weights that stay: both are counted in degrees of freedom. What costs little "
+    "accuracy with few of them is simple for this network. The distance from the start and the length of the "
+    "path say how far it had to go."
 )
 
 

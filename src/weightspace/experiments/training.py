@@ -150,6 +150,11 @@ class Training(Repeats):
         network = self.network(model)
         return Run(network, self.task, self._started(space, network), recipe, seeds, precision=self.precision)
 
+    @functools.cached_property
+    def _read(self) -> dict[str, Any]:
+        """What the file holds, by the network it was read for: once for all runs of a question."""
+        return {}
+
     def _started(self, space: Space, network: Model) -> Space:
         """A space whose coordinates begin at the file's network, or go on from a training that did.
 
@@ -160,7 +165,9 @@ class Training(Repeats):
             return space
         from weightspace.derived.stored_network import StoredNetwork
 
-        stored = StoredNetwork.of(self.from_file, network, self.task)
+        if network.digest not in self._read:
+            self._read[network.digest] = StoredNetwork.of(self.from_file, network, self.task)
+        stored = self._read[network.digest]
         start = stored.output("weights", shared=True)
         given: Any = space
         for field in ("start", "starts", "offset"):

@@ -5,9 +5,8 @@ Files hold a model's names (`blocks/0/conv_1/kernel`), as `export` writes them, 
 a dense kernel [out, in] becomes [in, out], one of a convolution [out, in, h, w] becomes [h, w, in, out].
 PyTorch flattens a map [channels, h, w] and we [h, w, channels], so that the inputs of the dense layer behind
 a map are put into our order. Running statistics of batch normalisation are the model's state. (A convolution
-of
-stride 2 pads even images on one side here, and with PyTorch's `padding=1` on both: such networks are the same
-function where theirs pads as ours, `F.pad(x, (0, 1, 0, 1))`.)
+of stride 2 pads even images on one side here, and with PyTorch's `padding=1` on both: such networks are the
+same function where theirs pads as ours, `F.pad(x, (0, 1, 0, 1))`.)
 """
 
 import math

@@ -65,19 +65,24 @@ def compare(
 def compared(part: Answered, more: Sequence[Mapping[str, str]] = ()) -> pd.DataFrame:
     """The references that one question answers to, with more lines if there are any; as `compare`."""
     lines = (*references(), *references_of(type(part.experiment)), *more)
-    return pd.DataFrame([found for line in lines if (found := _answer(part, line)) is not None])
+    rows = _finished(part)
+    return pd.DataFrame([found for line in lines if (found := _answer(part, rows, line)) is not None])
 
 
 def unanswered(parts: Sequence[Answered], lines: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
     """The lines that none of the questions answers to."""
-    return [line for line in lines if all(_answer(part, line) is None for part in parts)]
+    each = [(part, _finished(part)) for part in parts]
+    return [line for line in lines if all(_answer(part, rows, line) is None for part, rows in each)]
 
 
-def _answer(part: Answered, line: Mapping[str, str]) -> dict[str, Any] | None:
-    """A reference beside what a question has found; None where it answers to it with no finished run."""
+def _finished(part: Answered) -> pd.DataFrame:
+    return part.measured[part.measured["status"].isin(FINISHED)]
+
+
+def _answer(part: Answered, rows: pd.DataFrame, line: Mapping[str, str]) -> dict[str, Any] | None:
+    """A reference beside a question's finished rows; None where none of them answers to it."""
     if line["experiment"] != part.name:
         return None
-    rows = part.measured[part.measured["status"].isin(FINISHED)]
     named = {"experiment": part.name}
     named |= {name: line.get(name, getattr(part, name)) for name in ("model", "data")}
     conditions = {name: value for name, value in line.items() if name not in FACTS}

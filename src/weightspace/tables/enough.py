@@ -22,7 +22,7 @@ class Enough(Table):
       metric: A column of which more is better.
       arms: Labels that tell the arms apart.
       shares: Of the reference's mean that are to be kept.
-      reference: A label and its value, the rows that are compared with.
+      reference: A label and its value, the rows that are compared with; what they have of `over` is D.
       over: The label whose least value it is.
     """
 
