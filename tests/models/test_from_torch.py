@@ -407,6 +407,44 @@ class Casting(nn.Linear):
             return super().forward(x)
 
 
+class Straight(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        del ctx
+        return x.round()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        del ctx
+        return gradient
+
+
+class OwnGradient(nn.Linear):
+    def forward(self, x):
+        return Straight.apply(super().forward(x))
+
+
+class Reversed(nn.Linear):
+    def forward(self, x):
+        made = super().forward(x)
+        made.register_hook(torch.neg)
+        return made
+
+
+class Features(nn.Linear):
+    def __init__(self, in_features, out_features):
+        super().__init__(in_features, out_features)
+        self.directions = [torch.randn(64, 64)]
+
+    def forward(self, x):
+        return super().forward(torch.sin(x @ self.directions[0]))
+
+
+class DataOf(nn.Linear):
+    def forward(self, x):
+        return super().forward(x) + self.weight.data.sum()
+
+
 NOISE = (np.random.default_rng(seed).normal(size=(2, 64)) for seed in range(9))
 ON_USE = {
     "if": (ByValue, r"goes by the values of its inputs \(test_from_torch.py, line \d+: if x.sum\(\) > 0:\)"),
@@ -424,6 +462,18 @@ ON_USE = {
     "mask": (Masking, r"goes by the values of its inputs \(test_from_torch.py, line \d+: .*x\[x > 0\].sum"),
     "parameter": (Clamping, "changes its parameter 'weight', which here only training does"),
     "autocast": (Casting, "computes in bfloat16.*leave casts and autocast out"),
+    "gradient": (
+        OwnGradient,
+        r"goes through Straight, a torch.autograd.Function, of its own \(test_from_torch.py, line \d+: "
+        r"return Straight.apply.*detach\(\)",
+    ),
+    "hook": (Reversed, r"goes through a hook of its own \(test_from_torch.py, line \d+: made.register_hook"),
+    "drawn": (
+        Features,
+        r"draws a tensor that is neither a parameter nor a buffer \(test_from_torch.py, line \d+: .*"
+        r"self.directions\[0\]\).*register_buffer",
+    ),
+    "data": (DataOf, r"takes the .data of a tensor .*write .detach\(\)"),
     "half": (HalfWithin, r"computes in float16 \(test_from_torch.py, line \d+: return super"),
 }
 
@@ -455,7 +505,25 @@ def lazy():
     return nn.LazyLinear(2)
 
 
+def hooked(module):
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 2))
+    if module:
+        net[0].register_full_backward_hook(lambda *_: None)
+    else:
+        net[0].weight.register_hook(torch.neg)
+    return net
+
+
+def one_memory():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    net[1].weight.data = net[0].weight.data
+    return net
+
+
 AT_ONCE = {
+    "hook of a parameter": (lambda: hooked(False), r"the gradient of '0.weight' of .* goes through a hook"),
+    "hook of a module": (hooked(True), r"the gradient of '0' of Sequential goes through a hook"),
+    "one memory": (one_memory, "'0.weight' and '1.weight' of .* are two parameters in one memory"),
     "device": (on_meta, "'weight' of .*:on_meta is on the device 'meta', but a module is read on the CPU"),
     "half": (lambda: nn.Linear(3, 2).half(), r"'weight' of .* is float16: call .float\(\)"),
     "bfloat16": (nn.Linear(3, 2).bfloat16(), r"'weight' of Linear is bfloat16: call .float\(\)"),

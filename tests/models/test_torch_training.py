@@ -173,6 +173,16 @@ def test_a_checkpoint_of_another_network_is_refused(change, text):
         changed(change)
 
 
+def test_a_checkpoint_with_two_values_for_one_array_is_refused():
+    model = from_torch(nets.Tied)
+    arrays = state_dict_of(model, *model.init(KEY, jnp.zeros((1, 7), jnp.int32)))
+    arrays["out.weight"] = arrays["out.weight"] + 1
+    with pytest.raises(
+        InputError, match=r"'out.weight' of the checkpoint is not what it has for 'words.weight'"
+    ):
+        network_of_state_dict(model, arrays, (7,))
+
+
 @pytest.mark.parametrize("name", ["net.pt", "net", "net.bin"])
 def test_a_pickled_checkpoint_is_refused_with_the_lines_that_convert_it(tmp_path, monkeypatch, name):
     module = nets.Tied()

@@ -1,5 +1,7 @@
 """Each operator of the table against PyTorch's: values and gradients in float64."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from weightspace.models.adapters.common import library_rules
 from weightspace.models.aten.evaluate import evaluate
-from weightspace.models.aten.table import Image
+from weightspace.models.aten.table import TABLE, Image
 
 torch = pytest.importorskip("torch")
 
@@ -38,9 +40,16 @@ ENTRIES = {
     "powers": lambda x: x**2 + x**3 + (x.abs() + 0.1) ** 0.5 + (x.abs() + 0.1) ** -1.5 + 2.0**x,
     "remainders": lambda x: torch.remainder(x, 0.7) + torch.fmod(x, 0.7) + x % 0.5,
     "clamps": lambda x: x.clamp(-0.5, 0.5) + x.clamp(min=0.1) + x.clamp(max=0.1),
-    "at the kinks": lambda x: F.relu6(x.round()) + F.relu(x.round()) + x.round().clamp(-1, 1) + F.hardtanh(
-        x.round()
-    ),
+    "at the kinks": lambda x: F.relu6(_whole(x)) + 2 * F.relu(_whole(x)) + 3 * _whole(x).clamp(-1, 1)
+    + 4 * F.hardtanh(_whole(x)) + 5 * _whole(x).abs(),
+    "at further kinks": lambda x: F.hardswish(3 * _whole(x)) + 3 * F.elu(_whole(x))
+    + 4 * F.leaky_relu(_whole(x)) + 5 * F.hardshrink(_whole(x), 1.0)
+    + 6 * F.softshrink(_whole(x), 1.0) + 7 * F.threshold(_whole(x), 1, 0),
+    "hardsigmoid at its kinks": lambda x: F.hardsigmoid(3 * _whole(x)),
+    "whole numbers": lambda x: x * torch.arange(6).clamp(min=0.5)
+    + x * torch.tensor([1, 2, 4, 8, 16, 32]) ** -1.0
+    + x[..., torch.div(torch.arange(-5, 1), 2, rounding_mode="trunc") + 2],
+    "truncated": lambda x: torch.div(x, 0.3, rounding_mode="trunc") + x,
     "comparisons": lambda x: torch.where((x > 0) & (x <= 1) | ~(x < 2), x, 2 * x) * (x != 0.5),
     "fills": lambda x: x.masked_fill(x > 1, 0.0) + torch.maximum(x, x * x) + torch.minimum(x, x * 2),
     "threshold": lambda x: F.threshold(x, 0.1, 20.0),
@@ -91,8 +100,21 @@ REDUCTIONS = {
     "unit": lambda x: F.normalize(x, dim=1) + F.cosine_similarity(x, x * x + 1, dim=1)[:, None],
     "soft": lambda x: F.softmax(x, 1) + F.log_softmax(x, 2) + x.logsumexp(1, keepdim=True),
     "accumulated": lambda x: x.cumsum(1) + x.cumprod(2),
+    "norms of nothing": lambda x: (
+        _parted(x).norm(dim=2)
+        + torch.linalg.vector_norm(_parted(x), 3, dim=2)
+        + F.cosine_similarity(_parted(x), x, dim=2)
+        + F.normalize(_parted(x), dim=2)[..., 0]
+        + 2 * _parted(x).norm(p=1, dim=2)
+        + torch.linalg.vector_norm(_parted(x), float("inf"), dim=2)
+    ),
+    "deviations of nothing": lambda x: _parted(x).std(2) + torch.std_mean(_parted(x), 2)[0],
     "products": lambda x: x.prod(1),
     "sorted": lambda x: x.sort(1)[0][:, :2] + x.topk(2, dim=1)[0] + x.topk(2, 1, largest=False).values,
+    "sorted by name": lambda x: (
+        torch.sort(x, dim=1, descending=True, stable=True)[0]
+        + x.gather(1, torch.argsort(x, dim=1, stable=True))
+    ),
     "any": lambda x: x * (x > 1).any(1, keepdim=True) * (x < 9).all(2, keepdim=True),
     "matrices": lambda x: x @ x.mT + torch.bmm(x, x.transpose(1, 2)) + torch.einsum("bij,bkj->bik", x, x),
     "added products": lambda x: torch.baddbmm(x @ x.mT, x, x.mT, beta=0.3, alpha=0.7),
@@ -101,6 +123,12 @@ REDUCTIONS = {
         + F.scaled_dot_product_attention(x, x, x, is_causal=True)
         + F.scaled_dot_product_attention(x, x, x, attn_mask=torch.eye(4, dtype=torch.bool), scale=0.2)
         + F.scaled_dot_product_attention(x, x, x, attn_mask=torch.eye(4, dtype=x.dtype))
+    ),
+    "attention to nothing": lambda x: (
+        F.scaled_dot_product_attention(x, x, x * 2, attn_mask=_parted_mask())
+        + F.scaled_dot_product_attention(
+            x, x, x, attn_mask=torch.where(_parted_mask(), 0.0, -torch.inf).to(x.dtype)
+        )
     ),
     "layer norm": lambda x: F.layer_norm(x, (6,)) + F.layer_norm(x, (4, 6)) + F.rms_norm(x, (6,)),
     "group norm": lambda x: F.group_norm(x, 2, x[0, :, 0], x[0, :, 1]) + F.instance_norm(x),
@@ -113,6 +141,9 @@ IMAGES = {
     "adaptive": lambda x: F.adaptive_avg_pool2d(x, (3, 2))
     + F.adaptive_max_pool2d(x, (3, 2))
     + F.adaptive_avg_pool2d(x, 1),
+    "pools of equals": lambda x: F.adaptive_max_pool2d(_whole(x), (3, 2)) * torch.arange(2) + F.max_pool2d(
+        _whole(x), (2, 3)
+    ),
     "convolution": lambda x: F.conv2d(x, _kernel(4, 4, 3, 3), x[0, :, 0, 0], padding=1),
     "strided": lambda x: F.conv2d(x, _kernel(3, 4, 3, 2), stride=(2, 1), padding=(1, 0), dilation=(1, 2)),
     "depthwise": lambda x: F.conv2d(x, _kernel(8, 1, 3, 3), groups=4, padding="same"),
@@ -138,13 +169,27 @@ IMAGES = {
 }  # fmt: skip
 
 
-LOOSE = {"hardsigmoid": 1e-7}
+LOOSE = {"hardsigmoid": 1e-7, "hardsigmoid at its kinks": 1e-7}
 """PyTorch's gradient is 1/6 rounded to float32, in float64 too."""
 
 
 def _kernel(*shape):
     count = int(np.prod(shape))
     return torch.cos(torch.arange(count, dtype=torch.float64)).reshape(shape)
+
+
+def _whole(x):
+    """Exactly whole numbers, through which gradients go."""
+    return (x - x.detach()) + x.detach().round()
+
+
+def _parted(x):
+    """Zeros beside other rows."""
+    return torch.cat([x[:, :2] * 0, x[:, 2:]], 1)
+
+
+def _parted_mask():
+    return torch.tensor([[True, False, False, False], [False] * 4, [True] * 4, [False] * 4])
 
 
 def _convolved(x, outputs):
@@ -211,3 +256,21 @@ def test_operators_are_pytorchs(calls):
 def test_operators_on_images_are_pytorchs_however_images_are_held(held):
     x = np.random.default_rng(1).normal(0.2, 1, (3, 4, 6, 7))
     check(IMAGES, x, (lambda x: x) if held == "channels first" else Image.of)
+
+
+UNUSED = {
+    *("device", "layout", "pin_memory", "memory_format", "non_blocking"),  # where and how it lies
+    *("generator", "implicit"),  # our keys; of a copy
+    *("stable", "sparse_grad"),  # always; never
+}
+
+
+def test_operators_take_by_name_what_pytorch_gives_by_name():
+    for name, operator in TABLE.items():
+        if not name.startswith("aten.") or "sym_constrain" in name:
+            continue
+        _, op, overload = name.split(".")
+        found = getattr(getattr(torch.ops.aten, op, None), overload, None)
+        given = {a.name for a in found._schema.arguments if a.kwarg_only} if found else set()
+        if given - UNUSED:
+            assert given - UNUSED <= inspect.signature(operator.call).parameters.keys(), name

@@ -64,6 +64,8 @@ class FromTorch(PathModel):
 
     images: str = static(neutral="NCHW")
 
+    version: ClassVar[int] = 3
+    """3: gradients at zero and at kinks, attention where all is masked and sorting by axis are PyTorch's."""
     tying: ClassVar[str] = "let both places hold one nn.Parameter"
     advice: ClassVar[str] = "pass `training=self.training` to functions such as F.dropout, or use nn.Dropout"
 

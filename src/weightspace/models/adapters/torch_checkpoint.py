@@ -70,6 +70,11 @@ def network_of_state_dict(
     for name, path in told.paths.items():
         if name in given:
             _check_shape(name, given[name], told.shapes[path][0], who)
+            if not np.array_equal(flat.get(path, given[name]), given[name]):
+                raise InputError(
+                    f"'{name}' of {who} is not what it has for '{path.replace('/', '.')}', but the module "
+                    "has one array for both: leave out the name that does not count, or untie them"
+                )
             flat.setdefault(path, given[name].astype(_type(told.shapes[path][1], given[name])))
     flat = {path: flat.get(path, values[path]) for path in told.shapes}
     kept = buffers_of(model, example(shape, input_dtype_of(model, shape)))

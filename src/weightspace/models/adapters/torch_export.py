@@ -20,10 +20,15 @@ BATCH = 3
 KEPT = (
     "lstm.input", "gru.input", "rnn_tanh.input", "rnn_relu.input", "scaled_dot_product_attention.default",
     "detach.default", "max_pool1d.default", "adaptive_avg_pool1d.default", "adaptive_avg_pool2d.default",
-    "adaptive_avg_pool3d.default", "adaptive_max_pool1d.default",
+    "adaptive_avg_pool3d.default", "adaptive_max_pool1d.default", "std.correction", "std_mean.correction",
+    "hardswish.default", "hardsigmoid.default",
 )  # fmt: skip
 """Operators that are evaluated as they are, rather than by what they are made of: loops over time stay
-loops, and what no gradient goes through stays so."""
+loops, what no gradient goes through stays so, and gradients at zero and at kinks are PyTorch's."""
+OWN_GRADIENT = (
+    "torch.export reads what a network computes and not how its gradients were changed; write what is meant "
+    "by detach(), as in x + (f(x) - x).detach() for f(x) with the gradient of x"
+)
 _IGNORED = {"device", "layout", "pin_memory", "memory_format", "non_blocking"}
 _HALF = ("float16", "bfloat16")
 
@@ -50,11 +55,13 @@ def exported(module: Any, x: Any, flags: dict[str, bool], who: str, own: str) ->
             next(iter(inspect.signature(module.forward).parameters)): open_batch,
             **dict.fromkeys(flags),
         }
-    with _quietly():
+    with _quietly(), _no_gradients_of_its_own(who):
         try:
             program = torch.export.export(module, (x,), flags, dynamic_shapes=shapes, strict=False)
             _keep_no_grad(program)
             program = program.run_decompositions(_decompositions())
+        except InputError:
+            raise
         except Exception as error:
             raise _in_words(error, who) or error from error
     graph = _graph(program, who, own)
@@ -76,6 +83,31 @@ def _quietly() -> Iterator[None]:
     finally:
         logging.disable(before)
         torch.backends.mha.set_fastpath_enabled(fast)
+
+
+@contextlib.contextmanager
+def _no_gradients_of_its_own(who: str) -> Iterator[None]:
+    """Raise where the user's code changes gradients: the export would drop it without a word."""
+    torch = library()
+    functions, tensors = torch.autograd.Function, torch.Tensor
+    apply, hook = functions.__dict__["apply"], tensors.__dict__["register_hook"]
+
+    def applied(stack: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
+        if kind.__module__.partition(".")[0] != "torch":
+            refuse(stack, f"{kind.__name__}, a torch.autograd.Function,")
+        return apply.__func__(kind, *args, **kwargs)
+
+    def refuse(stack: Any, what: str) -> None:
+        raise InputError(f"a gradient of {who} goes through {what} of its own{_where(stack)}: {OWN_GRADIENT}")
+
+    functions.apply = classmethod(
+        lambda kind, *args, **kwargs: applied(traceback.extract_stack(), kind, *args, **kwargs)
+    )
+    tensors.register_hook = lambda *_, **__: refuse(traceback.extract_stack(), "a hook")
+    try:
+        yield
+    finally:
+        functions.apply, tensors.register_hook = apply, hook
 
 
 def _decompositions() -> Any:
@@ -104,7 +136,9 @@ def _in_words(error: Exception, who: str) -> InputError | None:
     """The refusal that an error of the library stands for, if it is one of the network itself."""
     text, kind = str(error), type(error).__name__
     if "DataDependent" in kind or "data-dependent" in text:
-        return _by_values(who, _where(error))
+        return _by_values(who, _where(traceback.extract_tb(error.__traceback__)))
+    if "fake tensor in the exported program" in text:
+        return InputError(f"{who} takes the .data of a tensor that it computes: write .detach()")
     if "Constraints violated" in text or "onstraint" in kind:
         return InputError(
             f"{who} fixes the number of examples in a batch (a reshape to a number?), which must stay open: "
@@ -121,8 +155,8 @@ def _by_values(who: str, where: str) -> InputError:
     )
 
 
-def _where(error: Exception) -> str:
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+def _where(stack: traceback.StackSummary) -> str:
+    frames = [frame for frame in stack if _is_users(frame.filename)]
     if not frames:
         return ""
     return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line})"

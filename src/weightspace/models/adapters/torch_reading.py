@@ -17,9 +17,9 @@ from weightspace.code import Code
 from weightspace.errors import InputError
 from weightspace.models.adapters.common import check_arguments, check_library, chosen
 from weightspace.models.adapters.modes import flags_of, told
-from weightspace.models.adapters.torch_export import BATCH, exported
+from weightspace.models.adapters.torch_export import BATCH, OWN_GRADIENT, exported
 from weightspace.models.adapters.torch_library import library
-from weightspace.models.aten.graph import Graph
+from weightspace.models.aten.graph import Graph, Ref, refs
 
 _LOCK = threading.RLock()
 
@@ -82,6 +82,7 @@ def check_module(module: Any, who: str) -> None:
     torch = library()
     for name, part in module.named_modules():
         _check_part(name, part, who)
+    starts: dict[int, tuple[str, Any]] = {}
     for name, tensor in _tensors(module):
         if torch.nn.parameter.is_lazy(tensor):
             raise InputError(
@@ -102,12 +103,23 @@ def check_module(module: Any, who: str) -> None:
             raise InputError(
                 f"'{name}' of {who} has a '/' in its name, which parts the keys of a path: rename it"
             )
+        if tensor._backward_hooks:
+            raise InputError(f"the gradient of '{name}' of {who} goes through a hook: {OWN_GRADIENT}")
+        if isinstance(tensor, torch.nn.Parameter) and tensor.numel():
+            other, known = starts.setdefault(tensor.data_ptr(), (name, tensor))
+            if known is not tensor:
+                raise InputError(
+                    f"'{other}' and '{name}' of {who} are two parameters in one memory, which would be "
+                    "trained apart: let both places hold one nn.Parameter, or give each a copy"
+                )
 
 
 def _check_part(name: str, part: Any, who: str) -> None:
     torch = library()
     if isinstance(part, torch.jit.ScriptModule):
         raise InputError(f"'{name}' of {who} is compiled by torch.jit: give the module that it was made of")
+    if part._backward_hooks or part._backward_pre_hooks:
+        raise InputError(f"the gradient of '{name}' of {who} goes through a hook: {OWN_GRADIENT}")
     averaged = getattr(part, "track_running_stats", False) and getattr(part, "momentum", 0) is None
     if averaged:
         raise InputError(
@@ -184,7 +196,23 @@ def _read(code: Code, shape: tuple[int, ...], kind: str) -> Reading:
             exported(module.train(train), x, told(names, train=train), who, arrays.own)
             for train in (True, False)
         ]
+        if any(graph.constants for graph in graphs):
+            flags = told(names, train=False)
+            _check_constants(graphs[1], exported(built(code, 1).eval(), x, flags, who, arrays.own), who)
     return Reading(arrays, *graphs)
+
+
+def _check_constants(graph: Graph, other: Graph, who: str) -> None:
+    """Raise for a constant that is another in a module from another seed: it is drawn, but would be fixed."""
+    for name, value in graph.constants.items():
+        if not np.array_equal(value, other.constants.get(name), equal_nan=value.dtype.kind == "f"):
+            users = (node for node in graph.nodes if Ref(name) in refs((node.args, (*node.kwargs.values(),))))
+            line = next((node.line for node in users if node.line), "")
+            raise InputError(
+                f"{who} draws a tensor that is neither a parameter nor a buffer"
+                + (f" ({line})" if line else "")
+                + ", so that no run would have its own: register_buffer it, or draw it from a seed of its own"
+            )
 
 
 def drawn(code: Code, arrays: Arrays, types: dict[str, Any], words: Any) -> dict[str, np.ndarray]:

@@ -14,6 +14,12 @@ from weightspace.models.aten.table import operator, put_all
 
 SQRT_HALF = math.sqrt(0.5)
 
+
+def absolute(x: Array) -> Array:
+    """|x|, with no gradient at zero, as in PyTorch."""
+    return jnp.where(x == 0, jnp.zeros_like(x), jnp.abs(x))
+
+
 put_all(
     {
         **{name: getattr(jnp, name) for name in (
@@ -21,7 +27,7 @@ put_all(
             "tanh", "floor", "ceil", "sign", "trunc", "isnan", "isinf", "isfinite", "logical_not", "exp2",
         )},
         **{f"a{name}": getattr(jnp, f"arc{name}") for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-        "abs": jnp.abs,
+        "abs": absolute,
         "neg": jnp.negative,
         "relu": jax.nn.relu,
         "rsqrt": lax.rsqrt,
@@ -88,12 +94,19 @@ def _along_channels(slope: Array, x: Array) -> Array:
 def _divided(a: Any, b: Any, rounding_mode: str | None = None) -> Array:
     if rounding_mode == "floor":
         return jnp.floor_divide(a, b)
-    return jnp.trunc(a / b) if rounding_mode == "trunc" else a / b
+    if rounding_mode is None:
+        return a / b
+    return jnp.trunc(a / b) if _floating(a, b) else (a - jnp.fmod(a, b)) // b  # whole numbers stay whole
+
+
+def _floating(*values: Any) -> bool:
+    """Whether what comes of the values is no whole number."""
+    return bool(jnp.issubdtype(jnp.result_type(*values), jnp.floating))
 
 
 @operator("pow.Tensor_Scalar", "pow.Tensor_Tensor", "pow.Scalar", images="entries")
 def _power(a: Any, b: Any) -> Array:
-    if isinstance(b, float) and b.is_integer():
+    if isinstance(b, float) and b.is_integer() and _floating(a):
         b = int(b)
     if isinstance(b, float) and b == 0.5:
         return jnp.sqrt(a)
@@ -114,6 +127,9 @@ def _relu6(x: Array) -> Array:
 @operator("clamp.default", "clamp.Tensor", images="entries")
 def _clamped(x: Array, low: Any = None, high: Any = None) -> Array:
     # At the bounds themselves PyTorch's gradient is one.
+    bounds = [bound for bound in (low, high) if bound is not None]
+    if not _floating(x) and _floating(*bounds):
+        x = x.astype(jnp.result_type(x, *bounds))
     x = x if low is None else jnp.where(x < low, lax.convert_element_type(low, x.dtype), x)
     return x if high is None else jnp.where(x > high, lax.convert_element_type(high, x.dtype), x)
 

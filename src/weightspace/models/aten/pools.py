@@ -108,10 +108,12 @@ def _counts(space: Sizes, size: Sizes, step: Sizes, pad: Sizes, made: Sizes, *, 
     return found
 
 
-def _adaptive(reduce: Callable[..., Array]) -> Callable[..., Image]:
+def _adaptive(reduce: Callable[..., Array], order: int) -> Callable[..., Image]:
+    """Windows whose bounds are shares of the length, an axis after the other; from the last one by −1."""
+
     def pool(x: Any, made: Any) -> Image:
         array = Image.of(x).array
-        for axis, count in enumerate(_spread(made, array.ndim - 2), 1):
+        for axis, count in list(enumerate(_spread(made, array.ndim - 2), 1))[::order]:
             length = array.shape[axis]
             count = length if count is None else count
             parts = [
@@ -126,10 +128,15 @@ def _adaptive(reduce: Callable[..., Array]) -> Callable[..., Image]:
 
 for _n in (1, 2, 3):
     operator(f"adaptive_avg_pool{_n}d.default", f"_adaptive_avg_pool{_n}d.default", images="own")(
-        _adaptive(jnp.mean)
+        _adaptive(jnp.mean, 1)
     )
+
+
+def _first_max(array: Array, axis: int, *, keepdims: bool) -> Array:
+    return jnp.take_along_axis(array, jnp.argmax(array, axis, keepdims=keepdims), axis)
 
 
 @operator(*(f"adaptive_max_pool{n}d.default" for n in (1, 2, 3)), images="own")
 def _adaptive_max(x: Any, made: Any) -> tuple[Image, None]:
-    return _adaptive(jnp.max)(x, made), None
+    # Along the last axis first, so that of equal entries the first in order is taken.
+    return _adaptive(_first_max, -1)(x, made), None

@@ -50,7 +50,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Array:
-    """softmax(q kᵀ · scale + mask) v over the last two axes."""
+    """softmax(q kᵀ · scale + mask) v over the last two axes; zero where all is masked, as in PyTorch."""
     if enable_gqa and query.shape[-3] != keys.shape[-3]:
         times = query.shape[-3] // keys.shape[-3]
         keys, values = (jnp.repeat(part, times, axis=-3) for part in (keys, values))
@@ -62,7 +62,12 @@ def _attention(
         scores = jnp.where(mask, scores, -jnp.inf)
     elif mask is not None:
         scores = scores + mask
-    weights = jax.nn.softmax(scores, -1)
+    if mask is None:
+        weights = jax.nn.softmax(scores, -1)
+    else:
+        nothing = jnp.all(scores == -jnp.inf, -1, keepdims=True)
+        weights = jax.nn.softmax(jnp.where(nothing, jnp.zeros_like(scores), scores), -1)
+        weights = jnp.where(nothing, jnp.zeros_like(weights), weights)
     if rate:
         weights = dropped(context, weights, rate)
     return weights @ values

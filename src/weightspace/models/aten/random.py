@@ -62,5 +62,6 @@ def _normal_like(context: Context, x: Array, dtype: Any = None, **_: Any) -> Arr
 
 
 @operator("randperm.default", context=True)
-def _permutation(context: Context, count: int, **_: Any) -> Array:
-    return jax.random.permutation(context.draw(), count)
+def _permutation(context: Context, count: int, dtype: Any = None, **_: Any) -> Array:
+    drawn = jax.random.permutation(context.draw(), count)
+    return drawn if dtype is None else drawn.astype(dtype)

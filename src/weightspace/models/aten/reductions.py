@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from weightspace.models.aten.elementwise import absolute
 from weightspace.models.aten.table import Image, operator, plain
 
 Axes = int | tuple[int, ...] | None
@@ -79,8 +80,8 @@ def _place_of_min(x: Array, axis: int | None = None, keep: bool = False) -> Arra
 
 
 @operator("prod.default", "prod.dim_int")
-def _product(x: Array, axis: int | None = None, keep: bool = False, **_: Any) -> Array:
-    return jnp.prod(x, axis, keepdims=keep)
+def _product(x: Array, axis: int | None = None, keep: bool = False, dtype: Any = None) -> Array:
+    return jnp.prod(x, axis, dtype, keepdims=keep)
 
 
 @operator("var.correction", "var.dim", images="own")
@@ -92,7 +93,14 @@ def _variance(x: Any, axes: Axes = None, correction: Any = 1, keepdim: bool = Fa
 @operator("std.correction", images="own")
 def _deviation(x: Any, axes: Axes = None, correction: Any = 1, keepdim: bool = False) -> Any:
     ddof = int(1 if correction is None else correction)
-    return _along(lambda a, **how: jnp.std(a, ddof=ddof, **how), x, axes, keepdim)
+    return _along(lambda a, **how: _root(jnp.var(a, ddof=ddof, **how)), x, axes, keepdim)
+
+
+def _root(x: Array, order: float = 2) -> Array:
+    """x^(1/order), with no gradient at zero, where it has none: a norm's and a deviation's, in PyTorch."""
+    none = x == 0
+    x = jnp.where(none, jnp.ones_like(x), x)
+    return jnp.where(none, jnp.zeros_like(x), jnp.sqrt(x) if order == 2 else jnp.power(x, 1 / order))
 
 
 @operator("var_mean.correction", images="own")
@@ -100,16 +108,22 @@ def _variance_and_mean(x: Any, axes: Axes = None, correction: Any = 1, keepdim: 
     return _variance(x, axes, correction, keepdim), _along(jnp.mean, x, axes, keepdim)
 
 
+@operator("std_mean.correction", images="own")
+def _deviation_and_mean(x: Any, axes: Axes = None, correction: Any = 1, keepdim: bool = False) -> Any:
+    return _deviation(x, axes, correction, keepdim), _along(jnp.mean, x, axes, keepdim)
+
+
 @operator("linalg_vector_norm.default")
-def _norm(x: Array, order: float = 2, axes: Axes = None, keep: bool = False, **_: Any) -> Array:
+def _norm(x: Array, order: float = 2, axes: Axes = None, keep: bool = False, dtype: Any = None) -> Array:
+    x = x if dtype is None else x.astype(dtype)
     axes = tuple(range(x.ndim)) if axes is None else (axes,) if isinstance(axes, int) else axes
     if order == 2:
-        return jnp.sqrt(jnp.sum(jnp.square(x), axes, keepdims=keep))
+        return _root(jnp.sum(jnp.square(x), axes, keepdims=keep))
     if order in (float("inf"), float("-inf")):
-        return (jnp.max if order > 0 else jnp.min)(jnp.abs(x), axes, keepdims=keep)
+        return (jnp.max if order > 0 else jnp.min)(absolute(x), axes, keepdims=keep)
     if order == 0:
         return jnp.sum(x != 0, axes, keepdims=keep).astype(x.dtype)
-    return jnp.power(jnp.sum(jnp.power(jnp.abs(x), order), axes, keepdims=keep), 1 / order)
+    return _root(jnp.sum(jnp.power(absolute(x), order), axes, keepdims=keep), order)
 
 
 @operator("_softmax.default", "softmax.int")
@@ -128,13 +142,13 @@ def _logsumexp(x: Array, axes: Axes, keep: bool = False) -> Array:
 
 
 @operator("cumsum.default")
-def _summed_up(x: Array, axis: int, **_: Any) -> Array:
-    return jnp.cumsum(x, axis)
+def _summed_up(x: Array, axis: int, dtype: Any = None) -> Array:
+    return jnp.cumsum(x, axis, dtype)
 
 
 @operator("cumprod.default")
-def _multiplied_up(x: Array, axis: int, **_: Any) -> Array:
-    return jnp.cumprod(x, axis)
+def _multiplied_up(x: Array, axis: int, dtype: Any = None) -> Array:
+    return jnp.cumprod(x, axis, dtype)
 
 
 @operator("topk.default")
@@ -146,6 +160,9 @@ def _top(x: Array, count: int, axis: int = -1, largest: bool = True, *_: Any) ->
 
 
 @operator("sort.default", "sort.stable")
-def _sorted(x: Array, axis: int = -1, descending: bool = False, **_: Any) -> tuple[Array, Array]:
-    places = jnp.argsort(x, axis, descending=descending, stable=True)
-    return jnp.take_along_axis(x, places, axis), places
+def _sorted(
+    x: Array, dim: int = -1, descending: bool = False, stable: bool | None = None
+) -> tuple[Array, Array]:
+    del stable  # It always is. `sort.stable` has the others by name.
+    places = jnp.argsort(x, dim, descending=descending, stable=True)
+    return jnp.take_along_axis(x, places, dim), places
