@@ -6,8 +6,8 @@ All sides train the same network on the same data with the same optimiser and ba
 held to one core, as with one process a core, keeps its compiled programs, and advances them on request while
 the others wait (A B A B): eager, channels last, `torch.compile`, and `torch.func.vmap` over as many networks
 as we train at once. Seconds are the processor's, so that other work on the machine costs no side its turn,
-only cache and clock. What is quoted is the ratio of medians to the best of PyTorch's ways. Compiling is apart.
-`--cores 2` gives each side two, and `--device cuda` the card: seconds are then the clock's.
+only cache and clock. What is quoted is the ratio of medians to the best of PyTorch's ways. Compiling is
+apart. `--cores 2` gives each side two, and `--device cuda` the card: seconds are then the clock's.
 """
 
 import dataclasses
@@ -64,7 +64,7 @@ def ours(options: dict) -> None:
 
     print(json.dumps(f"convolutions: {native.convolutions()}"), flush=True)
 
-    def begin(workload, runs, way):
+    def begin(workload, runs, _):
         timer = Timer(workload.run, runs)
         return timer.advance, runs, timer.block.compile_seconds
 
@@ -109,7 +109,7 @@ def answer(begin, options: dict) -> None:
         print(json.dumps([seconds / count, seconds, compiled]), flush=True)
 
 
-def worker(call: str, options: Options, place: int, **extra: str) -> Process:
+def worker(call: str, options: Options, **extra: str) -> Process:
     """A process that answers, held to its cores."""
     here = Path(__file__).resolve().parents[1]
     paths = os.pathsep.join(
@@ -125,14 +125,14 @@ def sides(options: Options) -> dict[str, tuple[Process, str, str]]:
     """Processes by name, with the network that they are asked for in place of the zoo's, and the way."""
     from weightspace import native
 
-    found = {"weightspace": (worker("ours", options, 0, WEIGHTSPACE_KERNELS="off"), "", "")}
+    found = {"weightspace": (worker("ours", options, WEIGHTSPACE_KERNELS="off"), "", "")}
     if native.convolutions():
-        found["weightspace with kernels"] = (worker("ours", options, 0), "", "")
+        found["weightspace with kernels"] = (worker("ours", options), "", "")
     for port in PORTS:
-        found[port.partition(":")[2]] = (worker("ours", options, 0), port, "")
+        found[port.partition(":")[2]] = (worker("ours", options), port, "")
     from benchmarks.torch_loops import WAYS
 
-    found |= {way: (worker("theirs", options, 0), "", way) for way in options.ways or WAYS}
+    found |= {way: (worker("theirs", options), "", way) for way in options.ways or WAYS}
     return found
 
 

@@ -52,9 +52,10 @@ def series(options: Options) -> dict:
 
     fc = Workload("fc", at_hand("mnist"), 60, "adam", 1e-3)
     wide = [dataclasses.replace(fc, model=f"fc:widths={w},{w}") for w in options.widths]
+    sizes = [layout_of_run(each.run(0)).size for each in wide]
     return {
         "runs": ("runs at once", options.runs, [(fc, runs) for runs in options.runs]),
-        "weights": ("weights D", [layout_of_run(each.run(0)).size for each in wide], [(each, 8) for each in wide]),
+        "weights": ("weights D", sizes, [(each, 8) for each in wide]),
         "directions": (
             "directions d", options.dims, [(dataclasses.replace(fc, dim=dim), 8) for dim in options.dims],
         ),
@@ -115,8 +116,8 @@ def draw(summary: dict, path: Path) -> None:
 
     panels = [(each["axis"], each["sizes"], each["us_a_step_of_all"], "µs a step of all", each["slope"])
               for each in summary["series"].values()]  # fmt: skip
-    for each in summary.get("planning", {}).values():
-        panels.append(("runs planned", each["sizes"], each["seconds"], "seconds", each["slope"]))
+    panels += [("runs planned", each["sizes"], each["seconds"], "seconds", each["slope"])
+               for each in summary.get("planning", {}).values()]  # fmt: skip
     fig, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 2.8), layout="constrained")
     for ax, (axis, sizes, costs, unit, power) in zip(np.atleast_1d(axes), panels, strict=True):
         ax.loglog(sizes, costs, "o-", color="#2b6cb0", markersize=4)

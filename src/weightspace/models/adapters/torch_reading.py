@@ -205,7 +205,8 @@ def _read(code: Code, shape: tuple[int, ...], kind: str) -> Reading:
 def _check_constants(graph: Graph, other: Graph, who: str) -> None:
     """Raise for a constant that is another in a module from another seed: it is drawn, but would be fixed."""
     for name, value in graph.constants.items():
-        if not np.array_equal(value, other.constants.get(name), equal_nan=value.dtype.kind == "f"):
+        again = other.constants.get(name)
+        if again is None or not np.array_equal(value, again, equal_nan=value.dtype.kind == "f"):
             users = (node for node in graph.nodes if Ref(name) in refs((node.args, (*node.kwargs.values(),))))
             line = next((node.line for node in users if node.line), "")
             raise InputError(
