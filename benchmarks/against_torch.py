@@ -45,8 +45,8 @@ class Options:
     """File for the numbers."""
 
 
-PORTS = ("benchmarks.tasks:torch_fc", "benchmarks.tasks:nnx_fc")
-"""`fc` as a module of PyTorch, through `from_torch`, and as one of NNX."""
+PORTS = {"from_torch": "benchmarks.tasks:torch_fc", "from_nnx": "benchmarks.tasks:nnx_fc"}
+"""`fc` as a module of PyTorch and as one of NNX."""
 
 
 def clock(options: Options) -> str:
@@ -128,8 +128,7 @@ def sides(options: Options) -> dict[str, tuple[Process, str, str]]:
     found = {"weightspace": (worker("ours", options, WEIGHTSPACE_KERNELS="off"), "", "")}
     if native.convolutions():
         found["weightspace with kernels"] = (worker("ours", options), "", "")
-    for port in PORTS:
-        found[port.partition(":")[2]] = (worker("ours", options), port, "")
+    found |= {name: (worker("ours", options), port, "") for name, port in PORTS.items()}
     from benchmarks.torch_loops import WAYS
 
     found |= {way: (worker("theirs", options), "", way) for way in options.ways or WAYS}
@@ -143,11 +142,12 @@ def row(place: int, workload, runs: int, options: Options, every: dict) -> dict:
     from benchmarks.torch_loops import ways
 
     can = ways(workload)
+    kind, _, given = workload.model.partition(":")
     asked = {
-        side: (process, [place, model, runs, way])
+        side: (process, [place, f"{model}:{given}".rstrip(":") if model else "", runs, way])
         for side, (process, model, way) in every.items()
-        if (workload.model == "fc" or not model) and (way in can or not way)
-        and (side != "weightspace with kernels" or "conv" in workload.model or "resnet" in workload.model)
+        if (kind == "fc" or not model) and (way in can or not way)
+        and (side != "weightspace with kernels" or "conv" in kind or "resnet" in kind)
     }  # fmt: skip
     steps, compiled = {}, {}
     for side, (process, question) in asked.items():

@@ -1,5 +1,7 @@
 """Data and networks that only benchmarks need."""
 
+import math
+
 import numpy as np
 
 from weightspace.data import from_arrays
@@ -16,15 +18,15 @@ def cosine() -> Source:
     return from_arrays(x[:100], y[:100], x[100:], y[100:], name="cosine")
 
 
-def torch_fc():
+def torch_fc(shape: tuple[int, ...], widths: tuple[int, ...] = (300, 100)):
     """`fc` as a module of PyTorch."""
     from benchmarks.torch_networks import dense
     from weightspace import from_torch
 
-    return from_torch(dense)
+    return from_torch(dense, size=math.prod(shape), widths=widths)
 
 
-def nnx_fc():
+def nnx_fc(shape: tuple[int, ...], widths: tuple[int, ...] = (300, 100)):
     """`fc` as a module of NNX."""
     from flax import nnx
 
@@ -32,8 +34,9 @@ def nnx_fc():
 
     class Dense(nnx.Module):
         def __init__(self, rngs: nnx.Rngs):
-            self.first, self.second = nnx.Linear(784, 300, rngs=rngs), nnx.Linear(300, 100, rngs=rngs)
-            self.last = nnx.Linear(100, 10, rngs=rngs)
+            self.first = nnx.Linear(math.prod(shape), widths[0], rngs=rngs)
+            self.second = nnx.Linear(*widths, rngs=rngs)
+            self.last = nnx.Linear(widths[1], 10, rngs=rngs)
 
         def __call__(self, x):
             x = nnx.relu(self.first(x.reshape(len(x), -1)))

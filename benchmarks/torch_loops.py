@@ -22,7 +22,7 @@ WAYS = ("eager", "channels last", "compiled", "compiled, channels last", "ensemb
 
 def ways(workload: Workload) -> tuple[str, ...]:
     """Those that can train a workload."""
-    images = workload.model not in ("fc", "mlp")
+    images = workload.model.partition(":")[0] not in ("fc", "mlp")
     together = (
         workload.model != "resnet20"
     )  # `vmap` has no statistics of batch norm that are written in place.

@@ -7,6 +7,9 @@ from torch import nn
 from weightspace.bench import Workload
 from weightspace.data import make_data
 
+WIDE = (300, 100)
+"""Hidden layers of `fc`."""
+
 
 class Conv2(nn.Module):
     """3×3 convolutions 16 and 32, ReLU, average pools, one dense layer."""
@@ -57,8 +60,9 @@ class Block(nn.Module):
 
 def network(name: str, shape: tuple[int, ...]) -> nn.Module:
     """The zoo's architecture, for inputs of a shape with channels last."""
-    if name == "fc":
-        return dense(int(np.prod(shape)))
+    if name.startswith("fc"):
+        given = name.partition("widths=")[2]
+        return dense(int(np.prod(shape)), tuple(map(int, given.split(","))) if given else WIDE)
     if name == "mlp":
         return nn.Sequential(
             BiasOnly(10), nn.ReLU(), nn.Linear(10, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(),
@@ -82,11 +86,12 @@ def network(name: str, shape: tuple[int, ...]) -> nn.Module:
     raise ValueError(f"no PyTorch twin of {name}")
 
 
-def dense(size: int = 784) -> nn.Sequential:
-    """`fc`: layers of 300, 100 and 10."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(size, 300), nn.ReLU(), nn.Linear(300, 100), nn.ReLU(), nn.Linear(100, 10)
-    )
+def dense(size: int, widths: tuple[int, ...] = WIDE) -> nn.Sequential:
+    """`fc`."""
+    layers: list[nn.Module] = [nn.Flatten()]
+    for taken, made in zip((size, *widths), widths, strict=False):
+        layers += [nn.Linear(taken, made), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-1], 10))
 
 
 def of(workload: Workload) -> nn.Module:

@@ -38,6 +38,7 @@ def against_peers():
 
     images, colours = at_hand("mnist"), at_hand("cifar10")
     yield Workload("fc", images, 60, "adam", 1e-3), 16
+    yield Workload("fc:widths=64,64", images, 64, "adam", 1e-3), 16
     yield Workload("conv2", images, 128, "momentum", 0.05), 8
     yield Workload("conv2", images, 128, "adam", 0.05, dim=1024), 16
     yield Workload("mlp", "benchmarks.tasks:cosine", 1, "sgd", 1e-3, loss="mse"), 40

@@ -90,6 +90,10 @@ class Code:
     ):
         self.arguments = dict(arguments or {})
         self.call = call
+        if name is not None and not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise InputError(
+                f"name is {name!r}, which is no text; what the code takes is given by keyword, as in width=32"
+            )
         if (name is None) != (version is None):
             raise InputError("name= and version= go together: give both or neither")
         if name is None:

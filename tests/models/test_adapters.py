@@ -350,6 +350,13 @@ def test_arguments_are_checked(adapter):
         adapter.make()
 
 
+def test_values_for_the_code_that_are_given_by_place_are_refused():
+    # In a process of its own: in this one annotations are checked.
+    code = "import weightspace as ws; from tests.models import nets; ws.from_nnx(nets.NnxNet, 16)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "InputError: name is 16, which is no text; what the code takes is given by keyword" in said.stderr
+
+
 @pytest.mark.parametrize("name", ["nnx", "equinox", "function", "torch"])  # Linen says so itself
 def test_missing_weights_are_named(name):
     adapter = ADAPTERS[name]
