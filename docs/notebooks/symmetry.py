@@ -101,23 +101,21 @@ def name(tag):
 
 def scatter(x, y, hue="pattern", of=table):
     """Every run as a dot."""
-    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
     for value, rows in of.groupby(hue):
         axes.plot(rows[x], rows[y], "o", alpha=0.6, label=name(str(value)))
     axes.set(xlabel=name(x), ylabel=name(y))
     axes.legend(fontsize=8)
-    return figure
 
 
 def means(x, y, hue="pattern", of=table):
     """Means with one standard deviation (n - 1), at each value of x."""
-    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
     for value, rows in of.groupby(hue):
         each = rows.groupby(x)[y].agg(["mean", "std"])
         axes.errorbar(each.index, each["mean"], each["std"], marker="o", capsize=2, label=name(str(value)))
     axes.set(xlabel=name(x), ylabel=name(y))
     axes.legend(fontsize=8)
-    return figure
 
 
 # %%

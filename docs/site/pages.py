@@ -11,6 +11,7 @@ Hence the same Markdown is read on a code host, where links are paths of files, 
 import posixpath
 import re
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -27,6 +28,8 @@ BESIDE = {
     "CITATION.cff": "CITATION.cff",
 }
 """Files of the repository's root that are part of the site, and where."""
+HIDDEN = {"index.md": ["navigation"], "reproduction": ["toc"]}
+"""What pages, or a folder's, do without: the first has nothing beside it, checklists are wide tables."""
 LINK = re.compile(r"(\]\()([^)\s#]+)(#[^)\s]*)?(\))")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 
@@ -38,16 +41,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for script in sorted((ROOT / "docs" / "notebooks").glob("*.py")):
         page = MADE / f"{script.stem}.md"
         if not page.is_file():
-            raise PluginError(f"docs/notebooks/{script.name} was not run; `make docs` runs it and builds the site")
+            raise PluginError(
+                f"docs/notebooks/{script.name} was not run; `make docs` runs it and builds the site"
+            )
         for file in (page, *sorted((MADE / f"{script.stem}_files").glob("*.png"))):
             target = posixpath.join("notebooks", file.relative_to(MADE).as_posix())
             files.append(File.generated(config, target, abs_src_path=str(file)))
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links that are right in the repository, as links that are right on the site."""
+def on_page_markdown(markdown: str, page: Page, **more: Any) -> str:
+    """Links that are right in the repository, as links that are right on the site; and room for wide tables."""
     here = page.file.src_uri
+    if hidden := HIDDEN.get(posixpath.dirname(here), HIDDEN.get(here)):
+        page.meta["hide"] = hidden
     origin = next((source for source, target in BESIDE.items() if target == here), f"docs/{here}")
     return relinked(markdown, origin, here)
 

@@ -1,7 +1,7 @@
 """What the reference is told of specs: their fields are the arguments of their constructors.
 
-`@spec` makes a frozen dataclass, as `dataclass_transform` says; Griffe, which reads the sources without running
-them, knows dataclasses by their decorator only.
+`@spec` makes a frozen dataclass, as `dataclass_transform` says; Griffe, which reads sources without running them,
+knows dataclasses by their decorator only.
 """
 
 import ast
@@ -17,7 +17,7 @@ class Specs(griffe.Extension):
     """Reads `@spec` as `@dataclass`, and `static(default=…)` as `field(default=…)`."""
 
     def on_class_members(self, *, node: ast.AST | griffe.ObjectNode, cls: griffe.Class, **more: Any) -> None:
-        """Once a class is read: its decorator, and the defaults of its fields, in the words that Griffe knows."""
+        """Once a class is read: its decorator, and what its fields are, in words that Griffe knows."""
         if not any(each.callable_path == "weightspace.spec.spec" for each in cls.decorators):
             return
         module = cls.module
