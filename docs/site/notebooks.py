@@ -3,7 +3,7 @@
 ```
 python docs/site/notebooks.py x.py --out DIR
 
-x.py --jupytext--> notebook --nbclient, in an empty folder--> outputs --nbconvert--> DIR/x.md, DIR/x_files/*.png
+x.py --jupytext--> notebook --nbclient, in an empty folder--> --nbconvert--> DIR/x.md, DIR/x_files/*.png
 ```
 """
 
@@ -33,9 +33,7 @@ def ran(script: Path) -> tuple[str, dict[str, bytes]]:
     resources = {"output_files_dir": f"{script.stem}_files", "unique_key": script.stem}
     text, given = MarkdownExporter().from_notebook_node(notebook, resources=resources)
     text = COLOUR.sub("", STYLE.sub("", text)).replace("![png]", "![what the cell draws]")
-    where = (
-        f"*Made by running `docs/notebooks/{script.name}`: every number and picture below came out of it.*\n"
-    )
+    made = f"*Made by running `docs/notebooks/{script.name}`: numbers and pictures are what it showed.*\n"
     title, rest = text.lstrip().split("\n", 1)
     return f"{title}\n\n{made}{rest}", given["outputs"]
 

@@ -11,7 +11,6 @@ Hence the same Markdown is read on a code host, where links are paths of files, 
 import posixpath
 import re
 from pathlib import Path
-from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -50,8 +49,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, page: Page, **more: Any) -> str:
-    """Links that are right in the repository, as links that are right on the site; and room for wide tables."""
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links that are right in the repository, as ones that are right on the site; room for wide tables."""
     here = page.file.src_uri
     if hidden := HIDDEN.get(posixpath.dirname(here), HIDDEN.get(here)):
         page.meta["hide"] = hidden

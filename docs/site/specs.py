@@ -1,7 +1,7 @@
 """What the reference is told of specs: their fields are the arguments of their constructors.
 
-`@spec` makes a frozen dataclass, as `dataclass_transform` says; Griffe, which reads sources without running them,
-knows dataclasses by their decorator only.
+`@spec` makes a frozen dataclass, as `dataclass_transform` says; Griffe, which reads sources without running
+them, knows dataclasses by their decorator only.
 """
 
 import ast
