@@ -135,6 +135,11 @@ def whole_experiment(page, here, said):
     assert "Does a wider network do better, seed by seed?" in (folder / "report" / "index.html").read_text()
 
 
+def public():
+    """As `from weightspace import *` gives."""
+    return {name: getattr(ws, name) for name in ws.__all__}
+
+
 def trained(length):
     """What pages say that their reader has: the parts of a run, and how they are called."""
     run = small_run(0, model="fc:widths=8", length=length)
@@ -146,7 +151,7 @@ PAGE = {
     "docs/first_hour.md": (first_hour, {"smaller": {'"5ep"': '"2ep"'}, "carry_out": True}),
     "docs/all_of_it.md": (
         graph,
-        {"given": {name: getattr(ws, name) for name in ws.__all__} | trained("2it")},
+        {"given": public() | trained("2it")},
     ),
     "docs/data.md": (own_data, {}),
     "docs/freedom.md": (
