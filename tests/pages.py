@@ -29,11 +29,8 @@ from weightspace.cli.run import read
 from weightspace.experiments import experiment_class
 
 ROOT = Path(__file__).parent.parent
-PAGES = [
-    "README.md",
-    "CONTRIBUTING.md",
-    *sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md")),
-]
+DOCS = sorted(str(page.relative_to(ROOT)) for page in ROOT.glob("docs/**/*.md"))
+PAGES = ["README.md", "CONTRIBUTING.md", *DOCS]
 LANGUAGES = ("python", "bash", "text", "")
 """Of blocks: run, carried out or read, and two for what is no program."""
 

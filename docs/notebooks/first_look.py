@@ -68,7 +68,7 @@ for _, run in curves.groupby("seed"):
 left.set(xlabel="step", ylabel="loss", yscale="log")
 left.legend(["test", "train"])
 right.set(xlabel="step", ylabel="in weight space")
-right.legend(["length of the path", "distance from the start"])
+_ = right.legend(["length of the path", "distance from the start"])
 
 # %% [markdown]
 # The path is longer than the distance, as every path is: training turns.
@@ -141,7 +141,7 @@ for arm, of_arm in tickets.groupby("arm", sort=False):
     axes.errorbar(each.index, each["mean"], each["std"], marker="o", capsize=2, label=arm)
 axes.axhline(full["test_accuracy"].mean(), color="0.4", linestyle="--", label="all weights")
 axes.set(xlabel="share of weights kept", ylabel="test accuracy", xscale="log")
-axes.legend(fontsize=8)
+_ = axes.legend(fontsize=8)
 
 # %% [markdown]
 # ## The network itself

@@ -64,11 +64,11 @@ along = [learned[f"{name}_test_accuracy"].item() for name in POINTS]
 between[["t", "test_accuracy", "test_loss"]].assign(learned=along).round(3)
 
 # %%
-_, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
 axes.plot(between["t"], along, "o-", label="learned line")
 axes.plot(between["t"], between["test_accuracy"], "o-", label="between two trained apart")
 axes.set(xlabel="t", ylabel="test accuracy")
-axes.legend(fontsize=8)
+_ = figure.legend(loc="outside upper center", ncols=2, fontsize=8)
 
 # %% [markdown]
 # ## It is a line, and its ends are two networks
@@ -103,7 +103,7 @@ _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
 for i, name in enumerate(POINTS):
     axes.plot(history["step"], history[f"{name}_test_loss"], color=plt.cm.viridis(i / 8), label=f"t = {name}")
 axes.set(xlabel="step", ylabel="test loss", yscale="log")
-axes.legend(fontsize=6, ncols=2)
+_ = axes.legend(fontsize=6, ncols=2)
 
 # %% [markdown]
 # ## What several networks are worth together

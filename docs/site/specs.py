@@ -1,34 +1,104 @@
-"""What the reference is told of specs: their fields are the arguments of their constructors.
+"""What the reference is told of the package: specs are dataclasses, bases document their fields.
 
-`@spec` makes a frozen dataclass, as `dataclass_transform` says; Griffe, which reads sources without running
-them, knows dataclasses by their decorator only.
+Griffe reads sources without running them. It knows dataclasses by their decorator, while `@spec` makes one,
+as `dataclass_transform` says; and of a class it reads its own docstring alone.
 """
 
 import ast
+import re
 from typing import Any
 
 import griffe
 
+_SPEC = "weightspace.spec.spec"
 _FIELDS = ("weightspace.spec.static", "weightspace.spec.common", "weightspace.spec.leaf")
 _FIELD = "dataclasses.field"
+_ATTRIBUTES = re.compile(r"^Attributes:\n((?:[ ]+.*\n?|\n(?=[ ]))+)", re.MULTILINE)
+_ENTRY = re.compile(r"^  (\w+):(?:.*\n?)(?:^   +.*\n?)*", re.MULTILINE)
 
 
 class Specs(griffe.Extension):
-    """Reads `@spec` as `@dataclass`, and `static(default=…)` as `field(default=…)`."""
+    """`@spec` is read as `@dataclass`, `static(…)` as `field(…)`, names of types as what they stand for."""
 
     def on_class_members(self, *, node: ast.AST | griffe.ObjectNode, cls: griffe.Class, **more: Any) -> None:
         """Once a class is read: its decorator, and what its fields are, in words that Griffe knows."""
-        if not any(each.callable_path == "weightspace.spec.spec" for each in cls.decorators):
+        for member in cls.members.values():
+            if isinstance(member, griffe.Attribute):
+                if str(member.annotation) == "ClassVar":  # Griffe knows it with brackets only
+                    member.annotation = None
+                member.annotation = spelled_out(member.annotation)
+        if not _is_spec(cls):
             return
         module = cls.module
         for name, path in (("_dataclass", "dataclasses.dataclass"), ("_field", _FIELD)):
             if name not in module.imports:
                 module.imports[name] = path
                 module.set_member(name, griffe.Alias(name, path, parent=module))
-        cls.decorators.append(
-            griffe.Decorator(griffe.ExprName("_dataclass", parent=module), lineno=None, endlineno=None)
-        )
+        decorator = griffe.ExprName("_dataclass", parent=module)
+        cls.decorators.append(griffe.Decorator(decorator, lineno=None, endlineno=None))
         for member in cls.members.values():
             value = getattr(member, "value", None)
             if isinstance(value, griffe.ExprCall) and value.canonical_path in _FIELDS:
                 value.function = griffe.ExprName("_field", parent=module)
+                if not value.arguments:  # a mark alone, and no default
+                    member.value = None
+
+    def on_function_instance(
+        self, *, node: ast.AST | griffe.ObjectNode, func: griffe.Function, **more: Any
+    ) -> None:
+        """Once a function is read: what its arguments are."""
+        for parameter in func.parameters:
+            parameter.annotation = spelled_out(parameter.annotation)
+
+    def on_package(self, *, pkg: griffe.Module, **more: Any) -> None:
+        """Once all is read: what bases say of the fields that they declare."""
+        for cls in _classes(pkg):
+            if _is_spec(cls) and cls.docstring is not None:
+                bases = [base.docstring.value for base in cls.mro() if base.docstring is not None]
+                cls.docstring.value = with_inherited(cls.docstring.value, bases)
+
+
+def _is_spec(cls: griffe.Class) -> bool:
+    return any(each.callable_path == _SPEC for each in cls.decorators)
+
+
+def _classes(module: griffe.Module):
+    for member in module.members.values():
+        if not member.is_alias and member.is_class:
+            yield member
+        elif not member.is_alias and member.is_module:
+            yield from _classes(member)
+
+
+def spelled_out(annotation: Any) -> Any:
+    """What a name that the module itself gives to a type stands for: readers do not have those names."""
+    if not isinstance(annotation, griffe.ExprName) or not isinstance(annotation.parent, griffe.Object):
+        return annotation
+    found = annotation.parent.module.members.get(annotation.name)
+    if found is None or found.is_alias or not isinstance(found, griffe.Attribute) or found.value is None:
+        return annotation
+    return str(found.value).strip("'\"") if str(found.value)[0] in "'\"" else found.value
+
+
+def with_inherited(text: str, bases: list[str]) -> str:
+    """A docstring with the attributes that bases document and it does not.
+
+    Args:
+      text: The docstring.
+      bases: Those of the bases, nearest first.
+    """
+    found = _ATTRIBUTES.search(text)
+    known = {entry[1] for entry in _ENTRY.finditer(found[1])} if found else set()
+    more = []
+    for base in bases:
+        section = _ATTRIBUTES.search(base)
+        for entry in _ENTRY.finditer(section[1]) if section else ():
+            if entry[1] not in known:
+                known.add(entry[1])
+                more.append(entry[0].rstrip())
+    if not more:
+        return text
+    if found is None:
+        return text.rstrip() + "\n\nAttributes:\n" + "\n".join(more)
+    end = found.start(1) + len(found[1].rstrip())
+    return text[:end] + "\n" + "\n".join(more) + text[end:]
