@@ -64,11 +64,10 @@ def run_page(file, *, name=None, smaller=None, given=None, without=(), carry_out
       carry_out: Whether commands are carried out; else they are only read.
     """
     name = name or f"page_{Path(file).stem.lower()}"
-    made = Path.cwd() / f"{name}.py"
-    module = importlib.util.module_from_spec(importlib.util.spec_from_file_location(name, made))
+    module, smaller = module_in(name), smaller or {}
+    made = Path(module.__file__)
     vars(module).update(given or {})
-    sys.modules[name] = module
-    ran, smaller = Ran(module), smaller or {}
+    ran = Ran(module)
 
     def evaluate(example):
         code = compile(_padded(example, smaller), str(made), "exec")
@@ -100,10 +99,21 @@ def run_page(file, *, name=None, smaller=None, given=None, without=(), carry_out
     return ran
 
 
+def module_in(name):
+    """An empty module of the folder that one is in, whose file is to be written."""
+    found = importlib.util.spec_from_file_location(name, Path.cwd() / f"{name}.py")
+    sys.modules[name] = module = importlib.util.module_from_spec(found)
+    return module
+
+
+def changed(code, smaller):
+    """Code with what makes it quick in the place of what it replaces."""
+    return functools.reduce(lambda text, pair: text.replace(*pair), smaller.items(), code)
+
+
 def _padded(example, smaller):
     """A block with what makes it quick, on the lines that it has in the page."""
-    code = functools.reduce(lambda text, pair: text.replace(*pair), smaller.items(), str(example.parsed))
-    return "\n" * example.line + code
+    return "\n" * example.line + changed(str(example.parsed), smaller)
 
 
 def _together(blocks, smaller):
