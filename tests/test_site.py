@@ -5,6 +5,7 @@ These read files and need no tool; that the site builds, with what it says of sp
 """
 
 import dataclasses
+import doctest
 import importlib.util
 import inspect
 import re
@@ -112,7 +113,9 @@ def test_links_between_files_lead_somewhere(page):
 
 @needs_tools
 def test_links_are_seen_from_where_a_page_is_on_the_site(site_module):
-    relinked = site_module("pages").relinked
+    pages = site_module("pages")
+    relinked = pages.relinked
+    assert doctest.testmod(pages).failed == 0
     readme = "[a](docs/tickets.md#x) ![b](docs/images/demo.png) [c](https://x.org/y) [d](docs/reproduction)"
     assert relinked(readme, "README.md", "index.md") == (
         "[a](tickets.md#x) ![b](images/demo.png) [c](https://x.org/y) [d](reproduction/README.md)"

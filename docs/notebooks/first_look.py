@@ -80,13 +80,14 @@ _ = right.legend(["length of the path", "distance from the start"])
 
 # %%
 DIMS = (4, 16, 64, 256)
-rows = [
-    ws.Row(
-        {"dim": dim, "seed": seed}, ws.Run(model, task, ws.Affine(ws.Gaussian(dim)), recipe, ws.Seeds(seed))
-    )
-    for dim in DIMS
-    for seed in SEEDS
-]
+
+
+def sliced(dim, seed):
+    """The same training along random directions only."""
+    return ws.Run(model, task, ws.Affine(ws.Gaussian(dim)), recipe, ws.Seeds(seed))
+
+
+rows = [ws.Row({"dim": d, "seed": s}, sliced(d, s)) for d in DIMS for s in SEEDS]
 slices = ws.sweep(rows, OUT / "slices")
 by_dim = slices.groupby("dim")["test_accuracy"].agg(["mean", "std", "count"])
 by_dim.round(3)
@@ -96,7 +97,8 @@ weights = sum(leaf.size for leaf in jax.tree.leaves(ws.load(OUT / "dense", dense
 goal = 0.9 * full["test_accuracy"].mean()
 enough = by_dim.index[by_dim["mean"] >= goal].min()
 _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
-axes.errorbar(by_dim.index, by_dim["mean"], by_dim["std"], marker="o", capsize=2, label="random directions")
+mean, sd = by_dim["mean"], by_dim["std"]
+axes.errorbar(by_dim.index, mean, sd, marker="o", capsize=2, label="random directions")
 axes.axhline(full["test_accuracy"].mean(), color="0.4", linestyle="--", label="all weights")
 axes.axhline(goal, color="0.4", linestyle=":", label="nine tenths of it")
 axes.set(xlabel="dimension d", ylabel="test accuracy", xscale="log")
@@ -115,7 +117,8 @@ POWERS = (4, 8, 12, 16)
 rows = []
 for run in dense:
     for power in POWERS:
-        prune = ws.Prune(model, data.shape, "large_final", run.at(0), run.final(), run.seeds, power=power)
+        ends = run.at(0), run.final()
+        prune = ws.Prune(model, data.shape, "large_final", *ends, run.seeds, power=power)
         for arm, kept in {"rewound": "rewind", "drawn anew": "reinit:draw=fresh"}.items():
             space = ws.ticket(run, prune.output("mask"), kept=kept)
             labels = {"power": power, "arm": arm, "seed": run.seeds.base}

@@ -101,7 +101,8 @@ print(f"length of the line: {np.linalg.norm(a - b):.2f}, of an end: {np.linalg.n
 history = ws.history(OUT / "line", wide=True)
 _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
 for i, name in enumerate(POINTS):
-    axes.plot(history["step"], history[f"{name}_test_loss"], color=plt.cm.viridis(i / 8), label=f"t = {name}")
+    loss, colour = history[f"{name}_test_loss"], plt.cm.viridis(i / (len(POINTS) - 1))
+    axes.plot(history["step"], loss, color=colour, label=f"t = {name}")
 axes.set(xlabel="step", ylabel="test loss", yscale="log")
 _ = axes.legend(fontsize=6, ncols=2)
 
@@ -112,10 +113,11 @@ _ = axes.legend(fontsize=6, ncols=2)
 # `Compared` does the same for trainings apart. An ensemble gains where its members err on different examples.
 
 # %%
+both = tuple(run.network() for run in apart)
 rows = [
     ws.Row({"networks": "five of the line"}, ws.Points.of(line, ("0", "0.25", "0.5", "0.75", "1"))),
     ws.Row({"networks": "two ends of the line"}, ws.Points.of(line, ("0", "1"))),
-    ws.Row({"networks": "two apart"}, ws.Compared(model, task, tuple(run.network() for run in apart), seeds)),
+    ws.Row({"networks": "two apart"}, ws.Compared(model, task, both, seeds)),
 ]
 together = ws.sweep(rows, OUT / "together")
 together[["networks", "mean_accuracy", "all_accuracy", "pair_disagreement"]].round(3)

@@ -63,8 +63,8 @@ for pattern in ("random", "per_neuron", "symmetric", "block_repeat:repeat=4", "c
     mask = ws.PatternMask(model, shape, seeds, pattern, 0.75).output("mask")
     rows.append(ws.Row({"pattern": pattern}, ws.Symmetry(model, shape, mask)))
 counted = ws.sweep(rows, OUT / "counted")
-COUNTED = ["alive_units", "alive_order", "alive_twin_digits", "alive_order_digits", "alive_lost_digits"]
-counted[["pattern", *COUNTED]]
+COUNTED = ["units", "order", "twin_digits", "order_digits", "lost_digits"]
+counted[["pattern", *(f"alive_{name}" for name in COUNTED)]]
 
 # %% [markdown]
 # ## Training under such masks

@@ -6,6 +6,7 @@ as `dataclass_transform` says; and of a class it reads its own docstring alone.
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import griffe
@@ -22,11 +23,6 @@ class Specs(griffe.Extension):
 
     def on_class_members(self, *, node: ast.AST | griffe.ObjectNode, cls: griffe.Class, **more: Any) -> None:
         """Once a class is read: its decorator, and what its fields are, in words that Griffe knows."""
-        for member in cls.members.values():
-            if isinstance(member, griffe.Attribute):
-                if str(member.annotation) == "ClassVar":  # Griffe knows it with brackets only
-                    member.annotation = None
-                member.annotation = spelled_out(member.annotation)
         if not _is_spec(cls):
             return
         module = cls.module
@@ -43,17 +39,14 @@ class Specs(griffe.Extension):
                 if not value.arguments:  # a mark alone, and no default
                     member.value = None
 
-    def on_function_instance(
-        self, *, node: ast.AST | griffe.ObjectNode, func: griffe.Function, **more: Any
-    ) -> None:
-        """Once a function is read: what its arguments are."""
-        for parameter in func.parameters:
-            parameter.annotation = spelled_out(parameter.annotation)
-
     def on_package(self, *, pkg: griffe.Module, **more: Any) -> None:
-        """Once all is read: what bases say of the fields that they declare."""
-        for cls in _classes(pkg):
-            if _is_spec(cls) and cls.docstring is not None:
+        """Once all is read: types by what they stand for, and what bases say of the fields they declare."""
+        for part in _parts(pkg):
+            for each in part.parameters if isinstance(part, griffe.Function) else part.members.values():
+                if isinstance(each, griffe.Parameter | griffe.Attribute):
+                    each.annotation = spelled_out(each.annotation, pkg)
+        for cls in _parts(pkg):
+            if isinstance(cls, griffe.Class) and _is_spec(cls) and cls.docstring is not None:
                 bases = [base.docstring.value for base in cls.mro() if base.docstring is not None]
                 cls.docstring.value = with_inherited(cls.docstring.value, bases)
 
@@ -62,22 +55,29 @@ def _is_spec(cls: griffe.Class) -> bool:
     return any(each.callable_path == _SPEC for each in cls.decorators)
 
 
-def _classes(module: griffe.Module):
-    for member in module.members.values():
-        if not member.is_alias and member.is_class:
+def _parts(parent: griffe.Module | griffe.Class) -> Iterator[griffe.Class | griffe.Function]:
+    for member in parent.members.values():
+        if isinstance(member, griffe.Class | griffe.Function):
             yield member
-        elif not member.is_alias and member.is_module:
-            yield from _classes(member)
+        if isinstance(member, griffe.Class | griffe.Module):
+            yield from _parts(member)
 
 
-def spelled_out(annotation: Any) -> Any:
-    """What a name that the module itself gives to a type stands for: readers do not have those names."""
-    if not isinstance(annotation, griffe.ExprName) or not isinstance(annotation.parent, griffe.Object):
+def spelled_out(annotation: Any, package: griffe.Module) -> Any:
+    """What a name that the package gives to a type stands for: readers do not have those names."""
+    if not isinstance(annotation, griffe.ExprName):
         return annotation
-    found = annotation.parent.module.members.get(annotation.name)
-    if found is None or found.is_alias or not isinstance(found, griffe.Attribute) or found.value is None:
+    if annotation.name == "ClassVar":  # no field; Griffe knows it with brackets only
+        return None
+    head, _, path = annotation.canonical_path.partition(".")
+    try:
+        found = package[path].final_target if package[path].is_alias else package[path]
+    except (KeyError, ValueError, griffe.AliasResolutionError):
         return annotation
-    return str(found.value).strip("'\"") if str(found.value)[0] in "'\"" else found.value
+    if head != package.name or not isinstance(found, griffe.Attribute) or found.value is None:
+        return annotation
+    text = str(found.value)
+    return text.strip("'\"") if text[0] in "'\"" else found.value
 
 
 def with_inherited(text: str, bases: list[str]) -> str:
