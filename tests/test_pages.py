@@ -1,4 +1,4 @@
-"""How pages are run: blocks share a module that has a source, commands are read, nothing is left out unsaid."""
+"""How pages are run: blocks share a module with a source, commands are read, nothing is left out unsaid."""
 
 import inspect
 import re
