@@ -142,6 +142,8 @@ def test_the_reference_knows_the_fields_of_specs(site_module):
         assert read == given, name
         for field in read:
             assert re.search(rf"^ +{field}: ", shown.docstring.value, re.MULTILINE), (name, field)
+    said = package["Seeds"].final_target.docstring.value
+    assert "```pycon\n>>> Seeds(3, order=7).order, Seeds(3, order=7).init\n(7, 3)\n```\n" in said
     assert str(package["Row"].final_target.parameters["labels"].annotation) == "Mapping[str, Any]"
 
 
@@ -166,3 +168,5 @@ def test_the_site_builds(tmp_path, monkeypatch):
     spaces = (tmp_path / "site" / "reference" / "spaces" / "index.html").read_text()
     assert 'id="weightspace.Affine"' in spaces
     assert "The linear map B." in spaces
+    for page in (tmp_path / "site" / "reference").glob("*/index.html"):
+        assert "<blockquote>" not in page.read_text(), page

@@ -15,6 +15,7 @@ _SPEC = "weightspace.spec.spec"
 _FIELDS = ("weightspace.spec.static", "weightspace.spec.common", "weightspace.spec.leaf")
 _FIELD = "dataclasses.field"
 _ATTRIBUTES = re.compile(r"^Attributes:\n((?:[ ]+.*\n?|\n(?=[ ]))+)", re.MULTILINE)
+_TRIED = re.compile(r"^>>> .*\n(?:(?!>>> )\S.*\n?|>>> .*\n?)*", re.MULTILINE)
 _ENTRY = re.compile(r"^  (\w+):(?:.*\n?)(?:^   +.*\n?)*", re.MULTILINE)
 
 
@@ -45,10 +46,13 @@ class Specs(griffe.Extension):
             for each in part.parameters if isinstance(part, griffe.Function) else part.members.values():
                 if isinstance(each, griffe.Parameter | griffe.Attribute):
                     each.annotation = spelled_out(each.annotation, pkg)
-        for cls in _parts(pkg):
-            if isinstance(cls, griffe.Class) and _is_spec(cls) and cls.docstring is not None:
-                bases = [base.docstring.value for base in cls.mro() if base.docstring is not None]
-                cls.docstring.value = with_inherited(cls.docstring.value, bases)
+        for part in _parts(pkg):
+            if isinstance(part, griffe.Class) and _is_spec(part) and part.docstring is not None:
+                bases = [base.docstring.value for base in part.mro() if base.docstring is not None]
+                part.docstring.value = with_inherited(part.docstring.value, bases)
+        for part in _parts(pkg):
+            if part.docstring is not None:
+                part.docstring.value = _TRIED.sub(fenced, part.docstring.value)
 
 
 def _is_spec(cls: griffe.Class) -> bool:
@@ -78,6 +82,11 @@ def spelled_out(annotation: Any, package: griffe.Module) -> Any:
         return annotation
     text = str(found.value)
     return text.strip("'\"") if text[0] in "'\"" else found.value
+
+
+def fenced(tried: re.Match[str]) -> str:
+    """A doctest as code: a page of Markdown takes its signs for quotations."""
+    return f"```pycon\n{tried[0].rstrip()}\n```\n".replace("  # doctest: +SKIP", "")
 
 
 def with_inherited(text: str, bases: list[str]) -> str:
