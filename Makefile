@@ -64,6 +64,20 @@ $(VENV)/.torch: $(VENV)/.test
 test-torch: $(VENV)/.torch
 	$(PYTEST) $(TORCH)
 
+# The site, into build/site: each notebook's script is run, where it or the package has changed, and shown with
+# its pictures; links that lead nowhere, names without a docstring and pages outside the navigation are errors.
+NOTEBOOKS := $(patsubst docs/notebooks/%.py,build/notebooks/%.md,$(wildcard docs/notebooks/*.py))
+
+$(VENV)/.docs: $(VENV)/.test
+	$(BIN)/python -m pip install --quiet --constraint $(CONSTRAINTS) --group docs
+	@touch $@
+
+build/notebooks/%.md: docs/notebooks/%.py docs/site/notebooks.py $(shell find src -name '*.py') | $(VENV)/.docs
+	$(BIN)/python docs/site/notebooks.py $< --out build/notebooks
+
+docs: $(VENV)/.docs $(NOTEBOOKS)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 next:
 	$(if $(NEXT),$(MAKE) VENV=.venv-next PYTHON=$(NEXT) .venv-next/.test,@echo "no newer Python is at hand")
 
@@ -103,7 +117,7 @@ $(VENV)/.bench: $(VENV)/.dev
 	@touch $@
 
 # Writes the constraints of the interpreter's version; for the newer one: make lock VENV=.venv-next PYTHON=python3.12
-lock: $(VENV)/.dev
+lock: $(VENV)/.dev $(VENV)/.docs
 	$(BIN)/python -m pip freeze --exclude-editable > $(CONSTRAINTS)
 
 clean:

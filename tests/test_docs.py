@@ -1,31 +1,30 @@
-"""The README and the docs are run: what they show works."""
+"""The README and the docs are run, block by block and page by page: what they show works.
+
+A page is one test: its blocks share a module, and need those before them. `PAGE` says what a page needs to be
+quick and what must come out; a page that is not named there is run as it stands.
+"""
 
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from flax import nnx
 
 import weightspace as ws
 from tests.builders import small_run
-from weightspace.cli import main
-from weightspace.cli.run import read, run
+from tests.pages import LANGUAGES, PAGES, ROOT, languages, run_page
 from weightspace.derived.random_mask import RandomMask
-from weightspace.experiments import experiment_class
 from weightspace.run import Row
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
 from weightspace.store.read import results
 from weightspace.sweeps import sweep
 
-ROOT = Path(__file__).parent.parent
-
-
-def blocks(file):
-    return re.findall(r"```python\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+ELSEWHERE = {"docs/models.md": "test_models_of_every_library", "docs/torch.md": "tests/test_docs_torch.py"}
+"""Pages whose blocks are run by a test of their own."""
 
 
 @pytest.fixture
@@ -35,95 +34,54 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-def module(folder, name, code):
-    (folder / f"{name}.py").write_text(code)
-    return __import__(name)
-
-
-def test_the_readme_s_ten_lines(here):
-    (code,) = blocks("README.md")
-    code = code.replace('"20ep"', '"2ep"').replace("range(3)", "range(2)")
-    table = module(here, "readme_block", code).table
+def readme(page, here, said):
+    table = page.table
     assert sorted(table["dim"]) == [4, 4, 16, 16, 64, 64]
     assert set(table["status"]) == {"ok"}
     assert table["test_accuracy"].between(0.3, 1).all()
 
 
-@pytest.mark.parametrize("library", ["nnx", "linen", "equinox"])
-def test_models_of_every_library(here, library):
-    *models, train = blocks("docs/models.md")
-    code = models[["nnx", "linen", "equinox"].index(library)]
-    made = module(here, f"docs_{library}", code + "\n" + train)
-    record = Store(here / "out" / "own").record(made.run.digest)
-    assert record.status == "ok"
-    assert {"train_accuracy", "test_accuracy"} <= record.metrics
-
-
-def test_tickets_in_python(here):
+def tickets(page, here, said):
     """All arms, whatever their actions, are trained as one cohort."""
-    (code,) = blocks("docs/tickets.md")
-    given = small_run(0, model="fc:widths=8", length="2ep")
-    names = {"model": given.model, "task": given.task, "recipe": given.recipe}
-    exec(code, names)
-    table = names["table"]
+    table = page.table
     assert list(table["arm"]) == ["rewind and zero", "signs", "late"]
     assert set(table["status"]) == {"ok"}
     assert table["test_loss"].nunique() == 3
     assert len(list((here / "out" / "tickets" / "runs").glob("*.parquet"))) == 2
 
 
-def test_the_first_hour(here, capsys):
-    """Every block in its order, and then every command."""
-    code = "\n".join(blocks("docs/first_hour.md"))
-    hour = module(here, "first_hour", code.replace('"5ep"', '"2ep"'))
+def first_hour(page, here, said):
+    """Its commands were carried out after its blocks."""
     assert set(ws.results("out/dims")["status"]) == {"ok"}
     tickets = ws.results("out/ticket").set_index("arm")
     assert set(tickets["status"]) == {"ok"}
     assert tickets["test_accuracy"].between(0.2, 1).all()
-    assert hour.found.measure("test")["test_loss"] == pytest.approx(tickets.test_loss["rewound"], abs=1e-5)
-    for kernel in (hour.found.module.conv.kernel[...], hour.found.module.out.kernel[...]):
+    assert page.found.measure("test")["test_loss"] == pytest.approx(tickets.test_loss["rewound"], abs=1e-5)
+    for kernel in (page.found.module.conv.kernel[...], page.found.module.out.kernel[...]):
         assert float((kernel != 0).mean()) == pytest.approx(0.9**7, abs=0.02)
     assert ws.results("out/mask")["density"].between(0.1, 0.9).all()
     assert ws.history("out/path", wide=True)["path_length"].is_monotonic_increasing
-    (commands,) = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/first_hour.md").read_text(), re.DOTALL)
-    for command in commands.splitlines():
-        assert main(command.split()[1:]) == 0, command
     assert (here / "out" / "dims" / "report" / "index.html").is_file()
 
 
-def test_weight_symmetry_in_python(here, capsys):
+def symmetry(page, here, said):
     """Masks are counted by a sweep, and nets of one's own by hand."""
-    masks, nets = blocks("docs/symmetry.md")
-    table = module(here, "symmetry_block", masks).table.set_index("pattern")
+    table = page.table.set_index("pattern")
     assert table.alive_order["circulant"] % 16 == 0
     assert table.alive_twin_order["circulant"] == 1
     assert table.alive_order["block_repeat:repeat=4"] % 24 == 0
-    module(here, "nets_block", nets)
-    assert "6 1 0.778" in capsys.readouterr().out
+    assert "6 1 0.778" in said
 
 
-def test_sparse_training_in_python(here):
+def sparsity(page, here, said):
     """Every arm is trained, exchanged masks keep their size, and an edit of one's own acts."""
-    code, own = blocks("docs/sparsity.md")
-    table = module(here, "sparse_block", code.replace('"10ep"', '"2ep"')).table.set_index("arm")
+    table = page.table.set_index("arm")
     assert set(table["status"]) == {"ok"}
     assert table.loc[["rigl", "set", "gradual"], "mask_density"].between(0.09, 0.11).all()
     assert table.loc["set", "mask_explored"] > 0.11
-    made = module(here, "own_edit", own)
-    space, edits = Masked(random_mask()), (made.Thin(0.05, at=10),)
+    space, edits = Masked(random_mask()), (page.Thin(0.05, at=10),)
     thin = small_run(0, model="fc:widths=8", length="12it", space=space, edits=edits)
     assert 0.1 < sweep([Row({}, thin)], here / "out" / "thin")["mask_density"].iloc[0] < 1
-
-
-def test_lines_of_networks_in_python(here):
-    """Lines, curves, tickets and random subspaces: all train, and their points are compared."""
-    (code,) = blocks("docs/subspaces.md")
-    table = module(here, "line_block", code.replace('"10ep"', '"2ep"')).table.set_index("space")
-    assert set(table["status"]) == {"ok"}
-    points = table.dropna(subset=["path_length"])
-    assert len(points) == len(table) - len(points) == 5
-    assert points["mean_accuracy"].between(0.1, 1).all()
-    assert (points["path_length"] > 0).all()
 
 
 def random_mask():
@@ -132,19 +90,39 @@ def random_mask():
     return RandomMask(run.model, tuple(run.task.data.shape), run.seeds, 1.0, "uniform").output("mask")
 
 
-def commands(file):
-    """The commands of a page's last column, with what they are said to equal."""
-    lines = [line.split("|") for line in (ROOT / file).read_text().splitlines() if line.startswith("| ")]
-    found = [(cells[1].strip(), cells[-2].strip().strip("`")) for cells in lines]
-    return [(theirs, ours.split()[2:]) for theirs, ours in found if ours.startswith("weightspace run ")]
+def lines(page, here, said):
+    """Lines, curves, tickets and random subspaces: all train, and their points are compared."""
+    table = page.table.set_index("space")
+    assert set(table["status"]) == {"ok"}
+    points = table.dropna(subset=["path_length"])
+    assert len(points) == len(table) - len(points) == 5
+    assert points["mean_accuracy"].between(0.1, 1).all()
+    assert (points["path_length"] > 0).all()
 
 
-def test_a_whole_experiment_from_outside_the_package(here):
+def freedom(page, here, said):
+    assert set(page.table["status"]) == {"ok"}
+    assert list(page.table["dim"]) == [8, 32]
+
+
+def graph(page, here, said):
+    """The child's start is the donor's end, and nothing else of it is kept."""
+    assert page.child.space.offset == page.donor.final()
+    table = sweep([Row({}, page.child)], here / "out" / "graph")
+    assert set(table["status"]) == {"ok"}
+
+
+def own_data(page, here, said):
+    """Inputs around 1.7e9 are told apart, since they are normalised in double precision."""
+    model = ws.from_nnx(nnx.Linear, in_features=3, out_features=2)
+    run = ws.Run(model, page.task, ws.Full(), ws.Recipe(ws.Adam(0.1), "5ep", batch=40), ws.Seeds(0))
+    assert sweep([Row({}, run)], here / "out" / "data")["test_accuracy"].item() > 0.9
+
+
+def whole_experiment(page, here, said):
     """The tutorial's file by the real command line, in a folder that has nothing else."""
-    (code,) = blocks("docs/write_an_experiment.md")
-    assert code.count("\n") <= 60
-    (here / "widths.py").write_text(code)
     text = (ROOT / "docs/write_an_experiment.md").read_text()
+    assert len((here / "widths.py").read_text().strip().splitlines()) <= 60
     lines = [line.split("#")[0].split() for line in text.splitlines() if line.startswith("weightspace ")]
     line = next(line for line in lines if "out/widths" in line)
     command, environment = [sys.executable, "-m", *line, "--format", "svg"], {"PYTHONPATH": str(ROOT / "src")}
@@ -157,53 +135,70 @@ def test_a_whole_experiment_from_outside_the_package(here):
     assert "Does a wider network do better, seed by seed?" in (folder / "report" / "index.html").read_text()
 
 
-TICKETS = commands("docs/tickets.md")
+def public():
+    """As `from weightspace import *` gives."""
+    return {name: getattr(ws, name) for name in ws.__all__}
 
 
-SAID = {
-    "random_reinit ": {"kept": "reinit"}, "random_reshuffle": {"kept": "reshuffle"},
-    "rand_signed_constant": {"kept": "constant"}, "signed_reinit": {"kept": "signed_reinit"},
-    "signed_reshuffle": {"kept": "signed_reshuffle"}, "mask signed_constant": {"kept": "signed_constant"},
-    "random_reinit_rescaling": {"kept": "reinit:rescaled=true"}, "freeze_init none": {"pruned": "at_init"},
-    "zero_mask": {"kept": "rewind", "pruned": "zero_shrunk"},
-    "zero_all": {"kept": "shrunk", "pruned": "zero_shrunk"}, "zero_reshuffle": {"pruned": "zero_shuffled"},
-    "zero_rev": {"pruned": "zero_grown"}, "multiplier 2 --dynamic_scaling": {"arm": "both"},
-    "large_final -1 mask none": {"criterion": "large_final", "kept": "rewind", "pruned": "zero"},
-    "--signed_constant 0.1": {"kept": "signed_constant:value=0.1"}, "--sigmoid_bias 1": {"logit": 1.0},
-}  # fmt: skip
-"""What an option of the original means, in labels of ours."""
+def trained(length):
+    """What pages say that their reader has: the parts of a run, and how they are called."""
+    run = small_run(0, model="fc:widths=8", length=length)
+    return {"model": run.model, "task": run.task, "recipe": run.recipe}
 
 
-@pytest.mark.parametrize(("theirs", "ours"), TICKETS, ids=[" ".join(ours) for _, ours in TICKETS])
-def test_every_command_of_the_original_has_its_equal(theirs, ours):
-    name, *arguments = ours
-    small = ["--data", "digits", "--validation", "100", "--model", "fc:widths=8"]
-    small += ["--rounds", "2"] if name in ("tickets.iterative", "tickets.kept-values") else []
-    experiment, _ = read(experiment_class(name), [*arguments, *small])
-    rows = next(experiment.ask())
-    assert {row.labels["seed"] for row in rows} == {0}
-    arms = {tuple(row.labels.get(name) for name in ("criterion", "kept", "pruned", "arm")) for row in rows}
-    arms -= {("dense", None, None, None)}
-    meant = [labels for option, labels in SAID.items() if option in theirs]
-    for row in rows:
-        if row.labels.get("criterion") != "dense":
-            assert all(labels.items() <= row.labels.items() for labels in meant)
-    # As many as the original's command has: one, but at init all of its criteria.
-    assert len(arms) == {"tickets.dense": 0, "tickets.at-init": 13, "tickets.from-supermask": 2}.get(name, 1)
+PAGE = {
+    "README.md": (readme, {"smaller": {'"20ep"': '"2ep"', "range(3)": "range(2)"}}),
+    "docs/first_hour.md": (first_hour, {"smaller": {'"5ep"': '"2ep"'}, "carry_out": True}),
+    "docs/all_of_it.md": (
+        graph,
+        {"given": public() | trained("2it")},
+    ),
+    "docs/data.md": (own_data, {}),
+    "docs/freedom.md": (
+        freedom,
+        {"smaller": {'"5ep"': '"1ep"', "(8, 32, 128)": "(8, 32)", "range(3)": "range(1)"}},
+    ),
+    "docs/sparsity.md": (sparsity, {"smaller": {'"10ep"': '"2ep"'}}),
+    "docs/subspaces.md": (lines, {"smaller": {'"10ep"': '"2ep"'}}),
+    "docs/symmetry.md": (symmetry, {}),
+    "docs/tickets.md": (tickets, {"given": trained("2ep")}),
+    "docs/write_an_experiment.md": (whole_experiment, {"name": "widths"}),
+}
 
 
-def test_the_table_of_tickets_is_whole():
-    """The examples of the original's README, and its options."""
-    assert len(TICKETS) == 23
-    assert all(any(option in theirs for theirs, _ in TICKETS) for option in SAID)
-    assert {ours[0] for _, ours in TICKETS} >= {f"tickets.{name}" for name in (
-        "dense", "iterative", "kept-values", "pruned-values", "at-init", "supermask", "from-supermask"
-    )}  # fmt: skip
+RUN = [page for page in PAGES if page not in ELSEWHERE and {"python", "bash"} & {*languages(page)}]
 
 
-def test_an_equal_can_be_tried_without_doing_anything(here, capsys):
-    _, ours = TICKETS[1]
-    small = ["--data", "digits", "--validation", "100", "--model", "fc:widths=8", "--rounds", "2"]
-    assert run([*ours, *small, "--dry-run", "--out", "out"]) == 0
-    assert "run-steps" in capsys.readouterr().out
-    assert not (here / "out").exists()
+@pytest.mark.parametrize("file", RUN)
+def test_every_block_of_a_page(here, capsys, file):
+    check, settings = PAGE.get(file, (None, {}))
+    ran = run_page(file, **settings)
+    assert len(ran.blocks) == languages(file).count("python")
+    assert ran.skipped == {}
+    if check is not None:
+        check(ran.module, here, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("library", ["nnx", "linen", "equinox"])
+def test_models_of_every_library(here, library):
+    """The last block trains each of the three nets above it; what loads one again is of runs a reader has."""
+    others = {0, 1, 2} - {["nnx", "linen", "equinox"].index(library)}
+    ran = run_page("docs/models.md", name=f"docs_{library}", without=others)
+    assert len(ran.blocks) == 2
+    assert list(ran.skipped.values()) == [
+        "runs of a reader's own; tests/test_load.py makes each of these calls"
+    ]
+    record = Store(here / "out" / "own").record(ran.module.run.digest)
+    assert record.status == "ok"
+    assert {"train_accuracy", "test_accuracy"} <= record.metrics
+
+
+def test_no_page_is_left_out():
+    """Every block is of a kind that is run, or of one that is no program; what is named is there."""
+    assert {language for page in PAGES for language in languages(page)} <= {*LANGUAGES}
+    assert {*PAGE, *ELSEWHERE} <= {*PAGES}
+    assert all(page in RUN for page in PAGE)
+    for page, test in ELSEWHERE.items():
+        text = (ROOT / test if test.endswith(".py") else Path(__file__)).read_text()
+        assert f'run_page("{page}"' in text
+    assert sum(languages(page).count("python") for page in PAGES) >= 24

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.test_docs import blocks, module
+from tests.pages import run_page
 
 pytest.importorskip("torch")
 
@@ -10,8 +10,9 @@ pytest.importorskip("torch")
 def test_a_torch_module_in_a_subspace_and_as_a_ticket(tmp_path, monkeypatch):
     """Every block of the page in its order, with fewer epochs."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
-    page = module(tmp_path, "torch_block", "\n".join(blocks("docs/torch.md")).replace('"10ep"', '"3ep"'))
+    ran = run_page("docs/torch.md", smaller={'"10ep"': '"3ep"'})
+    assert len(ran.blocks) == 2
+    page = ran.module
     table = page.table.set_index("space")
     assert set(table["status"]) == {"ok"}
     assert table.loc["all weights", "test_accuracy"] > 0.8

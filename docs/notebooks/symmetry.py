@@ -63,8 +63,8 @@ for pattern in ("random", "per_neuron", "symmetric", "block_repeat:repeat=4", "c
     mask = ws.PatternMask(model, shape, seeds, pattern, 0.75).output("mask")
     rows.append(ws.Row({"pattern": pattern}, ws.Symmetry(model, shape, mask)))
 counted = ws.sweep(rows, OUT / "counted")
-COUNTED = ["alive_units", "alive_order", "alive_twin_digits", "alive_order_digits", "alive_lost_digits"]
-counted[["pattern", *COUNTED]]
+COUNTED = ["units", "order", "twin_digits", "order_digits", "lost_digits"]
+counted[["pattern", *(f"alive_{name}" for name in COUNTED)]]
 
 # %% [markdown]
 # ## Training under such masks
@@ -101,23 +101,21 @@ def name(tag):
 
 def scatter(x, y, hue="pattern", of=table):
     """Every run as a dot."""
-    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
     for value, rows in of.groupby(hue):
         axes.plot(rows[x], rows[y], "o", alpha=0.6, label=name(str(value)))
     axes.set(xlabel=name(x), ylabel=name(y))
     axes.legend(fontsize=8)
-    return figure
 
 
 def means(x, y, hue="pattern", of=table):
     """Means with one standard deviation (n - 1), at each value of x."""
-    figure, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
+    _, axes = plt.subplots(figsize=(4.6, 3.2), layout="constrained")
     for value, rows in of.groupby(hue):
         each = rows.groupby(x)[y].agg(["mean", "std"])
         axes.errorbar(each.index, each["mean"], each["std"], marker="o", capsize=2, label=name(str(value)))
     axes.set(xlabel=name(x), ylabel=name(y))
     axes.legend(fontsize=8)
-    return figure
 
 
 # %%

@@ -13,6 +13,10 @@ class Precision(Spec):
     `float32` and `float64` hold for everything; `bfloat16` computes the model's forward and backward pass in
     bfloat16 and keeps coordinates, weights and optimiser in float32. `matmul` is the precision of products:
     an accelerator's default may be coarser than float32, so it is part of the identity.
+
+    Attributes:
+      dtype: `float32`, `float64` or `bfloat16`.
+      matmul: `highest`, `high` or `default`, as JAX has them.
     """
 
     dtype: str = static(default="float32")

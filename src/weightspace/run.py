@@ -52,7 +52,17 @@ KEPT = ("final", "best", "none")
 
 @spec
 class Run(Node):
-    """One training: a model, what it learns, where its weights may lie, and how they move."""
+    """One training: a model, what it learns, where its weights may lie, and how they move.
+
+    Attributes:
+      model: The network, as an adapter (`from_nnx(Net)`) or the zoo gives it.
+      task: Data and loss.
+      space: What turns the coordinates that are trained into weights; `Full()` for all weights.
+      recipe: Optimiser, length, batch and schedule.
+      seeds: Of all that is random.
+      edits: What changes masks or weights at moments of training.
+      precision: The arithmetic.
+    """
 
     model: Model
     task: Task

@@ -42,6 +42,19 @@ class Seeds(Spec):
 
     >>> Seeds(3, order=7).order, Seeds(3, order=7).init
     (7, 3)
+
+    Attributes:
+      base: Of all streams that are not named here.
+      init: Initial weights.
+      order: In which order examples come.
+      augment: Crops and flips.
+      noise: Labels that are made wrong.
+      split: Which examples are set aside for validation, and those that a source draws.
+      basis: Directions of a random subspace.
+      mask: Masks, and what is drawn anew under them.
+      point: Points of lines, curves and simplexes, and masks that a step draws.
+      dropout: Dropout.
+      probe: What probes draw, as the start of a power iteration.
     """
 
     base: int

@@ -60,7 +60,12 @@ class Sgd(Optimiser):
 
 @spec
 class Momentum(Optimiser):
-    """Heavy ball: v ← β v + g; direction v, or g + β v with `nesterov`."""
+    """Heavy ball: v ← β v + g; direction v, or g + β v with `nesterov`.
+
+    Attributes:
+      momentum: β.
+      nesterov: Whether the gradient is added once more.
+    """
 
     lr: float
     momentum: float = 0.9
@@ -78,7 +83,13 @@ class Momentum(Optimiser):
 
 @spec
 class Adam(Optimiser):
-    """Kingma & Ba, 2015, with the bias correction 1 - βᵗ."""
+    """Kingma & Ba, 2015, with the bias correction 1 - βᵗ.
+
+    Attributes:
+      b1: β₁ of the gradient's mean.
+      b2: β₂ of its square's.
+      eps: Added to the root of the square's mean.
+    """
 
     lr: float
     b1: float = 0.9
@@ -97,7 +108,12 @@ class Adam(Optimiser):
 
 @spec
 class RmsProp(Optimiser):
-    """g / √(running mean of g²)."""
+    """g / √(running mean of g²).
+
+    Attributes:
+      decay: Of the mean, v ← decay · v + (1 - decay) · g².
+      eps: Added to it under the root.
+    """
 
     lr: float
     decay: float = 0.9
@@ -120,6 +136,11 @@ class AdamLegacy(Optimiser):
     The original code of Larsen et al. (2022) divides by these constants. Relative to `Adam` the step is
     multiplied by (1 - β₁ᵗ)/(1 - β₁) · √((1 - β₂)/(1 - β₂ᵗ)): 1 at t = 1, 2.06 at 10, 1.0 at 100, 0.316 in
     the end, a hidden warm-up and decay. Kept to reproduce its numbers, not to be preferred.
+
+    Attributes:
+      b1: β₁ of the gradient's mean.
+      b2: β₂ of its square's.
+      eps: Added to the root of the square's mean.
     """
 
     lr: float

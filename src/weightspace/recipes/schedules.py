@@ -79,7 +79,11 @@ class Constant(Schedule):
 
 @spec
 class Cosine(Schedule):
-    """Half a cosine from 1 to `floor`: floor + (1 - floor) (1 + cos(π now / end)) / 2."""
+    """Half a cosine from 1 to `floor`: floor + (1 - floor) (1 + cos(π now / end)) / 2.
+
+    Attributes:
+      floor: The share of the rate that is left at the end.
+    """
 
     floor: float = 0.0
     warmup: float | None = None
@@ -94,7 +98,11 @@ class Cosine(Schedule):
 
 @spec
 class Linear(Schedule):
-    """A straight line from 1 to `floor`."""
+    """A straight line from 1 to `floor`.
+
+    Attributes:
+      floor: The share of the rate that is left at the end.
+    """
 
     floor: float = 0.0
     warmup: float | None = None
@@ -107,7 +115,11 @@ class Linear(Schedule):
 
 @spec
 class Exponential(Schedule):
-    """A factor 10 every `decade` units of time: 10^(-now / decade)."""
+    """A factor 10 every `decade` units of time: 10^(-now / decade).
+
+    Attributes:
+      decade: Time until a tenth of the rate is left, in what `per` names.
+    """
 
     decade: float
     warmup: float | None = None

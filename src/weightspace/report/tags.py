@@ -178,6 +178,9 @@ def read_summary(path: str | Path) -> pd.DataFrame:
 
     Columns of numbers are numbers: digits beyond 2^53 are whole numbers of Python, `inf` is infinity.
 
+    Args:
+      path: The file.
+
     Raises:
       DataError: If the file is absent, no JSON, or not of the form {run: {tag: value}}.
     """

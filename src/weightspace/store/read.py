@@ -139,6 +139,10 @@ def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
 
     >>> sql("out", "SELECT dim, avg(test_accuracy) FROM results GROUP BY dim")  # doctest: +SKIP
 
+    Args:
+      out: The results folder.
+      query: In DuckDB's SQL.
+
     Raises:
       InputError: If the query is wrong.
       StoreError: If it is no results folder, or a file is of another version.

@@ -69,8 +69,8 @@ def sweep(
       command: What provenance names as the command.
 
     Returns:
-      The rows asked, once each, in their order: `run experiment model data seed status seconds error`,
-      labels, settings that rows of equal labels differ in (such as `recipe.optimiser.lr`), metrics.
+      The rows asked, once each, in their order; columns `run experiment model data seed status seconds
+      error`, labels, settings that rows of equal labels differ in (such as `recipe.optimiser.lr`), metrics.
 
     Raises:
       InputError: If something asked makes no sense; nothing computed before is lost.
