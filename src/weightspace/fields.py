@@ -52,6 +52,24 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
     return value if convert is None else convert(name, value)
 
 
+def unchanged(hint: Any) -> frozenset[type] | None:
+    """The types whose values `coerce` leaves as they are, told by the very type; None for those of any.
+
+    >>> sorted(each.__name__ for each in unchanged(int | None))
+    ['NoneType', 'int']
+    """
+    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        parsed = [choice for choice in choices if hasattr(choice, "parse")]
+        known = parsed[:1] or [choice for choice in choices if choice in _NAMES]
+        return frozenset(known) | ({type(None)} & set(choices))
+    if origin is tuple:
+        return frozenset()
+    if hasattr(hint, "parse"):
+        return frozenset({hint})
+    return frozenset({hint}) if hint in _CONVERTERS else None
+
+
 def _coerce_union(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     value = plain(value)
     for choice in choices:

@@ -23,6 +23,7 @@ from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, group
 from weightspace.sweeps.complete import complete
 from weightspace.sweeps.keep import NOTHING, Kept, check_policy, told, unasked
+from weightspace.sweeps.known import Known
 from weightspace.sweeps.prepared import Preparations
 from weightspace.sweeps.question import Question, check_asked
 from weightspace.sweeps.requests import Request, check_run, missing, satisfied
@@ -89,10 +90,12 @@ class Plan:
     @functools.cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
         """All runs to train, in cohorts: those of a wave after those of the waves before it."""
+        formed: list[Cohort] = []
         for wave in _waves(self.runs):
             for cohort in group(wave, self.shapes, self.lanes, backend(), self.prepared):
+                formed.append(cohort)
                 self.shapes.trained_by |= dict.fromkeys(cohort.digests, cohort)
-        return tuple(dict.fromkeys(self.shapes.trained_by.values()))
+        return tuple(formed)
 
     @functools.cached_property
     def shapes(self) -> "Shapes":
@@ -121,27 +124,33 @@ def plan(
         check_asked(question.name, [])
     rows = told(rows or [], keep)
     question.fields()  # raises where a setting cannot be recorded
-    needed = check_rows(rows)
+    known = Known()
+    needed = check_rows(rows, known)
     records = _records(store)
-    wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)))
-    kept = with_networks(needed, rows, keep)
+    wanted = dict(needed)
+    if records:
+        wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)), known)
+    kept = with_networks(needed, rows, keep, known)
     wanted = {digest: complete(r, records.get(digest), kept) for digest, r in wanted.items()}
     return Plan(question, asking, rows, needed, wanted, store, lanes, keep=keep, kept=kept)
 
 
-def with_networks(needed: Mapping[str, Request], rows: Iterable[Row], keep: str) -> Kept:
+def with_networks(
+    needed: Mapping[str, Request], rows: Iterable[Row], keep: str, known: Known | None = None
+) -> Kept:
     """Which networks of a question are kept unasked."""
-    return unasked((each.node for each in needed.values()), rows) if keep == "small" else NOTHING
+    return unasked((each.node for each in needed.values()), rows, known) if keep == "small" else NOTHING
 
 
-def check_rows(rows: Iterable[Row]) -> dict[str, Request]:
+def check_rows(rows: Iterable[Row], known: Known | None = None) -> dict[str, Request]:
     """All that rows need; raises what can be said against any run of it."""
-    needed = missing(rows, lambda _: False)
+    known = known or Known()
+    needed = missing(rows, lambda _: False, known)
     seen: set[int] = set()
     for request in needed.values():
         check_unchanged((request.node, request.probes), seen)
         if isinstance(request.node, Run):
-            check_run(request)
+            check_run(request, known)
     return needed
 
 

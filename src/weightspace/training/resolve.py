@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from weightspace.flat import common_leaves
 from weightspace.node import Output, fill, outputs_in
 from weightspace.probes.base import Probe
 from weightspace.recipes.length import Length
 from weightspace.run import Run
-from weightspace.spec import common_leaves
 from weightspace.streams import Seeds
 
 
