@@ -261,7 +261,7 @@ def canonical_text(spec_: Spec) -> str:
     cls = type(spec_)
     if cls.canonical is not Spec.canonical:
         return dumps(spec_.canonical)
-    texts = {name: dumps(value) for name, value in _named(spec_).items()}
+    texts = {name: canonical_json(value) for name, value in _named(spec_).items()}
     return joined(texts | {name: canonical_json(getattr(spec_, name)) for name in _said(spec_)})
 
 
