@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 _quoted = json.encoder.encode_basestring_ascii
@@ -27,12 +26,3 @@ def of_plain(value: Any) -> str | None:
     if kind is bool:
         return "true" if value else "false"
     return "null" if value is None else None
-
-
-def joined(texts: Mapping[str, str]) -> str:
-    """An object, of the texts of its values by name.
-
-    >>> joined({"b": "[1]", "a": "null"})
-    '{"a":null,"b":[1]}'
-    """
-    return "{" + ",".join([f"{_quoted(name)}:{texts[name]}" for name in sorted(texts)]) + "}"

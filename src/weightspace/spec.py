@@ -25,12 +25,13 @@ from weightspace.code import check_same
 from weightspace.errors import InputError
 from weightspace.fields import coerce, unchanged
 from weightspace.identity import identity_digest, installed, qualified_name
-from weightspace.json_text import dumps, joined, of_plain
+from weightspace.json_text import dumps, of_plain
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
 _KEPT = ("digest", "_source")
+_BESIDE = ("kind", "version", "source")
 FLATTENED = "_flattened"
 """Under which `flat` keeps leaves and form of a spec, beside its fields."""
 _KINDS: dict[str, str] = {}
@@ -88,7 +89,13 @@ class Spec:
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
         """Name, version and values of this spec as plain JSON values."""
-        return _named(self) | {name: canonical(getattr(self, name)) for name in _said(self)}
+        values = _named(self)
+        for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
+            value = getattr(self, field.name)
+            if "neutral" in field.metadata and _same(value, field.metadata["neutral"]):
+                continue
+            values[field.name] = canonical(value)
+        return values
 
     @functools.cached_property
     def _canonical_text(self) -> str:
@@ -261,8 +268,20 @@ def canonical_text(spec_: Spec) -> str:
     cls = type(spec_)
     if cls.canonical is not Spec.canonical:
         return dumps(spec_.canonical)
-    texts = {name: canonical_json(value) for name, value in _named(spec_).items()}
-    return joined(texts | {name: canonical_json(getattr(spec_, name)) for name in _said(spec_)})
+    names, neutral, labelled = _fields(cls)
+    beside = _named(spec_)
+    pieces: list[str] = []
+    for name, label in labelled:
+        if name in names:
+            text = canonical_json(getattr(spec_, name))
+            if name in neutral and text == neutral[name]:
+                continue
+        elif name in beside:
+            text = canonical_json(beside[name])
+        else:
+            continue
+        pieces.append(label + text)
+    return "{" + ",".join(pieces) + "}"
 
 
 def _named(spec_: Spec) -> dict[str, Any]:
@@ -272,12 +291,8 @@ def _named(spec_: Spec) -> dict[str, Any]:
     return own if _ours(cls) else own | {"source": spec_._source}
 
 
-def _said(spec_: Spec) -> list[str]:
-    """The fields that canonical JSON has: not those whose value is the neutral one."""
-    names, neutral = _fields(type(spec_))
-    return [
-        name for name in names if name not in neutral or canonical_json(getattr(spec_, name)) != neutral[name]
-    ]
+def _same(a: Any, b: Any) -> bool:
+    return canonical_json(a) == canonical_json(b)
 
 
 def digest_of(value: Any) -> str:
@@ -286,15 +301,18 @@ def digest_of(value: Any) -> str:
 
 
 @functools.cache
-def _fields(cls: Any) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Names of fields, and the texts of their neutral values."""
+def _fields(cls: Any) -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, str], ...]]:
+    """Names of fields, texts of their neutral values; all that is said, in order, with the text before it."""
     fields = dataclasses.fields(cls)
     neutral = {f.name: canonical_json(f.metadata["neutral"]) for f in fields if "neutral" in f.metadata}
-    return tuple(field.name for field in fields), neutral
+    names = frozenset(field.name for field in fields)
+    labelled = tuple((name, f"{canonical_json(name)}:") for name in sorted(names | {*_BESIDE}))
+    return names, neutral, labelled
 
 
 @functools.cache
 def _hints(cls: type) -> tuple[tuple[str, Any, frozenset[type] | None], ...]:
     """Name, declared type, and the types of values that `coerce` leaves as they are; None for all types."""
     hints = typing.get_type_hints(cls)
-    return tuple((name, hints[name], unchanged(hints[name])) for name in _fields(cls)[0])
+    names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]
+    return tuple((name, hints[name], unchanged(hints[name])) for name in names)

@@ -60,9 +60,18 @@ def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
 def _named(rows: list[Row]) -> list[Row]:
     """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
     found = []
+    names: dict[int, str] = {}
+
+    def name_of(part: Any) -> str:
+        if id(part) not in names:  # which the rows keep alive
+            names[id(part)] = part.name
+        return names[id(part)]
+
     for row in rows:
         runs = _runs_of(row.node)
-        every = [{"model": r.model.name, "data": r.task.data.name, "seed": r.seeds.base} for r in runs]
+        every = [
+            {"model": name_of(r.model), "data": name_of(r.task.data), "seed": r.seeds.base} for r in runs
+        ]
         shared = {
             name: every[0][name] for name in (every or [{}])[0] if len({each[name] for each in every}) == 1
         }

@@ -15,7 +15,6 @@ import jax
 from weightspace.code import check_unchanged
 from weightspace.node import Output, outputs_in
 from weightspace.run import Run
-from weightspace.sweeps.known import Known
 from weightspace.sweeps.prepared import Preparations, probe_groups
 from weightspace.sweeps.prepared import prepare as prepare
 from weightspace.sweeps.requests import Request, total_steps
@@ -101,11 +100,10 @@ def group(
     """
     prepared = prepared or Preparations()
     groups: dict[Any, list[Request]] = {}
-    known: Known = Known()
     seen: set[int] = set()
     for request in requests:
         check_unchanged((request.node, request.probes), seen)
-        groups.setdefault(_signature(request, shapes, prepared, known, seen), []).append(request)
+        groups.setdefault(_signature(request, shapes, prepared, seen), []).append(request)
     cohorts = []
     for members in groups.values():
         members = sorted(members, key=lambda request: request.node.digest)
@@ -132,17 +130,15 @@ def default_lanes(run: Any, backend: str) -> int:
     return lanes_for(Cost(layout.size, run.recipe.batch, convolutional), backend)
 
 
-def _signature(
-    request: Request, shapes: Mapping[Output, Any], prepared: Preparations, known: Known, seen: set[int]
-) -> Any:
+def _signature(request: Request, shapes: Mapping[Output, Any], prepared: Preparations, seen: set[int]) -> Any:
     run = request.node
     assert isinstance(run, Run)
-    outputs = outputs_in(run)
+    outputs, steps = outputs_in(run), prepared.known.steps(run)
     # The probes' own numbers are common too: snapshots at other steps are read in another cohort.
-    program = prepared.program(request, {o: shapes[o] for o in outputs}, known, seen)
+    program = prepared.program(request, {o: shapes[o] for o in outputs}, steps, seen)
     shared = tuple([(o.of.digest, o.key) for o in outputs if o.shared])
-    own = () if shared else prepared.common_values(run, known)
-    return program, shared, own, request.readings, known.steps(run)
+    own = () if shared else prepared.common_values(run, steps)
+    return program, shared, own, request.readings, steps
 
 
 def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:

@@ -7,7 +7,9 @@ canonical text, which says all that their numbers depend on; those that leave so
 object they are, held here so that no other takes its place.
 """
 
-from collections.abc import Callable
+import contextlib
+import gc
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from weightspace.data.task import Task
@@ -19,6 +21,18 @@ from weightspace.spec import Spec, canonical_json
 from weightspace.training.step import layout_of_run
 
 T = TypeVar("T")
+
+
+@contextlib.contextmanager
+def growing() -> Iterator[None]:
+    """Leave off looking for garbage in cycles, where a million objects are made that stay."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 class Kin:

@@ -23,7 +23,7 @@ from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, group
 from weightspace.sweeps.complete import complete
 from weightspace.sweeps.keep import NOTHING, Kept, check_policy, told, unasked
-from weightspace.sweeps.known import Known
+from weightspace.sweeps.known import Known, growing
 from weightspace.sweeps.prepared import Preparations
 from weightspace.sweeps.question import Question, check_asked
 from weightspace.sweeps.requests import Request, check_run, missing, satisfied
@@ -63,6 +63,8 @@ class Plan:
     def blocked(self) -> frozenset[str]:
         """Digests of what is wanted and cannot be had: an ancestor of it diverged."""
         records = _records(self.store)
+        if all(record.status != "diverged" for record in records.values()):
+            return frozenset()
         found: dict[str, bool] = {}
 
         def gone(node: Node) -> bool:
@@ -90,12 +92,16 @@ class Plan:
     @functools.cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
         """All runs to train, in cohorts: those of a wave after those of the waves before it."""
+        with growing():
+            return tuple(self._formed())
+
+    def _formed(self) -> list[Cohort]:
         formed: list[Cohort] = []
         for wave in _waves(self.runs):
             for cohort in group(wave, self.shapes, self.lanes, backend(), self.prepared):
                 formed.append(cohort)
                 self.shapes.trained_by |= dict.fromkeys(cohort.digests, cohort)
-        return tuple(formed)
+        return formed
 
     @functools.cached_property
     def shapes(self) -> "Shapes":
@@ -103,6 +109,7 @@ class Plan:
         return Shapes(self)
 
 
+@growing()
 def plan(
     question: Question, store: Store | None = None, lanes: int | None = None, keep: str = "small"
 ) -> Plan:
@@ -132,7 +139,8 @@ def plan(
         wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)), known)
     kept = with_networks(needed, rows, keep, known)
     wanted = {digest: complete(r, records.get(digest), kept) for digest, r in wanted.items()}
-    return Plan(question, asking, rows, needed, wanted, store, lanes, keep=keep, kept=kept)
+    prepared = Preparations(known)
+    return Plan(question, asking, rows, needed, wanted, store, lanes, prepared, keep, kept)
 
 
 def with_networks(
@@ -165,6 +173,8 @@ def _parents_first(nodes: Iterable[Node]) -> list[Node]:
 def _waves(runs: Iterable[Request]) -> list[list[Request]]:
     """Runs by the number of trainings that must come before them."""
     runs = list(runs)
+    if not any(request.node.parents for request in runs):
+        return [runs] if runs else []
     depths: dict[str, int] = {}
     for node in _parents_first(request.node for request in runs):
         before = max((depths[parent.digest] for parent in node.parents), default=0)

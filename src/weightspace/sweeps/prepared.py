@@ -61,16 +61,21 @@ class Prepared(NamedTuple):
 
 
 class Preparations:
-    """What was prepared so far, by run, what is recorded of it, and the shapes of what it takes."""
+    """What was prepared so far, by run, what is recorded of it, and the shapes of what it takes.
 
-    def __init__(self) -> None:
+    Attributes:
+      known: What was found of all these runs.
+    """
+
+    def __init__(self, known: Known | None = None) -> None:
+        self.known = known or Known()
         self._made: dict[Any, Prepared] = {}
         self._programs: dict[Any, tuple[int, tuple[bytes, ...]]] = {}
         self._keys: dict[BlockKey, int] = {}
         self._numbers = Numbers()
 
     def program(
-        self, request: Request, arrays: Mapping[Output, Any], known: Known, seen: set[int]
+        self, request: Request, arrays: Mapping[Output, Any], steps: tuple[int, int], seen: set[int]
     ) -> tuple[int, tuple[bytes, ...]]:
         """Which program trains a run, as a number, and the bits of its probes' own numbers.
 
@@ -79,8 +84,8 @@ class Preparations:
         Args:
           request: The run and what is asked of it.
           arrays: For each output it takes, arrays or shapes of it.
-          known: What was found of the runs around it.
-          seen: What was found unchanged of them.
+          steps: Of the run, and of its epoch.
+          seen: What was found unchanged of the runs around it.
         """
         run = request.node
         assert isinstance(run, Run)
@@ -93,14 +98,14 @@ class Preparations:
 
         probes = tuple([probe.digest for probe in request.probes])
         given = _given(_shapes(request, arrays))
-        name = (form, shapes_apart(run), given, probes, request.readings, known.steps(run))
+        name = (form, shapes_apart(run), given, probes, request.readings, steps)
         if name not in self._programs:
             self._programs[name] = find()
         return self._programs[name]
 
-    def common_values(self, run: Run, known: Known) -> tuple[bytes, ...]:
+    def common_values(self, run: Run, steps: tuple[int, int]) -> tuple[bytes, ...]:
         """The bits of the numbers that a run has in common with its cohort."""
-        return common_values(run, *known.steps(run), self._numbers)
+        return common_values(run, *steps, self._numbers)
 
     def __call__(
         self, request: Request, arrays: Mapping[Output, Any], seen: set[int] | None = None

@@ -83,7 +83,9 @@ def resolve(
         pieces = jax.tree.structure(run).flatten_up_to(filled)
         common = [role for role, piece in zip(common, pieces, strict=True) for _ in jax.tree.leaves(piece)]
     steps = (total, per_epoch)
-    found = _as_arrays(filled, common, run.precision.storage, steps, numbers or Numbers())
+    found = _as_arrays(
+        filled, common, run.precision.storage, steps, Numbers() if numbers is None else numbers
+    )
     return dataclasses.replace(found, edits=len(run.edits))
 
 
@@ -96,7 +98,11 @@ def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage:
 def common_values(run: Run, total: int, per_epoch: int, numbers: Numbers | None = None) -> tuple[bytes, ...]:
     """The bits of the leaves that a run has in common with its cohort; those of no arrays are empty."""
     _, leaves = flat(run)
-    storage, steps, numbers = run.precision.storage, (total, per_epoch), numbers or Numbers()
+    storage, steps, numbers = (
+        run.precision.storage,
+        (total, per_epoch),
+        Numbers() if numbers is None else numbers,
+    )
     return tuple(
         [
             b""

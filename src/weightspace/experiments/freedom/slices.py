@@ -21,6 +21,7 @@ from weightspace.run import Row, Run, Watch
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.base import Space
 from weightspace.spaces.bases import make_basis
+from weightspace.spaces.bases.base import Basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.tables.vocabulary import ARMS, FULL
@@ -202,4 +203,10 @@ class Slices(Networks):
 
     def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
-        return self.run(Affine(make_basis(self.basis, dim), offset=offset), task, recipe, seeds)
+        if dim not in self._bases:
+            self._bases[dim] = make_basis(self.basis, dim)
+        return self.run(Affine(self._bases[dim], offset=offset), task, recipe, seeds)
+
+    @functools.cached_property
+    def _bases(self) -> dict[int, Basis]:
+        return {}
