@@ -136,7 +136,7 @@ def plan(
     records = _records(store)
     wanted = dict(needed)
     if records:
-        wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)), known)
+        wanted = missing(rows, lambda r: satisfied(r, records.get(r.node.digest), known), known)
     kept = with_networks(needed, rows, keep, known)
     wanted = {digest: complete(r, records.get(digest), kept) for digest, r in wanted.items()}
     prepared = Preparations(known)

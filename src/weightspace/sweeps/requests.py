@@ -187,15 +187,26 @@ def ready(requests: Mapping[str, Request], done: Callable[[Request], bool]) -> l
     return [requests[digest] for digest in sorted(requests) if inputs_exist(requests[digest])]
 
 
-def satisfied(request: Request, record: Record | None) -> bool:
-    """Whether a stored record holds all that is asked of its node."""
-    if record is None or record.status not in DONE:
+def satisfied(request: Request, record: Record | None, known: Known | None = None) -> bool:
+    """Whether a stored record holds all that is asked of its node.
+
+    Args:
+      request: The node and what is asked of it.
+      record: What is stored of it.
+      known: What was found of others of the question.
+    """
+    if record is None or record.status not in DONE or not request.outputs <= record.outputs:
         return False
-    return (
-        request.outputs <= set(record.outputs)
-        and covered(request.marks, record.probes)
-        and set(request.readings) <= set(record.readings)
-    )
+    asked, there = request.readings, record.readings
+    return (asked == there or set(asked) <= set(there)) and covered(_marks(request, known), record.probes)
+
+
+def _marks(request: Request, known: Known | None) -> tuple[str, ...]:
+    run = request.node
+    if known is None or not isinstance(run, Run):
+        return request.marks
+    parts = (*request.probes, None, *run.task.metrics)
+    return known.once(("marks", *map(known.held, parts)), lambda: request.marks)
 
 
 def total_steps(run: Run) -> tuple[int, int]:
