@@ -6,6 +6,8 @@ update, a rate for each column. Tracers pass, as do references to what another n
 code the same specs hold what was checked when they were built.
 """
 
+import dataclasses
+import functools
 import math
 import numbers
 import types
@@ -24,6 +26,13 @@ _NAMES = {float: "a number", int: "a whole number", bool: "True or False", str: 
 
 class Reference:
     """What stands in a spec for a value that another node will make; an opaque leaf."""
+
+
+@functools.cache
+def declared(cls: Any) -> tuple[tuple[str, Any, frozenset[type] | None], ...]:
+    """Of each field of a dataclass name, declared type, and the types of what `coerce` leaves as it is."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, hints[f.name], unchanged(hints[f.name])) for f in dataclasses.fields(cls))
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:

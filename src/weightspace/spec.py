@@ -23,9 +23,9 @@ import numpy as np
 
 from weightspace.code import check_same
 from weightspace.errors import InputError
-from weightspace.fields import coerce, unchanged
+from weightspace.fields import coerce, declared
 from weightspace.identity import identity_digest, installed, qualified_name
-from weightspace.json_text import dumps, of_plain
+from weightspace.json_text import dumps, of_array, of_plain
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
@@ -34,6 +34,7 @@ _KEPT = ("digest", "_source")
 _BESIDE = ("kind", "version", "source")
 FLATTENED = "_flattened"
 """Under which `flat` keeps leaves and form of a spec, beside its fields."""
+_TEXT = "_text"
 _KINDS: dict[str, str] = {}
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of a digest: 128 bits."""
@@ -69,7 +70,7 @@ class Spec:
     """Raised whenever the numbers that this part produces change."""
 
     def __post_init__(self) -> None:
-        for name, hint, known in _hints(type(self)):
+        for name, hint, known in declared(type(self)):
             value = getattr(self, name)
             if known is None or type(value) in known:
                 continue
@@ -89,17 +90,19 @@ class Spec:
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
         """Name, version and values of this spec as plain JSON values."""
-        values = _named(self)
+        values, neutral = _named(self), _fields(type(self))[1]
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
-            if "neutral" in field.metadata and _same(value, field.metadata["neutral"]):
-                continue
-            values[field.name] = canonical(value)
+            if field.name not in neutral or canonical_json(value) != neutral[field.name]:
+                values[field.name] = canonical(value)
         return values
 
-    @functools.cached_property
+    @property
     def _canonical_text(self) -> str:
-        return canonical_text(self)
+        """The canonical JSON as text, kept for those that hold this."""
+        if _TEXT not in vars(self):
+            vars(self)[_TEXT] = canonical_text(self)
+        return vars(self)[_TEXT]
 
     @functools.cached_property
     def _source(self) -> str | None:
@@ -119,7 +122,7 @@ class Spec:
     def __getstate__(self) -> dict[str, Any]:
         """The fields, and the digest once it is known: what was read on the way stays in this process."""
         read = {name for name in vars(self) if isinstance(getattr(type(self), name, None), _READ_ONCE)}
-        read.add(FLATTENED)
+        read |= {FLATTENED, _TEXT}
         return {name: value for name, value in vars(self).items() if name in _KEPT or name not in read}
 
     def __eq__(self, other: object) -> bool:
@@ -236,19 +239,13 @@ def canonical(value: Any) -> Any:
             "jax.random.key_data(key)"
         )
     if isinstance(value, np.ndarray | jax.Array):
-        return _canonical_array(np.asarray(value))
+        return of_array(np.asarray(value))
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be part of a spec")
 
 
 def _with_source(value: Any, said: Any) -> Any:
     """What an object says of itself, and what its class is made of, if that is a user's."""
     return said if installed(type(value)) else {"is": said, "source": identity_digest(type(value))}
-
-
-def _canonical_array(array: np.ndarray) -> Any:
-    content = np.ascontiguousarray(array)
-    digest = hashlib.sha256(content.tobytes()).hexdigest()
-    return {"array": digest, "dtype": str(content.dtype), "shape": list(content.shape)}
 
 
 def canonical_json(value: Any) -> str:
@@ -272,15 +269,10 @@ def canonical_text(spec_: Spec) -> str:
     beside = _named(spec_)
     pieces: list[str] = []
     for name, label in labelled:
-        if name in names:
-            text = canonical_json(getattr(spec_, name))
-            if name in neutral and text == neutral[name]:
-                continue
-        elif name in beside:
-            text = canonical_json(beside[name])
-        else:
-            continue
-        pieces.append(label + text)
+        if name in names or name in beside:
+            text = canonical_json(getattr(spec_, name) if name in names else beside[name])
+            if neutral.get(name) != text:
+                pieces.append(label + text)
     return "{" + ",".join(pieces) + "}"
 
 
@@ -289,10 +281,6 @@ def _named(spec_: Spec) -> dict[str, Any]:
     cls = type(spec_)
     own: dict[str, Any] = {"kind": kind(cls), "version": spec_.version}
     return own if _ours(cls) else own | {"source": spec_._source}
-
-
-def _same(a: Any, b: Any) -> bool:
-    return canonical_json(a) == canonical_json(b)
 
 
 def digest_of(value: Any) -> str:
@@ -308,11 +296,3 @@ def _fields(cls: Any) -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, 
     names = frozenset(field.name for field in fields)
     labelled = tuple((name, f"{canonical_json(name)}:") for name in sorted(names | {*_BESIDE}))
     return names, neutral, labelled
-
-
-@functools.cache
-def _hints(cls: type) -> tuple[tuple[str, Any, frozenset[type] | None], ...]:
-    """Name, declared type, and the types of values that `coerce` leaves as they are; None for all types."""
-    hints = typing.get_type_hints(cls)
-    names = [field.name for field in dataclasses.fields(typing.cast(Any, cls))]
-    return tuple((name, hints[name], unchanged(hints[name])) for name in names)
