@@ -9,12 +9,12 @@ from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.sweeps import cohorts, execute, memory, sweep
 from weightspace.sweeps.cohorts import form, group, prepare
-from weightspace.sweeps.requests import Request, readings_of, total_steps
+from weightspace.sweeps.requests import Request, readings_of
 from weightspace.training.block import BlockKey, block_for
 
 
 def request(run):
-    return Request(run, (EVALUATION,), readings_of(*total_steps(run), Watch("10it")))
+    return Request(run, (EVALUATION,), readings_of(run, Watch("10it")))
 
 
 def bytes_of(run):

@@ -3,8 +3,8 @@
 Runs of one kin have equal models, data, losses, spaces, recipes and precision, and differ in seeds and edits
 alone: how long they train, what their weights are, whether parts fit together is asked once a kin. What may
 look at a run's own seeds, the checks of edits and probes, is asked of each run. Parts are told apart by their
-canonical text, which says all that their numbers depend on; those that leave something out of it, by which
-object they are, held here so that no other takes its place.
+canonical text, which says all that their numbers depend on; those that may leave something out of it, by
+which object they are, held here so that no other takes its place.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import gc
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from weightspace.data.base import Data
 from weightspace.data.task import Task
 from weightspace.measure.evaluate import BATCH
 from weightspace.models.base import output_shape_of
@@ -82,10 +83,11 @@ class Known:
 
     def said(self, part: Any) -> Any:
         """What tells a part from others: what it says of itself, or which object it is."""
-        if type(part) is Task:
-            return self.held(part.data), self.said(part.loss), tuple(map(self.held, part.metrics))
-        if isinstance(part, Spec) and type(part).canonical is Spec.canonical:
-            return type(part), canonical_json(part)
+        kind = type(part)
+        if kind is Task:
+            return self.said(part.data), self.said(part.loss), tuple(map(self.held, part.metrics))
+        if kind is Data or (isinstance(part, Spec) and kind.canonical is Spec.canonical):
+            return kind, canonical_json(part)
         return self.held(part)
 
     def kin(self, run: Run) -> Kin:
@@ -106,7 +108,7 @@ class Known:
 
     def _steps(self, run: Run) -> tuple[int, int]:
         data, recipe = run.task.data, run.recipe
-        size, counted = self.once(("size", self.held(data)), lambda: (data.size, data.counted))
+        size, counted = self.once(("size", self.said(data)), lambda: (data.size, data.counted))
         return recipe.steps(size, counted), recipe.steps_per_epoch(size, counted)
 
     def layout(self, run: Run) -> Layout:

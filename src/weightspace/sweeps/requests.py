@@ -98,7 +98,7 @@ def request_of(row: Row, known: Known | None = None) -> Request:
 
     def find(run: Run) -> tuple[tuple[Probe, ...], tuple[int, ...]]:
         steps = known.steps(run)
-        readings = known.once(("readings", watch.steps, *steps), lambda: readings_of(*steps, watch))
+        readings = known.once(("readings", watch.steps, *steps), lambda: readings_within(*steps, watch))
         return _with(tuple(watch.probes), of_row(row)), readings
 
     asked = ("request", watch.steps, row.keep, *map(known.said, watch.probes))
@@ -214,7 +214,12 @@ def total_steps(run: Run) -> tuple[int, int]:
     return Known().steps(run)
 
 
-def readings_of(total: int, per_epoch: int, watch: Watch) -> tuple[int, ...]:
+def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
+    """The steps at which a watch reads a run."""
+    return readings_within(*total_steps(run), watch)
+
+
+def readings_within(total: int, per_epoch: int, watch: Watch) -> tuple[int, ...]:
     """The steps at which a watch reads; the start and the end are always among them.
 
     Args:
