@@ -31,7 +31,6 @@ T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
 _KEPT = ("digest", "_source")
-_BESIDE = ("kind", "version", "source")
 FLATTENED = "_flattened"
 """Under which `flat` keeps leaves and form of a spec, beside its fields."""
 _TEXT = "_text"
@@ -90,7 +89,7 @@ class Spec:
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
         """Name, version and values of this spec as plain JSON values."""
-        values, neutral = _named(self), _fields(type(self))[1]
+        values, neutral = _named(self), _fields(type(self))[0]
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
             if field.name not in neutral or canonical_json(value) != neutral[field.name]:
@@ -265,14 +264,12 @@ def canonical_text(spec_: Spec) -> str:
     cls = type(spec_)
     if cls.canonical is not Spec.canonical:
         return dumps(spec_.canonical)
-    names, neutral, labelled = _fields(cls)
-    beside = _named(spec_)
+    neutral, labelled = _fields(cls)
     pieces: list[str] = []
-    for name, label in labelled:
-        if name in names or name in beside:
-            text = canonical_json(getattr(spec_, name) if name in names else beside[name])
-            if neutral.get(name) != text:
-                pieces.append(label + text)
+    for name, label, said in labelled:
+        text = said or canonical_json(getattr(spec_, name))
+        if neutral.get(name) != text:
+            pieces.append(label + text)
     return "{" + ",".join(pieces) + "}"
 
 
@@ -289,10 +286,12 @@ def digest_of(value: Any) -> str:
 
 
 @functools.cache
-def _fields(cls: Any) -> tuple[frozenset[str], dict[str, str], tuple[tuple[str, str], ...]]:
-    """Names of fields, texts of their neutral values; all that is said, in order, with the text before it."""
+def _fields(cls: Any) -> tuple[dict[str, str], tuple[tuple[str, str, str], ...]]:
+    """Texts of neutral values; all that is said, in order: attribute, text before it, its own if known."""
     fields = dataclasses.fields(cls)
     neutral = {f.name: canonical_json(f.metadata["neutral"]) for f in fields if "neutral" in f.metadata}
-    names = frozenset(field.name for field in fields)
-    labelled = tuple((name, f"{canonical_json(name)}:") for name in sorted(names | {*_BESIDE}))
-    return names, neutral, labelled
+    said = {"kind": ("", canonical_json(kind(cls))), "version": ("version", "")}
+    said |= {} if _ours(cls) else {"source": ("_source", "")}
+    said |= {field.name: (field.name, "") for field in fields}
+    ordered = [(said[name][0], f"{canonical_json(name)}:", said[name][1]) for name in sorted(said)]
+    return neutral, tuple(ordered)

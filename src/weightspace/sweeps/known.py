@@ -85,10 +85,13 @@ class Known:
         """What tells a part from others: what it says of itself, or which object it is."""
         kind = type(part)
         if kind is Task:
-            return self.said(part.data), self.said(part.loss), tuple(map(self.held, part.metrics))
+            return self.once(("said", self.held(part)), lambda: self._said_of_task(part))
         if kind is Data or (isinstance(part, Spec) and kind.canonical is Spec.canonical):
             return kind, canonical_json(part)
         return self.held(part)
+
+    def _said_of_task(self, task: Task) -> Any:
+        return self.said(task.data), self.said(task.loss), tuple(map(self.held, task.metrics))
 
     def kin(self, run: Run) -> Kin:
         """What a run shares with others."""
