@@ -6,7 +6,7 @@ Each question is planned in a process of its own, which tells the seconds (of th
 of making the runs, of the plan (identities, refusals, what a store lacks) and of the cohorts, and the peak of
 its memory above what it had, libraries and data loaded. `seeds`: one spec with many seeds. `rates`: learning
 rates times eight seeds. `freedom`: rows of `freedom.random`, sixteen d times many seeds, with the full space
-for each seed. With `--before ../old` the same is asked of two checkouts in turn, and the ratios of medians told.
+for each seed. With `--before ../old` the same is asked of two checkouts in turn, with ratios of medians.
 """
 
 import dataclasses
