@@ -1,130 +1,193 @@
-"""Run-steps a second against the plain PyTorch loop a user would write: same work, in turn, in one run.
+"""Run-steps a second against the best of the ways in which a user of PyTorch would train the same.
 
-    python -m benchmarks.against_torch --out benchmarks/results/cpu.json
+    WEIGHTSPACE_DATA=… python -m benchmarks.against_torch --out benchmarks/results/against-torch-cpu.json
 
-Both sides train the same network on the same data with the same optimiser and batch. They alternate (A B A B)
-and the ratio of the medians is quoted, since the machine drifts. PyTorch trains one run after another, so its
-time per run-step does not depend on how many there are. Compilation is timed apart. Set WEIGHTSPACE_DATA to a
-folder with mnist; without it digits take its place.
+All sides train the same network on the same data with the same optimiser and batch. Each is a process that is
+held to one core, as with one process a core, keeps its compiled programs, and advances them on request while
+the others wait (A B A B): eager, channels last, `torch.compile`, and `torch.func.vmap` over as many networks
+as we train at once. Seconds are the processor's, so that other work on the machine costs no side its turn,
+only cache and clock. What is quoted is the ratio of medians to the best of PyTorch's ways. Compiling is apart.
+`--cores 2` gives each side two, and `--device cuda` the card: seconds are then the clock's.
 """
 
 import dataclasses
 import json
 import os
-import platform as machine
+import sys
 import time
 from pathlib import Path
 
 import tyro
 
-from weightspace import platform
+from benchmarks.turns import Process
+from benchmarks.workloads import against_peers, processor
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What to time."""
+    """What to compare."""
 
-    out: Path | None = None
-    """File for the numbers."""
-    runs: tuple[int, ...] = (1, 4, 16, 64)
-    """Runs at once."""
-    rounds: int = 5
-    """Alternations of both sides."""
-    seconds: float = 1.5
-    """Duration of a side's turn."""
+    rounds: int = 7
+    """Turns of each."""
+    seconds: float = 1.0
+    """Duration of a turn, and no less than one step."""
     only: str = ""
     """Part of a workload's name, to time one."""
+    ways: tuple[str, ...] = ()
+    """PyTorch's ways; all that can train a network, if none is named."""
+    runs: int | None = None
+    """Runs at once, in place of each workload's own."""
+    cores: int = 1
+    """Of each side."""
     device: str = "cpu"
-    """Where PyTorch computes."""
+    """Where all compute: cpu or cuda."""
+    out: Path | None = None
+    """File for the numbers."""
+
+
+PORTS = ("benchmarks.tasks:torch_fc", "benchmarks.tasks:nnx_fc")
+"""`fc` as a module of PyTorch, through `from_torch`, and as one of NNX."""
+
+
+def clock(options: Options) -> str:
+    """Which seconds are counted."""
+    return "process_time" if options.cores == 1 and options.device == "cpu" else "perf_counter"
+
+
+def ours(options: dict) -> None:
+    """A worker of this package."""
+    from weightspace import native, platform
+
+    if options["device"] == "cpu":
+        platform.use_cpu_devices(options["cores"])
+    from weightspace.bench import Timer
+
+    print(json.dumps(f"convolutions: {native.convolutions()}"), flush=True)
+
+    def begin(workload, runs, way):
+        timer = Timer(workload.run, runs)
+        return timer.advance, runs, timer.block.compile_seconds
+
+    answer(begin, options)
+
+
+def theirs(options: dict) -> None:
+    """A worker of PyTorch."""
+    import torch
+
+    torch.set_num_threads(options["cores"])
+    from benchmarks.torch_loops import loop
+
+    print(json.dumps(f"torch {torch.__version__}, {torch.get_num_threads()} threads"), flush=True)
+
+    def begin(workload, runs, way):
+        began = time.perf_counter()
+        runs = runs if "ensemble" in way else 1
+        advance = loop(workload, options["device"], way=way, runs=runs)
+        advance(1)
+        return advance, runs, time.perf_counter() - began
+
+    answer(begin, options)
+
+
+def answer(begin, options: dict) -> None:
+    """Advance what is asked for: seconds a run-step for each line, or the seconds of a first call."""
+    import dataclasses as fields
+
+    now, made = getattr(time, options["clock"]), {}
+    for line in sys.stdin:
+        place, model, runs, way, steps = json.loads(line)
+        key = (place, model, runs, way)
+        if key not in made:
+            made.clear()
+            workload = list(against_peers())[place][0]
+            made[key] = begin(fields.replace(workload, model=model or workload.model), runs, way)
+        advance, count, compiled = made[key]
+        began = now()
+        advance(max(steps, 1))
+        seconds = (now() - began) / max(steps, 1)
+        print(json.dumps([seconds / count, seconds, compiled]), flush=True)
+
+
+def worker(call: str, options: Options, place: int, **extra: str) -> Process:
+    """A process that answers, held to its cores."""
+    here = Path(__file__).resolve().parents[1]
+    paths = os.pathsep.join(
+        [str(here / "src"), str(here), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    )
+    told = {"cores": options.cores, "device": options.device, "clock": clock(options)}
+    held = f"import os; os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-{options.cores}:])"
+    code = f"{held}; from benchmarks import against_torch as peers; peers.{call}({told!r})"
+    return Process([sys.executable, "-c", code], os.environ | {"PYTHONPATH": paths} | extra, here)
+
+
+def sides(options: Options) -> dict[str, tuple[Process, str, str]]:
+    """Processes by name, with the network that they are asked for in place of the zoo's, and the way."""
+    from weightspace import native
+
+    found = {"weightspace": (worker("ours", options, 0, WEIGHTSPACE_KERNELS="off"), "", "")}
+    if native.convolutions():
+        found["weightspace with kernels"] = (worker("ours", options, 0), "", "")
+    for port in PORTS:
+        found[port.partition(":")[2]] = (worker("ours", options, 0), port, "")
+    from benchmarks.torch_loops import WAYS
+
+    found |= {way: (worker("theirs", options, 0), "", way) for way in options.ways or WAYS}
+    return found
+
+
+def row(place: int, workload, runs: int, options: Options, every: dict) -> dict:
+    """All sides in turn on one workload."""
+    import numpy as np
+
+    from benchmarks.torch_loops import ways
+
+    can = ways(workload)
+    asked = {
+        side: (process, [place, model, runs, way])
+        for side, (process, model, way) in every.items()
+        if (workload.model == "fc" or not model) and (way in can or not way)
+        and (side != "weightspace with kernels" or "conv" in workload.model or "resnet" in workload.model)
+    }  # fmt: skip
+    steps, compiled = {}, {}
+    for side, (process, question) in asked.items():
+        compiled[side] = process.ask([*question, 1])[2]
+        steps[side] = max(1, int(options.seconds / max(process.ask([*question, 3])[1], 1e-7)))
+    times: dict[str, list[float]] = {side: [] for side in asked}
+    for _ in range(options.rounds):
+        for side, (process, question) in asked.items():
+            times[side].append(process.ask([*question, steps[side]])[0])
+    us = {side: float(np.median(found)) * 1e6 for side, found in times.items()}
+    peers = [side for side in us if side in can]
+    best = min(peers, key=us.__getitem__)
+    return {
+        "workload": workload.name, "runs": runs, "us_a_run_step": us,
+        "quartiles_us": {
+            side: [float(q) * 1e6 for q in np.percentile(t, [25, 75])] for side, t in times.items()
+        },
+        "compile_s": compiled, "best_of_torch": best,
+        "best_of_torch_over": {side: us[best] / us[side] for side in us if side not in peers},
+    }  # fmt: skip
 
 
 def main(options: Options) -> None:
-    """Time all workloads, print the table, write the file."""
-    if options.device == "cpu":
-        platform.use_cpu_devices()
-    import jax
-    import numpy as np
-    import torch
+    """Time all workloads, print each, write the file."""
+    from weightspace.store.provenance import collect
 
-    from benchmarks.torch_loops import loop
-    from weightspace.bench import Timer, matmul_rate
-    from weightspace.training.step import layout_of_run
-
-    rows = []
-    for workload, counts in workloads(options):
-        if options.only not in workload.name:
-            continue
-        theirs = loop(workload, options.device)
-        per_step = rate(theirs, options.seconds)
-        weights = layout_of_run(workload.run(0)).size
-        for count in counts:
-            timer = Timer(workload.run, count)
-            steps = max(2, int(options.seconds / max(timer.advance(4) / 4, 1e-7)))
-            mine, other = [], []
-            for _ in range(options.rounds):
-                mine.append(timer.seconds_per_run_step(steps))
-                began = time.perf_counter()
-                theirs(per_step)
-                other.append((time.perf_counter() - began) / per_step)
-            ours, torch_s = float(np.median(mine)), float(np.median(other))
-            row = {
-                "workload": workload.name, "weights": weights, "runs": count, "lanes": timer.lanes,
-                "devices": timer.devices, "ours_us": ours * 1e6, "ours_spread": max(mine) / min(mine),
-                "torch_us": torch_s * 1e6, "torch_spread": max(other) / min(other), "ratio": torch_s / ours,
-                "compile_s": timer.block.compile_seconds,
-            }  # fmt: skip
-            rows.append(row)
-            print({k: round(v, 3) if isinstance(v, float) else v for k, v in row.items()}, flush=True)
-            del timer
-    ceiling = matmul_rate()
-    summary = {
-        "command": "python -m benchmarks.against_torch",
-        "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{os.cpu_count()} cores, {processor()}",
-        "jax_devices": f"{jax.local_device_count()} × {jax.devices()[0].device_kind}",
-        "versions": {"jax": jax.__version__, "torch": torch.__version__, "python": machine.python_version()},
-        "torch_threads": torch.get_num_threads(),
-        "precision": "float32, matmul highest",
-        "matmul_2048_gflops": ceiling / 1e9,
-        "rows": rows,
-    }
-    if options.out:
-        options.out.write_text(json.dumps(summary, indent=1) + "\n")
-
-
-def workloads(options: Options):
-    """What is timed, and with how many runs at once."""
-    from weightspace.bench import Workload
-    from weightspace.data import make_data
-    from weightspace.errors import WeightspaceError
-
-    try:
-        make_data("mnist").shape  # noqa: B018
-        images = "mnist"
-    except WeightspaceError:
-        images = "digits"
-    yield Workload("fc", images, 60, "adam", 1e-3), options.runs
-    yield Workload("mlp", "benchmarks.tasks:cosine", 1, "sgd", 1e-3, loss="mse"), (*options.runs, 40)
-    yield Workload("conv2", images, 128, "momentum", 0.05), (*options.runs, 8)
-    yield Workload("conv2", images, 128, "adam", 0.05, dim=128), options.runs
-    yield Workload("conv2", images, 128, "adam", 0.05, dim=1024), options.runs
-
-
-def rate(advance, seconds: float) -> int:
-    """Steps of a loop in so many seconds."""
-    advance(3)
-    began = time.perf_counter()
-    advance(10)
-    return max(10, int(seconds / ((time.perf_counter() - began) / 10)))
-
-
-def processor() -> str:
-    """The CPU's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return machine.processor() or "unknown"
+    every, rows = sides(options), []
+    for place, (workload, runs) in enumerate(against_peers()):
+        if options.only in workload.name:
+            rows.append(row(place, workload, options.runs or runs, options, every))
+            print(json.dumps(rows[-1]), flush=True)
+            if options.out:
+                summary = {
+                    "command": " ".join(["python", "-m", "benchmarks.against_torch", *sys.argv[1:]]),
+                    "date": time.strftime("%Y-%m-%d"), "hardware": f"{os.cpu_count()} cores, {processor()}",
+                    "seconds": f"of {clock(options)}, {options.cores} core(s) a side",
+                    "versions": collect([])["versions"], "rounds": options.rounds,
+                    "sides": {side: process.about for side, (process, _, _) in every.items()}, "rows": rows,
+                }  # fmt: skip
+                options.out.write_text(json.dumps(summary, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def main(options: Options) -> None:
     import jax
     import optax
 
-    from benchmarks.against_torch import processor
+    from benchmarks.workloads import processor
 
     x, y, test_x, test_y = images()
     found = []

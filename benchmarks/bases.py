@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks.against_torch import processor
+from benchmarks.workloads import processor
 
 BASES = (
     "gaussian", "regenerated", "sparse", "srht", "fastfood",

@@ -189,7 +189,7 @@ def main(options: Options) -> None:
             })  # fmt: skip
             print({k: round(v, 3) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     if options.out:
-        from benchmarks.against_torch import processor
+        from benchmarks.workloads import processor
 
         summary = {
             "command": "taskset -c 0 python -m benchmarks.convolutions",

@@ -20,7 +20,7 @@ from typing import Any
 
 import tyro
 
-from benchmarks import against_torch
+from benchmarks import workloads as timed
 from benchmarks.turns import Process, in_turn
 from weightspace import compiler, platform
 
@@ -45,12 +45,12 @@ class Options:
 
 
 def workloads(runs: tuple[int, ...]):
-    """The rows of `against_torch`, and a residual network, with how many runs at once."""
+    """The workloads, and a residual network, with how many runs at once."""
     from weightspace.bench import Workload
     from weightspace.data import make_data
     from weightspace.errors import WeightspaceError
 
-    yield from against_torch.workloads(against_torch.Options(runs=runs))
+    yield from timed.workloads(runs)
     try:
         make_data("cifar10").shape  # noqa: B018
         images = "cifar10"
@@ -167,7 +167,7 @@ def main(options: Options) -> None:
     summary = {
         "command": "python -m benchmarks.fusion",
         "date": time.strftime("%Y-%m-%d"),
-        "hardware": f"{os.cpu_count()} cores, {against_torch.processor()}",
+        "hardware": f"{os.cpu_count()} cores, {timed.processor()}",
         "precision": "float32, matmul highest",
         **about,
         "rounds": options.rounds,

@@ -48,10 +48,10 @@ WORKER = """
 import json, sys
 from weightspace import platform
 platform.use_cpu_devices()
-from benchmarks.against_torch import Options, workloads
+from benchmarks.workloads import workloads
 from weightspace.bench import Timer
 timers = {}
-for workload, counts in workloads(Options(runs=(16,))):
+for workload, counts in workloads((16,)):
     timers[workload.name] = (workload, max(c for c in counts if c in (8, 16, 40)))
 import jax, platform as machine
 print(json.dumps([list(timers), f"Python {machine.python_version()}, jax {jax.__version__}"]), flush=True)
@@ -103,7 +103,7 @@ def main(options: Options) -> None:
             rows.append(compare(arms, name, options))
             print({k: round(v, 4) if isinstance(v, float) else v for k, v in rows[-1].items()}, flush=True)
     if options.out:
-        from benchmarks.against_torch import processor
+        from benchmarks.workloads import processor
         from weightspace.store.provenance import collect
 
         summary = {

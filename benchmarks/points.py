@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.against_torch import processor
+from benchmarks.workloads import processor
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import tyro
 
-from benchmarks.against_torch import processor
+from benchmarks.workloads import processor
 from weightspace import platform
 
 PAPER = ("evaluation", "trajectory", "bias-variance", "bias-distance", "lipschitz")

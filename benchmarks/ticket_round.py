@@ -45,8 +45,8 @@ def main(options: Options) -> None:
     import jax
     import torch
 
-    from benchmarks.against_torch import processor, rate
     from benchmarks.torch_loops import loop, pruned
+    from benchmarks.workloads import processor, rate
     from weightspace.bench import Timer, Workload
     from weightspace.models.base import layout_of
     from weightspace.spaces.masked import Masked

@@ -1,12 +1,15 @@
 """Strictness for every test: no silent promotion, types checked at run time, real data only if present.
 
 Compiling is most of the time of small runs. Programs are compiled without most optimisations, by the emitters
-that take least time; modules marked `optimised` see the programs of users.
+that take least time, and kept in a folder of the session's, so that what one test or worker has compiled is
+compiled once; modules marked `optimised` see the programs of users.
 """
 
 import gc
 import itertools
 import os
+import shutil
+import tempfile
 from collections import Counter
 from importlib.metadata import version
 
@@ -37,6 +40,18 @@ compiler.avoid_known_faults()
 platform.use_cpu_devices(2)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+HERE = "PYTEST_XDIST_WORKER" not in os.environ
+PROGRAMS = tempfile.mkdtemp(prefix="programs-") if HERE else os.environ["WEIGHTSPACE_TEST_PROGRAMS"]
+os.environ["WEIGHTSPACE_TEST_PROGRAMS"] = PROGRAMS
+jax.config.update("jax_compilation_cache_dir", PROGRAMS)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+def pytest_unconfigure():
+    if HERE:
+        shutil.rmtree(PROGRAMS, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items):

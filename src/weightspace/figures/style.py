@@ -110,7 +110,8 @@ def settle(drawn: Figure) -> None:
     if drawn.get_layout_engine() is not None:
         _as_text(drawn)
         drawn.draw_without_rendering()
-        drawn.set_layout_engine("none")
+        # Not "none": what stands in for a layout then has every saving draw the figure once more.
+        drawn.set_layout_engine(None)
 
 
 def _as_text(drawn: Figure) -> None:
