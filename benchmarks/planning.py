@@ -167,7 +167,7 @@ def main(options: Options) -> None:
         kind, count = options.child.split()
         print(json.dumps(planned(kind, int(count))))
         return
-    from benchmarks.against_torch import processor
+    from benchmarks.workloads import processor
     from weightspace.store.provenance import collect
 
     rows = []
