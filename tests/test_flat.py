@@ -179,6 +179,15 @@ def test_choices_that_cannot_be_hashed_have_forms_of_their_own():
     assert outputs_in(Sum(small_run(0).final(), note=[1]))
 
 
+def test_what_a_node_was_named_for_stays_its_text():
+    """Of what holds arrays itself: a value whose `compute` writes into its own is stored as it was named."""
+    made = Sum(np.zeros(3))
+    text, digest = canonical_json(made), made.digest
+    made.of[:] = 1
+    assert (canonical_json(made), made.digest) == (text, digest)
+    assert Sum(np.ones(3)).digest == Sum(made.of).digest != digest
+
+
 def test_forms_live_as_long_as_specs():
     gc.collect()
     before = len(flat_module._FORMS)

@@ -18,7 +18,7 @@ import numpy as np
 from weightspace.errors import InputError
 from weightspace.fields import Reference
 from weightspace.flat import flat
-from weightspace.spec import Spec, canonical, canonical_text, digest_of
+from weightspace.spec import Spec, canonical, digest_of
 from weightspace.tree import Tree
 
 if TYPE_CHECKING:
@@ -57,11 +57,6 @@ class Node(Spec):
             if "digest" not in vars(node):
                 vars(node)["digest"] = digest_of(node)
         return vars(self)["digest"]
-
-    @property
-    def _canonical_text(self) -> str:
-        # Each node is another, so that nothing is gained by keeping it: its digest is.
-        return canonical_text(self)
 
     @functools.cached_property
     def parents(self) -> tuple["Node", ...]:

@@ -31,9 +31,9 @@ T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
 _KEPT = ("digest", "_source")
-FLATTENED = "_flattened"
-"""Under which `flat` keeps leaves and form of a spec, beside its fields."""
-_TEXT = "_text"
+FLATTENED = "flat form"
+"""Under which `flat` keeps leaves and form of a spec, beside its fields: no field can be called so."""
+_TEXT = "canonical text"
 _KINDS: dict[str, str] = {}
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of a digest: 128 bits."""
