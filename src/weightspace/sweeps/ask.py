@@ -28,6 +28,7 @@ from weightspace.sweeps.complete import complete
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
 from weightspace.sweeps.keep import told
+from weightspace.sweeps.known import growing
 from weightspace.sweeps.labels import pairs
 from weightspace.sweeps.plan import Plan, check_rows, plan, with_networks
 from weightspace.sweeps.progress import Silent
@@ -164,6 +165,7 @@ class Driver:
         check_asked(question.name, asked)
         return self._table(question.name, asked)
 
+    @growing()
     def _note(self, experiment: Question, rows: list[Row]) -> None:
         self.store.ask(experiment.name, pairs(rows), experiment.fields())
 

@@ -15,6 +15,7 @@ import jax
 from weightspace.code import check_unchanged
 from weightspace.node import Output, outputs_in
 from weightspace.run import Run
+from weightspace.sweeps.known import growing
 from weightspace.sweeps.prepared import Preparations, probe_groups
 from weightspace.sweeps.prepared import prepare as prepare
 from weightspace.sweeps.requests import Request, total_steps
@@ -82,6 +83,7 @@ class Cohort:
         }
 
 
+@growing()
 def group(
     requests: Iterable[Request],
     shapes: Mapping[Output, Any],

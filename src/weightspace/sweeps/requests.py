@@ -17,7 +17,7 @@ from weightspace.recipes.length import Length
 from weightspace.run import Row, Run, Watch
 from weightspace.store.rows import Record
 from weightspace.sweeps.keep import of_row
-from weightspace.sweeps.known import Known
+from weightspace.sweeps.known import Known, growing
 from weightspace.sweeps.known import batch_sizes as batch_sizes
 from weightspace.sweeps.recorded import check_apart, covered, marks
 
@@ -150,6 +150,7 @@ def join(requests: dict[str, Request], asked: Request) -> None:
     requests[digest] = requests[digest].joined(asked) if digest in requests else asked
 
 
+@growing()
 def missing(
     rows: Iterable[Row], satisfied: Callable[[Request], bool], known: Known | None = None
 ) -> dict[str, Request]:
