@@ -13,6 +13,7 @@ from weightspace.errors import InputError
 from weightspace.frames import Frame
 from weightspace.run import Row, Run
 from weightspace.store.settings import SEED
+from weightspace.sweeps.labels import Names
 from weightspace.tables.vocabulary import VOCABULARY
 
 
@@ -60,13 +61,7 @@ def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
 def _named(rows: list[Row]) -> list[Row]:
     """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
     found = []
-    names: dict[int, str] = {}
-
-    def name_of(part: Any) -> str:
-        if id(part) not in names:  # which the rows keep alive
-            names[id(part)] = part.name
-        return names[id(part)]
-
+    name_of = Names()
     for row in rows:
         runs = _runs_of(row.node)
         every = [
