@@ -153,8 +153,16 @@ def main(options: Options) -> None:
 
 
 def planned() -> dict:
-    """Seconds of planning against the number of runs, of the stored measurement."""
-    return {}
+    """Seconds of the processor of planning against the number of runs, of the stored measurement."""
+    stored = json.loads(PLANNING.read_text())
+    found: dict[str, dict] = {}
+    for row in stored["rows"]:
+        one = found.setdefault(
+            row["kind"], {"sizes": [], "seconds": [], "slope": stored["slopes"][row["kind"]]}
+        )
+        one["sizes"].append(row["runs"])
+        one["seconds"].append(sum(row["after"]["processor"].values()))
+    return found
 
 
 if __name__ == "__main__":

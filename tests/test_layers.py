@@ -20,11 +20,12 @@ FLOORS = (
         "native",
         "platform",
         "options",
+        "json_text",
         "identity",
         "code",
         "named",
     ),
-    *("spec", "streams", "node", "precision"),  # the ground
+    *("spec", "flat", "streams", "node", "precision"),  # the ground
     *(
         "models",
         "recipes",

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from weightspace.errors import InputError
+from weightspace.flat import common_leaves
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam, Momentum
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.bases.gaussian import Gaussian
-from weightspace.spec import Spec, canonical_json, common, common_leaves, leaf, spec, static
+from weightspace.spec import Spec, canonical_json, common, leaf, spec, static
 from weightspace.streams import Seeds
 
 

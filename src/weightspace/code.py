@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import importlib
 import json
 import math
@@ -178,6 +179,8 @@ def check_unchanged(value: Any, seen: set[int] | None = None) -> None:
     Raises:
       InputError: If something has changed since the code was handed over or the spec was named.
     """
+    if type(value) in _PLAIN:
+        return
     seen = set() if seen is None else seen
     if id(value) in seen:
         return
@@ -188,12 +191,20 @@ def check_unchanged(value: Any, seen: set[int] | None = None) -> None:
         held = list(value)
     elif isinstance(value, Mapping):
         held = list(value.values())
-    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-        held = [getattr(value, field.name) for field in dataclasses.fields(value)]
     else:
-        return
+        held = [getattr(value, name) for name in _field_names(type(value))]
     for item in held:
-        check_unchanged(item, seen)
+        if type(item) not in _PLAIN:
+            check_unchanged(item, seen)
+
+
+_PLAIN = frozenset({type(None), bool, int, float, str})
+"""What holds no code."""
+
+
+@functools.cache
+def _field_names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in dataclasses.fields(cls)) if dataclasses.is_dataclass(cls) else ()
 
 
 def _arguments(given: dict[str, Any]) -> dict[str, Any]:

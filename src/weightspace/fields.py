@@ -6,6 +6,8 @@ update, a rate for each column. Tracers pass, as do references to what another n
 code the same specs hold what was checked when they were built.
 """
 
+import dataclasses
+import functools
 import math
 import numbers
 import types
@@ -24,6 +26,13 @@ _NAMES = {float: "a number", int: "a whole number", bool: "True or False", str: 
 
 class Reference:
     """What stands in a spec for a value that another node will make; an opaque leaf."""
+
+
+@functools.cache
+def declared(cls: Any) -> tuple[tuple[str, Any, frozenset[type] | None], ...]:
+    """Of each field of a dataclass name, declared type, and the types of what `coerce` leaves as it is."""
+    hints = typing.get_type_hints(cls)
+    return tuple((f.name, hints[f.name], unchanged(hints[f.name])) for f in dataclasses.fields(cls))
 
 
 def coerce(name: str, value: Any, hint: Any) -> Any:
@@ -50,6 +59,24 @@ def coerce(name: str, value: Any, hint: Any) -> Any:
         return value if isinstance(value, hint) else hint.parse(value)
     convert = _CONVERTERS.get(hint)
     return value if convert is None else convert(name, value)
+
+
+def unchanged(hint: Any) -> frozenset[type] | None:
+    """The types whose values `coerce` leaves as they are, told by the very type; None for those of any.
+
+    >>> sorted(each.__name__ for each in unchanged(int | None))
+    ['NoneType', 'int']
+    """
+    origin, choices = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        parsed = [choice for choice in choices if hasattr(choice, "parse")]
+        known = parsed[:1] or [choice for choice in choices if choice in _NAMES]
+        return frozenset(known) | ({type(None)} & set(choices))
+    if origin is tuple:
+        return frozenset()
+    if hasattr(hint, "parse"):
+        return frozenset({hint})
+    return frozenset({hint}) if hint in _CONVERTERS else None
 
 
 def _coerce_union(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

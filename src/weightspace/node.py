@@ -17,6 +17,7 @@ import numpy as np
 
 from weightspace.errors import InputError
 from weightspace.fields import Reference
+from weightspace.flat import flat
 from weightspace.spec import Spec, canonical, digest_of
 from weightspace.tree import Tree
 
@@ -56,11 +57,6 @@ class Node(Spec):
             if "digest" not in vars(node):
                 vars(node)["digest"] = digest_of(node)
         return vars(self)["digest"]
-
-    @functools.cached_property
-    def _takes(self) -> "tuple[Output, ...]":
-        """The outputs of others that this one takes, in the order of its leaves."""
-        return tuple(_outputs_in(self))
 
     @functools.cached_property
     def parents(self) -> tuple["Node", ...]:
@@ -218,11 +214,8 @@ class Derived(Node):
 
 def outputs_in(tree: Any) -> list[Output]:
     """The `Output` leaves of a spec."""
-    return list(tree._takes) if isinstance(tree, Node) else _outputs_in(tree)
-
-
-def _outputs_in(tree: Any) -> list[Output]:
-    return [item for item in jax.tree.leaves(tree) if isinstance(item, Output)]
+    form, leaves = flat(tree)
+    return [item for item in leaves if isinstance(item, Output)] if form.references else []
 
 
 def fill(node: Any, arrays: Mapping[Output, Tree]) -> Any:

@@ -1,5 +1,6 @@
 """Options in a name, as in `fc:widths=512,512` or `cifar10:classes=0,5`: one syntax for models and data."""
 
+import functools
 import typing
 from collections.abc import Iterable
 from typing import Any
@@ -42,7 +43,7 @@ def read_options(what: str, cls: Any, allowed: Iterable[str], text: str) -> dict
     Raises:
       InputError: For an option that there is not, or a value of another type.
     """
-    hints = typing.get_type_hints(cls)
+    hints = _hints(cls)
     types = {name: hints[name] for name in allowed if _readable(_plain(hints[name])[0])}
     found = {}
     for key, values in split_options(text).items():
@@ -53,6 +54,9 @@ def read_options(what: str, cls: Any, allowed: Iterable[str], text: str) -> dict
             raise InputError(f"{what} has no option '{key}'{hint} Options: {known}.")
         found[key] = _value(f"{what}: option '{key}'", types[key], values)
     return found
+
+
+_hints = functools.lru_cache(maxsize=256)(typing.get_type_hints)
 
 
 def _shown_type(hint: Any) -> str:

@@ -23,7 +23,7 @@ from weightspace.precision import Precision
 from weightspace.probes.base import Probe
 from weightspace.probes.evaluation import Evaluation
 from weightspace.probes.snapshot import Snapshot
-from weightspace.spec import spec
+from weightspace.spec import canonical_text, spec
 
 if TYPE_CHECKING:
     from weightspace.data.task import Task
@@ -75,6 +75,11 @@ class Run(Node):
     def validate(self) -> None:
         """Each field is of its kind; a sentence says what was probably meant."""
         check_run(self)
+
+    @property
+    def _canonical_text(self) -> str:
+        # Not kept: a sweep has as many as runs, and those of its parts are.
+        return canonical_text(self)
 
     def read(self, probe: Probe, name: str, *, shared: bool = False) -> Output:
         """An output that a probe of this run makes."""

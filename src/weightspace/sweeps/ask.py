@@ -28,6 +28,8 @@ from weightspace.sweeps.complete import complete
 from weightspace.sweeps.engines import engine_named
 from weightspace.sweeps.engines.base import CohortJob, DerivedJob, Engine, Job
 from weightspace.sweeps.keep import told
+from weightspace.sweeps.known import growing
+from weightspace.sweeps.labels import pairs
 from weightspace.sweeps.plan import Plan, check_rows, plan, with_networks
 from weightspace.sweeps.progress import Silent
 from weightspace.sweeps.question import Asked, Folder, Question, as_question, check_asked, check_folder
@@ -129,20 +131,6 @@ def device_name() -> str:
     return f"{len(devices)} × {devices[0].device_kind}"
 
 
-def with_names(row: Row) -> dict[str, Any]:
-    """A row's labels, with model and data of its run where the experiment does not give them."""
-    labels = dict(row.labels)
-    if isinstance(row.node, Run):
-        labels.setdefault("model", row.node.model.name)
-        labels.setdefault("data", row.node.task.data.name)
-        labels.setdefault("seed", row.node.seeds.base)
-    return labels
-
-
-def _pairs(rows: Iterable[Row]) -> list[tuple[dict[str, Any], str]]:
-    return [(with_names(row), row.node.digest) for row in rows]
-
-
 class Driver:
     """One sweep: the store, what is planned, where to run."""
 
@@ -177,44 +165,53 @@ class Driver:
         check_asked(question.name, asked)
         return self._table(question.name, asked)
 
+    @growing()
     def _note(self, experiment: Question, rows: list[Row]) -> None:
-        self.store.ask(experiment.name, _pairs(rows), experiment.fields())
+        self.store.ask(experiment.name, pairs(rows), experiment.fields())
 
     def _table(self, name: str, rows: list[Row]) -> pd.DataFrame:
         """The rows asked so far, and no others: neither a folder nor half a sweep may change a decision."""
-        return answers(self.store, name, _pairs(rows))
+        return answers(self.store, name, pairs(rows))
 
     def answer(self, rows: list[Row]) -> None:
         """Compute what the rows need and the store lacks, wave after wave."""
         while True:
-            wanted = missing(rows, self._satisfied)
+            there = self._there()
+            wanted = missing(rows, there, self.planned.prepared.known)
             if not wanted:
                 return
             while self._block_children(wanted):
-                pass  # what waits for a blocked node is blocked in its turn
-            wave = [r for r in ready(wanted, self._satisfied) if r.node.digest in wanted]
-            wave = [r for r in wave if not self._satisfied(r)]
+                there = self._there()  # what waits for a blocked node is blocked in its turn
+            wave = [r for r in ready(wanted, there) if r.node.digest in wanted]
+            wave = [r for r in wave if not there(r)]
             if not wave:
                 return
             # Values first: with what they make more runs may join a cohort.
             self._carry_out([r for r in wave if isinstance(r.node, Derived)] or wave)
 
-    def _satisfied(self, request: Request) -> bool:
-        """Whether the store has all that is asked of a node, or knows that it cannot be had."""
-        record = self.store.records().get(request.node.digest)
-        if record is not None and record.status not in DONE:
-            return self.tried.get(request.node.digest, 0) > 0
-        return satisfied(request, record)
+    def _there(self) -> Callable[[Request], bool]:
+        """Whether the store has, by now, all that is asked of a node, or knows that it cannot be had."""
+        records, known = self.store.records(), self.planned.prepared.known
+
+        def there(request: Request) -> bool:
+            record = records.get(request.node.digest)
+            if record is not None and record.status not in DONE:
+                return self.tried.get(request.node.digest, 0) > 0
+            return satisfied(request, record, known)
+
+        return there
 
     def _block_children(self, wanted: Mapping[str, Request]) -> int:
         """Record as blocked what depends on a node that diverged, failed or is blocked; gives how many."""
         rows = []
+        there, records = self._there(), self.store.records()
         for digest, request in wanted.items():
-            if self._satisfied(request):
+            outputs = outputs_in(request.node)
+            if not outputs or there(request):
                 continue
-            for parent in request_for(outputs_in(request.node)).values():
-                record = self.store.records().get(parent.node.digest)
-                if record is not None and self._satisfied(parent) and record.status != "ok":
+            for parent in request_for(outputs).values():
+                record = records.get(parent.node.digest)
+                if record is not None and there(parent) and record.status != "ok":
                     text = _blocked_by(record)
                     rows.append(row_of(request.node, "blocked", self.provenance, error=text))
                     self.tried[digest] = self.tried.get(digest, 0) + 1
@@ -287,7 +284,8 @@ class Driver:
 
     def _left(self, job: Job) -> Job | None:
         """What of a job is not finished yet."""
-        left = tuple(request for request in job.requests if not self._satisfied(request))
+        there = self._there()
+        left = tuple(request for request in job.requests if not there(request))
         if isinstance(job, DerivedJob):
             return dataclasses.replace(job, requests=left) if left else None
         return job if left else None

@@ -12,8 +12,10 @@ from typing import Any
 
 import jax
 
+from weightspace.code import check_unchanged
 from weightspace.node import Output, outputs_in
 from weightspace.run import Run
+from weightspace.sweeps.known import growing
 from weightspace.sweeps.prepared import Preparations, probe_groups
 from weightspace.sweeps.prepared import prepare as prepare
 from weightspace.sweeps.requests import Request, total_steps
@@ -81,6 +83,7 @@ class Cohort:
         }
 
 
+@growing()
 def group(
     requests: Iterable[Request],
     shapes: Mapping[Output, Any],
@@ -99,8 +102,10 @@ def group(
     """
     prepared = prepared or Preparations()
     groups: dict[Any, list[Request]] = {}
+    seen: set[int] = set()
     for request in requests:
-        groups.setdefault(_signature(request, shapes, prepared), []).append(request)
+        check_unchanged((request.node, request.probes), seen)
+        groups.setdefault(_signature(request, shapes, prepared, seen), []).append(request)
     cohorts = []
     for members in groups.values():
         members = sorted(members, key=lambda request: request.node.digest)
@@ -127,18 +132,15 @@ def default_lanes(run: Any, backend: str) -> int:
     return lanes_for(Cost(layout.size, run.recipe.batch, convolutional), backend)
 
 
-def _signature(request: Request, shapes: Mapping[Output, Any], prepared: Preparations) -> Any:
+def _signature(request: Request, shapes: Mapping[Output, Any], prepared: Preparations, seen: set[int]) -> Any:
     run = request.node
     assert isinstance(run, Run)
-    outputs = outputs_in(run)
-    made = prepared(request, {o: shapes[o] for o in outputs})
-    resolved, probes, _ = made
-    key = made.key(run.precision, 1, 1)
-    shared = tuple((o.of.digest, o.key) for o in outputs if o.shared)
+    outputs, steps = outputs_in(run), prepared.known.steps(run)
     # The probes' own numbers are common too: snapshots at other steps are read in another cohort.
-    own = () if shared else resolved.common_values()
-    numbers = (own, probes.common_values())
-    return key, shared, numbers, request.readings, total_steps(run)
+    program = prepared.program(request, {o: shapes[o] for o in outputs}, steps, seen)
+    shared = tuple([(o.of.digest, o.key) for o in outputs if o.shared])
+    own = () if shared else prepared.common_values(run, steps)
+    return program, shared, own, request.readings, steps
 
 
 def reading_plan(request: Request) -> list[tuple[int, tuple[bool, ...]]]:

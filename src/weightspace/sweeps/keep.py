@@ -5,18 +5,18 @@ the sweep asks for it by name.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable
 
 import numpy as np
 
 from weightspace.errors import check_choice
-from weightspace.models.layout import Layout
 from weightspace.node import Node
 from weightspace.probes.base import Probe
 from weightspace.probes.best import Best
 from weightspace.probes.snapshot import Snapshot
 from weightspace.run import KEPT, Row, Run
-from weightspace.training.step import layout_of_run
+from weightspace.sweeps.known import Known
 
 SMALL = 200_000_000
 """Bytes of all final networks of a question together up to which they are kept unasked."""
@@ -56,30 +56,39 @@ def told(rows: Iterable[Row], keep: str) -> list[Row]:
     return [row if row.keep is not None else dataclasses.replace(row, keep=keep) for row in rows]
 
 
-def unasked(needed: Iterable[Node], rows: Iterable[Row]) -> Kept:
+def unasked(needed: Iterable[Node], rows: Iterable[Row], known: Known | None = None) -> Kept:
     """Which final networks are kept although nobody asks for them: all, if all together are small.
 
     Args:
       needed: Every node that the question needs.
       rows: Its rows; what they say of their runs holds.
+      known: What was found of the question so far.
     """
+    known = known or Known()
     said = {row.node.digest for row in rows if row.keep is not None}
     runs = [node for node in needed if isinstance(node, Run) and node.digest not in said]
-    total = sum(network_bytes(run) for run in runs)
+    total = sum(network_bytes(run, known) for run in runs)
     return Kept(frozenset(run.digest for run in runs) if total <= SMALL else frozenset(), total)
 
 
 def final_network(run: Run) -> tuple[Probe, ...]:
     """What keeps the weights at the end; of a region its coordinates too, from which all points are had."""
-    coordinates = (Snapshot("end", coordinates=True),) if run.space.points else ()
-    return Snapshot("end"), *coordinates
+    return _final(bool(run.space.points))
 
 
-def network_bytes(run: Run) -> int:
+@functools.cache
+def _final(region: bool) -> tuple[Probe, ...]:
+    return (Snapshot("end"), Snapshot("end", coordinates=True)) if region else (Snapshot("end"),)
+
+
+def network_bytes(run: Run, known: Known) -> int:
     """Bytes of what is kept of a run, but for the state of its normalisation."""
-    layout: Layout = layout_of_run(run)
-    size = layout.size + (run.space.coordinates(layout).size if run.space.points else 0)
-    return size * np.dtype(run.precision.storage).itemsize
+
+    def find(run: Run) -> int:
+        size = known.layout(run).size + (known.coordinates(run).size if run.space.points else 0)
+        return size * np.dtype(run.precision.storage).itemsize
+
+    return known.kin(run).once("network", find)
 
 
 def keeps_network(probes: Iterable[Probe]) -> bool:

@@ -23,6 +23,7 @@ from weightspace.store.rows import Record
 from weightspace.sweeps.cohorts import Cohort, backend, group
 from weightspace.sweeps.complete import complete
 from weightspace.sweeps.keep import NOTHING, Kept, check_policy, told, unasked
+from weightspace.sweeps.known import Known, growing
 from weightspace.sweeps.prepared import Preparations
 from weightspace.sweeps.question import Question, check_asked
 from weightspace.sweeps.requests import Request, check_run, missing, satisfied
@@ -62,6 +63,8 @@ class Plan:
     def blocked(self) -> frozenset[str]:
         """Digests of what is wanted and cannot be had: an ancestor of it diverged."""
         records = _records(self.store)
+        if all(record.status != "diverged" for record in records.values()):
+            return frozenset()
         found: dict[str, bool] = {}
 
         def gone(node: Node) -> bool:
@@ -89,10 +92,16 @@ class Plan:
     @functools.cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
         """All runs to train, in cohorts: those of a wave after those of the waves before it."""
+        with growing():
+            return tuple(self._formed())
+
+    def _formed(self) -> list[Cohort]:
+        formed: list[Cohort] = []
         for wave in _waves(self.runs):
             for cohort in group(wave, self.shapes, self.lanes, backend(), self.prepared):
+                formed.append(cohort)
                 self.shapes.trained_by |= dict.fromkeys(cohort.digests, cohort)
-        return tuple(dict.fromkeys(self.shapes.trained_by.values()))
+        return formed
 
     @functools.cached_property
     def shapes(self) -> "Shapes":
@@ -100,6 +109,7 @@ class Plan:
         return Shapes(self)
 
 
+@growing()
 def plan(
     question: Question, store: Store | None = None, lanes: int | None = None, keep: str = "small"
 ) -> Plan:
@@ -121,27 +131,34 @@ def plan(
         check_asked(question.name, [])
     rows = told(rows or [], keep)
     question.fields()  # raises where a setting cannot be recorded
-    needed = check_rows(rows)
+    known = Known()
+    needed = check_rows(rows, known)
     records = _records(store)
-    wanted = missing(rows, lambda request: satisfied(request, records.get(request.node.digest)))
-    kept = with_networks(needed, rows, keep)
+    wanted = dict(needed)
+    if records:
+        wanted = missing(rows, lambda r: satisfied(r, records.get(r.node.digest), known), known)
+    kept = with_networks(needed, rows, keep, known)
     wanted = {digest: complete(r, records.get(digest), kept) for digest, r in wanted.items()}
-    return Plan(question, asking, rows, needed, wanted, store, lanes, keep=keep, kept=kept)
+    prepared = Preparations(known)
+    return Plan(question, asking, rows, needed, wanted, store, lanes, prepared, keep, kept)
 
 
-def with_networks(needed: Mapping[str, Request], rows: Iterable[Row], keep: str) -> Kept:
+def with_networks(
+    needed: Mapping[str, Request], rows: Iterable[Row], keep: str, known: Known | None = None
+) -> Kept:
     """Which networks of a question are kept unasked."""
-    return unasked((each.node for each in needed.values()), rows) if keep == "small" else NOTHING
+    return unasked((each.node for each in needed.values()), rows, known) if keep == "small" else NOTHING
 
 
-def check_rows(rows: Iterable[Row]) -> dict[str, Request]:
+def check_rows(rows: Iterable[Row], known: Known | None = None) -> dict[str, Request]:
     """All that rows need; raises what can be said against any run of it."""
-    needed = missing(rows, lambda _: False)
+    known = known or Known()
+    needed = missing(rows, lambda _: False, known)
     seen: set[int] = set()
     for request in needed.values():
         check_unchanged((request.node, request.probes), seen)
         if isinstance(request.node, Run):
-            check_run(request)
+            check_run(request, known)
     return needed
 
 
@@ -156,6 +173,8 @@ def _parents_first(nodes: Iterable[Node]) -> list[Node]:
 def _waves(runs: Iterable[Request]) -> list[list[Request]]:
     """Runs by the number of trainings that must come before them."""
     runs = list(runs)
+    if not any(request.node.parents for request in runs):
+        return [runs] if runs else []
     depths: dict[str, int] = {}
     for node in _parents_first(request.node for request in runs):
         before = max((depths[parent.digest] for parent in node.parents), default=0)

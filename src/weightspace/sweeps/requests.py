@@ -5,21 +5,21 @@ points at a run names the probe that makes it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from weightspace.errors import InputError
-from weightspace.measure.evaluate import BATCH
 from weightspace.models.base import output_shape_of
-from weightspace.models.layout import Layout
 from weightspace.node import Node, Output, outputs_in
 from weightspace.probes.base import Probe
 from weightspace.recipes.length import Length
 from weightspace.run import Row, Run, Watch
 from weightspace.store.rows import Record
 from weightspace.sweeps.keep import of_row
+from weightspace.sweeps.known import Known, growing
+from weightspace.sweeps.known import batch_sizes as batch_sizes
 from weightspace.sweeps.recorded import check_apart, covered, marks
-from weightspace.training.step import layout_of_run
 
 DONE = ("ok", "diverged")
 """Statuses of nodes that need not be computed again; failed and blocked ones are tried by the next sweep."""
@@ -57,9 +57,8 @@ class Request:
 
     def also(self, probes: Iterable[Probe]) -> "Request":
         """The request with what more is kept, each probe once."""
-        known = {probe.key for probe in self.probes}
-        more = tuple(probe for probe in probes if probe.key not in known)
-        return dataclasses.replace(self, probes=(*self.probes, *more)) if more else self
+        probes = tuple(probes)
+        return dataclasses.replace(self, probes=_with(self.probes, probes)) if probes else self
 
     def joined(self, other: "Request") -> "Request":
         """Both requests of one node as one."""
@@ -77,14 +76,33 @@ class Request:
         )
 
 
-def request_of(row: Row) -> Request:
-    """What a row asks of its node."""
-    if not isinstance(row.node, Run):
-        return Request(row.node)
+@functools.lru_cache(maxsize=256)
+def _with(probes: tuple[Probe, ...], more: tuple[Probe, ...]) -> tuple[Probe, ...]:
+    known = {probe.key for probe in probes}
+    return (*probes, *(probe for probe in more if probe.key not in known))
+
+
+def request_of(row: Row, known: Known | None = None) -> Request:
+    """What a row asks of its node.
+
+    Args:
+      row: The row.
+      known: What was found of others of the question.
+    """
+    run, known = row.node, known or Known()
+    if not isinstance(run, Run):
+        return Request(run)
     # First of all: how many examples there are to train on may make no sense.
-    row.node.task.data.check()
+    known.check_data(run.task.data)
     watch = row.watch or DEFAULT_WATCH
-    return Request(row.node, tuple(watch.probes), readings_of(row.node, watch)).also(of_row(row))
+
+    def find(run: Run) -> tuple[tuple[Probe, ...], tuple[int, ...]]:
+        steps = known.steps(run)
+        readings = known.once(("readings", watch.steps, *steps), lambda: readings_within(*steps, watch))
+        return _with(tuple(watch.probes), of_row(row)), readings
+
+    asked = ("request", watch.steps, row.keep, *map(known.said, watch.probes))
+    return Request(run, *known.kin(run).once(asked, find))
 
 
 def check_labels_apart(rows: Sequence[Row]) -> None:
@@ -132,10 +150,20 @@ def join(requests: dict[str, Request], asked: Request) -> None:
     requests[digest] = requests[digest].joined(asked) if digest in requests else asked
 
 
-def missing(rows: Iterable[Row], satisfied: Callable[[Request], bool]) -> dict[str, Request]:
-    """All nodes that must be computed for the rows to be answered, parents included, by digest."""
+@growing()
+def missing(
+    rows: Iterable[Row], satisfied: Callable[[Request], bool], known: Known | None = None
+) -> dict[str, Request]:
+    """All nodes that must be computed for the rows to be answered, parents included, by digest.
+
+    Args:
+      rows: The rows.
+      satisfied: Whether all that is asked of a node is there.
+      known: What was found of others of the question.
+    """
     requests: dict[str, Request] = {}
-    stack = [request_of(row) for row in rows]
+    known = known or Known()
+    stack = [request_of(row, known) for row in rows]
     while stack:
         asked = stack.pop()
         digest = asked.node.digest
@@ -160,26 +188,49 @@ def ready(requests: Mapping[str, Request], done: Callable[[Request], bool]) -> l
     return [requests[digest] for digest in sorted(requests) if inputs_exist(requests[digest])]
 
 
-def satisfied(request: Request, record: Record | None) -> bool:
-    """Whether a stored record holds all that is asked of its node."""
-    if record is None or record.status not in DONE:
+def satisfied(request: Request, record: Record | None, known: Known | None = None) -> bool:
+    """Whether a stored record holds all that is asked of its node.
+
+    Args:
+      request: The node and what is asked of it.
+      record: What is stored of it.
+      known: What was found of others of the question.
+    """
+    if record is None or record.status not in DONE or not request.outputs <= record.outputs:
         return False
-    return (
-        request.outputs <= set(record.outputs)
-        and covered(request.marks, record.probes)
-        and set(request.readings) <= set(record.readings)
-    )
+    asked, there = request.readings, record.readings
+    return (asked == there or set(asked) <= set(there)) and covered(_marks(request, known), record.probes)
+
+
+def _marks(request: Request, known: Known | None) -> tuple[str, ...]:
+    run = request.node
+    if known is None or not isinstance(run, Run):
+        return request.marks
+    parts = (*request.probes, None, *run.task.metrics)
+    return known.once(("marks", *map(known.held, parts)), lambda: request.marks)
 
 
 def total_steps(run: Run) -> tuple[int, int]:
     """Steps of a run, and steps of its epoch."""
-    size, counted = run.task.data.size, run.task.data.counted
-    return run.recipe.steps(size, counted), run.recipe.steps_per_epoch(size, counted)
+    return Known().steps(run)
 
 
 def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
-    """The steps at which a watch reads; the start and the end are always among them."""
-    total, per_epoch = total_steps(run)
+    """The steps at which a watch reads a run."""
+    return readings_within(*total_steps(run), watch)
+
+
+def readings_within(total: int, per_epoch: int, watch: Watch) -> tuple[int, ...]:
+    """The steps at which a watch reads; the start and the end are always among them.
+
+    Args:
+      total: Steps of the run.
+      per_epoch: Steps of its epoch.
+      watch: What is recorded, and when.
+
+    Raises:
+      InputError: If it asks for a step beyond the end.
+    """
     if isinstance(watch.steps, str):
         return Length.parse(watch.steps).multiples(per_epoch, total)
     late = [step for step in watch.steps if step > total]
@@ -190,27 +241,21 @@ def readings_of(run: Run, watch: Watch) -> tuple[int, ...]:
     return tuple(sorted({0, total, *watch.steps}))
 
 
-def batch_sizes(run: Run) -> tuple[int, ...]:
-    """The sizes of the batches on which a run's loss and metrics are computed."""
-    parts = (run.task.data.size, run.task.data.validation, len(run.task.data.arrays().test.y))
-    return (run.recipe.batch // run.recipe.samples, *(min(size, BATCH) for size in parts if size))
+def check_run(request: Request, known: Known | None = None) -> None:
+    """Raise what can be said against a run before anything is traced.
 
-
-def check_run(request: Request) -> None:
-    """Raise what can be said against a run before anything is traced."""
-    run = request.node
+    Args:
+      request: The run and what is asked of it.
+      known: What was found of others of the question.
+    """
+    run, known = request.node, known or Known()
     assert isinstance(run, Run)
-    check_apart(run, request.probes, ())
-    data, storage = run.task.data, run.precision.storage
-    data.check_digits(run.precision.dtype)
-    shape = output_shape_of(run.model, tuple(data.shape), data.input_dtype(storage))
-    run.task.check(shape, batch_sizes(run))
-    layout: Layout = layout_of_run(run)
-    run.space.check(layout)
-    run.recipe.check(run.space.coordinates(layout))
-    if run.recipe.augment is not None:
-        run.recipe.augment.check(data)
-    run.recipe.steps_per_epoch(run.task.data.size, run.task.data.counted)
+    known.once(
+        ("apart", *map(known.held, request.probes), *map(known.held, run.task.metrics)),
+        lambda: check_apart(run, request.probes, ()),
+    )
+    known.check_parts(run)
+    layout = known.layout(run)
     for edit in run.edits:
         edit.check(run, layout)
     for probe in request.probes:

@@ -11,11 +11,11 @@ from typing import Any
 import jax
 import numpy as np
 
+from weightspace.flat import common_leaves, flat
 from weightspace.node import Output, fill, outputs_in
 from weightspace.probes.base import Probe
 from weightspace.recipes.length import Length
 from weightspace.run import Run
-from weightspace.spec import common_leaves
 from weightspace.streams import Seeds
 
 
@@ -50,42 +50,117 @@ def _bits(leaf: Any) -> bytes:
     return b"" if isinstance(leaf, jax.ShapeDtypeStruct) else leaf.tobytes()
 
 
-def resolve(run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int) -> Resolved:
-    """Put arrays in the place of a run's outputs, and steps in the place of its lengths."""
+class Numbers(dict[Any, np.ndarray]):
+    """Numbers as arrays, each made once; arrays of no axes that nobody writes to."""
+
+    def __call__(self, value: Any, storage: str, *, of_seeds: bool) -> np.ndarray:
+        """One number of Python as an array of the run's type."""
+        # Zero is equal to its negative, whose bits are others.
+        name = (type(value), value or repr(value), storage, of_seeds)
+        found = self.get(name)
+        if found is None:
+            found = self[name] = _number(value, storage, of_seeds=of_seeds)
+            found.flags.writeable = False
+        return found
+
+
+def resolve(
+    run: Run, arrays: Mapping[Output, Any], total: int, per_epoch: int, numbers: Numbers | None = None
+) -> Resolved:
+    """Put arrays in the place of a run's outputs, and steps in the place of its lengths.
+
+    Args:
+      run: The run.
+      arrays: For each output that it takes.
+      total: Steps of the run.
+      per_epoch: Steps of its epoch.
+      numbers: Of other runs, to share arrays with.
+    """
     filled, common = run, common_leaves(run)
     if outputs_in(run):
         filled = fill(run, arrays)
         # An output may be a tree: its role holds for all of its leaves.
         pieces = jax.tree.structure(run).flatten_up_to(filled)
         common = [role for role, piece in zip(common, pieces, strict=True) for _ in jax.tree.leaves(piece)]
-    return dataclasses.replace(
-        _as_arrays(filled, common, run.precision.storage, total, per_epoch), edits=len(run.edits)
+    steps = (total, per_epoch)
+    found = _as_arrays(
+        filled, common, run.precision.storage, steps, Numbers() if numbers is None else numbers
     )
+    return dataclasses.replace(found, edits=len(run.edits))
 
 
 def resolve_probes(probes: Sequence[Probe], total: int, per_epoch: int, storage: str) -> Resolved:
     """Probes with steps in the place of lengths; all their numbers are common."""
     common = [True] * len(jax.tree.leaves(tuple(probes)))
-    return _as_arrays(tuple(probes), common, storage, total, per_epoch)
+    return _as_arrays(tuple(probes), common, storage, (total, per_epoch), Numbers())
 
 
-def _as_arrays(tree: Any, common: list[bool], storage: str, total: int, per_epoch: int) -> Resolved:
-    pieces = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Seeds))
+def common_values(run: Run, total: int, per_epoch: int, numbers: Numbers | None = None) -> tuple[bytes, ...]:
+    """The bits of the leaves that a run has in common with its cohort; those of no arrays are empty."""
+    _, leaves = flat(run)
+    storage, steps, numbers = (
+        run.precision.storage,
+        (total, per_epoch),
+        Numbers() if numbers is None else numbers,
+    )
+    return tuple(
+        [
+            b""
+            if isinstance(leaf, Output)
+            else _bits(_as_array(leaf, storage, steps, numbers, of_seeds=of_seeds))
+            for leaf, shared, of_seeds in zip(leaves, common_leaves(run), _seeds_in(run), strict=True)
+            if shared
+        ]
+    )
+
+
+def shapes_apart(run: Run) -> tuple[Any, ...]:
+    """Shapes and types of those leaves that runs of one form may have in different ones: arrays."""
+    form, leaves = flat(run)
+
+    def find() -> tuple[int, ...]:
+        told = (float, int, bool, Length, Output)
+        return tuple(place for place, kind in enumerate(form.kinds) if kind not in told)
+
+    arrays = [np.asarray(leaves[place]) for place in form.fact("arrays", find)]
+    return tuple([(array.shape, str(array.dtype)) for array in arrays])
+
+
+def _seeds_in(tree: Any) -> tuple[bool, ...]:
+    """For each leaf, whether it is of seeds."""
+
+    def find() -> tuple[bool, ...]:
+        pieces = jax.tree.leaves(tree, is_leaf=lambda node: isinstance(node, Seeds))
+        return tuple(isinstance(piece, Seeds) for piece in pieces for _ in jax.tree.leaves(piece))
+
+    return flat(tree)[0].fact("seeds", find)
+
+
+def _as_arrays(
+    tree: Any, common: list[bool], storage: str, steps: tuple[int, int], numbers: Numbers
+) -> Resolved:
+    form, leaves = flat(tree)
     arrays = [
-        _as_array(leaf, storage, total, per_epoch, of_seeds=isinstance(piece, Seeds))
-        for piece in pieces
-        for leaf in (jax.tree.leaves(piece) if isinstance(piece, Seeds) else (piece,))
+        _as_array(leaf, storage, steps, numbers, of_seeds=of_seeds)
+        for leaf, of_seeds in zip(leaves, _seeds_in(tree), strict=True)
     ]
-    return Resolved(tuple(arrays), jax.tree.structure(tree), tuple(common))
+    structure = form.fact("structure", lambda: jax.tree.structure(tree))
+    return Resolved(tuple(arrays), structure, tuple(common))
 
 
-def _as_array(leaf: Any, storage: str, total: int, per_epoch: int, *, of_seeds: bool) -> Any:
+def _as_array(leaf: Any, storage: str, steps: tuple[int, int], numbers: Numbers, *, of_seeds: bool) -> Any:
     """A number as an array of the run's type, a length as steps."""
+    if isinstance(leaf, Length):
+        leaf = leaf.steps(steps[1], steps[0])
+    if type(leaf) in (float, int, bool):
+        return numbers(leaf, storage, of_seeds=of_seeds)
     if isinstance(leaf, jax.ShapeDtypeStruct):  # of an array that is not there yet, or not needed
         floating = np.issubdtype(leaf.dtype, np.floating)
         return jax.ShapeDtypeStruct(leaf.shape, np.dtype(storage) if floating else leaf.dtype)
-    if isinstance(leaf, Length):
-        leaf = leaf.steps(per_epoch, total)
+    return _number(leaf, storage, of_seeds=of_seeds)
+
+
+def _number(leaf: Any, storage: str, *, of_seeds: bool) -> np.ndarray:
     array = np.asarray(leaf)
     if np.issubdtype(array.dtype, np.floating):
         return array.astype(storage)

@@ -17,10 +17,11 @@ from weightspace.probes import Evaluation, Probe
 from weightspace.recipes.base import Recipe, make_decay
 from weightspace.recipes.losses import CrossEntropy
 from weightspace.recipes.optimisers import make_optimiser
-from weightspace.run import Row, Run
+from weightspace.run import Row, Run, Watch
 from weightspace.spaces.affine import Affine
 from weightspace.spaces.base import Space
 from weightspace.spaces.bases import make_basis
+from weightspace.spaces.bases.base import Basis
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
 from weightspace.tables.vocabulary import ARMS, FULL
@@ -110,17 +111,22 @@ class Networks(Repeats):
             **labels,
             "seed": run.seeds.base,
         }
-        splits = ("train", "validation", "test") if self.validation else ("train", "test")
-        watch = self.watching(Evaluation(splits, statistics=self.statistics))
+        watch = self._watch
         watch = dataclasses.replace(watch, probes=(*watch.probes, *more)) if more else watch
         return Row(own | {"model": self.model, "data": self.data}, run, watch)
+
+    @functools.cached_property
+    def _watch(self) -> Watch:
+        splits = ("train", "validation", "test") if self.validation else ("train", "test")
+        return self.watching(Evaluation(splits, statistics=self.statistics))
 
     def references(self) -> Iterator[Row]:
         """Full-space runs: one a seed and noise."""
         for noise in self.noise if self.reference else ():
             labels = {"optimiser": "momentum", "lr": self.reference_lr} | self.noisy(noise)
+            task = self.task(noise)
             for seeds in self.each_seed():
-                yield self.row(FULL, self.size, self.full(self.task(noise), seeds), labels)
+                yield self.row(FULL, self.size, self.full(task, seeds), labels)
 
     def noisy(self, noise: float) -> dict[str, float]:
         """The label of a share of noise, where any is asked for."""
@@ -197,4 +203,10 @@ class Slices(Networks):
 
     def inside(self, dim: int, recipe: Recipe, task: Task, seeds: Seeds, offset: Any = None) -> Run:
         """A run in w = offset + B θ."""
-        return self.run(Affine(make_basis(self.basis, dim), offset=offset), task, recipe, seeds)
+        if dim not in self._bases:
+            self._bases[dim] = make_basis(self.basis, dim)
+        return self.run(Affine(self._bases[dim], offset=offset), task, recipe, seeds)
+
+    @functools.cached_property
+    def _bases(self) -> dict[int, Basis]:
+        return {}
