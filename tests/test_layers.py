@@ -13,6 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
 FLOORS = (
     *(
         "errors",
+        "digests",
         "fields",
         "tree",
         "frames",

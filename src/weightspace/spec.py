@@ -23,6 +23,7 @@ import jax
 import numpy as np
 
 from weightspace.code import check_same
+from weightspace.digests import text_digest
 from weightspace.errors import InputError
 from weightspace.fields import coerce
 from weightspace.identity import identity_digest, installed, qualified_name
@@ -32,8 +33,6 @@ _MISSING = dataclasses.MISSING
 _READ_ONCE = functools.cached_property
 _KEPT = ("digest", "_source")
 _KINDS: dict[str, str] = {}
-DIGEST_LENGTH = 32
-"""Hexadecimal digits kept of a digest: 128 bits."""
 
 
 def static(*, default: Any = _MISSING, neutral: Any = _MISSING) -> Any:
@@ -275,7 +274,7 @@ def _same(a: Any, b: Any) -> bool:
 
 def digest_of(value: Any) -> str:
     """The digest of a value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:DIGEST_LENGTH]
+    return text_digest(canonical_json(value))
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from weightspace.digests import DIGEST_LENGTH
 from weightspace.errors import StoreError
 from weightspace.experiments.answer import Answer, answers_of, drawn
 from weightspace.experiments.base import Experiment
@@ -16,7 +17,6 @@ from weightspace.experiments.plain import Runs, plain_answers
 from weightspace.experiments.restore import RestoreWarning
 from weightspace.figures.panel import Panel
 from weightspace.named import looking
-from weightspace.spec import DIGEST_LENGTH
 from weightspace.store.base import Store
 from weightspace.store.read import history, settings_of
 from weightspace.store.reasons import shortly

@@ -5,10 +5,10 @@ question's file is named by a digest of its content: asked twice it is one file.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from weightspace.digests import text_digest
 from weightspace.errors import InputError, StoreError, unknown
-from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.schema import DamagedError, check_name, read_parquet, skip
 from weightspace.store.write import sentences, write_parquet
 
@@ -65,13 +65,15 @@ def ask(
     Raises:
       StoreError: If a label has a reserved name or a value of another type, or it cannot be written.
     """
+    from weightspace.spec import canonical_json
+
     check_name("experiment", experiment)
     plain = plain_rows(rows)
     settings = canonical_json(fields)
     content = canonical_json(
         [experiment, [[labels, digest] for labels, digest in plain], json.loads(settings)]
     )
-    name = hashlib.sha256(content.encode()).hexdigest()[:DIGEST_LENGTH]
+    name = text_digest(content)
     path = folder / experiment / f"{name}.parquet"
     if _read(path) is None:
         with sentences(path.parent):
@@ -224,17 +226,21 @@ def _values(table: pa.Table, field: pa.Field) -> list[Label]:
 
 def asked_frame(found: Iterable[Question]) -> pd.DataFrame:
     """Questions as a table: `experiment`, `run`, the labels; a row that was asked twice is there once."""
-    rows: dict[Any, dict[str, Any]] = {}
-    for question in found:
-        for labels, digest in question.rows:
+    every = [(each.experiment, digest, labels) for each in found for labels, digest in each.rows]
+    times = Counter((experiment, digest) for experiment, digest, _ in every)
+    names = dict.fromkeys(("experiment", "run"))
+    rows: list[dict[str, Any]] = []
+    seen: set[Any] = set()
+    for experiment, digest, labels in every:
+        if times[experiment, digest] > 1:
             # True equals 1, but is another label.
-            given = frozenset(
-                (name, type(value) is bool, value) for name, value in labels.items() if value is not None
-            )
-            row = {"experiment": question.experiment, "run": digest, **labels}
-            rows.setdefault((question.experiment, digest, given), row)
-    names = dict.fromkeys(("experiment", "run", *(name for row in rows.values() for name in row)))
-    return pd.DataFrame({name: column([row.get(name) for row in rows.values()]) for name in names})
+            given = frozenset((name, type(v) is bool, v) for name, v in labels.items() if v is not None)
+            if (experiment, digest, given) in seen:
+                continue
+            seen.add((experiment, digest, given))
+        names.update(dict.fromkeys(labels))
+        rows.append({"experiment": experiment, "run": digest, **labels})
+    return pd.DataFrame({name: column([row.get(name) for row in rows]) for name in names})
 
 
 def column(values: list[Any]) -> pd.Series:

@@ -244,12 +244,12 @@ def _records(
                 DamagedError(path, f"the spec of {digest} has another digest"), "this run counts as not done"
             )
             continue
-        metrics = frozenset(columns["metrics"][row])
+        probes, metrics = (frozenset(columns[name][row]) for name in ("probes", "metrics"))
         yield Record(
             **{name: columns[name][row] for name in _COPIED},
             outputs=outputs.get(digest, none).intersection(columns["outputs"][row]),
             readings=points[row],
-            probes=frozenset(columns["probes"][row]),
+            probes=shared.setdefault(probes, probes),
             metrics=shared.setdefault(metrics, metrics),
             exact=exact,
             file=path,

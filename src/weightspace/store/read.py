@@ -221,9 +221,10 @@ def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
     table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table())
     # Also where all values are missing: a metric that diverged in each run was recorded.
     records = store.records()
-    recorded = {name for digest in wanted if digest in records for name in records[digest].metrics}
+    known = [records[digest] for digest in wanted if digest in records]
+    recorded = set().union(*{record.metrics for record in known})
     table = table.select([n for n in table.column_names if n in RUNS.names or n in recorded])
-    numbers = exact_numbers(records[digest] for digest in wanted if digest in records)
+    numbers = exact_numbers(known)
     found = table.to_pandas()
     return found.assign(**{name: as_numbers(found[name]) for name in numbers if name in found})
 

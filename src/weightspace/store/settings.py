@@ -43,20 +43,27 @@ class Settings:
         self.spec = functools.cache(spec)
         self._values = functools.cache(lambda digest: json.loads(self.spec(digest) or "null"))
         self._signatures: dict[str, str] = {}
+        self._of_text: dict[bytes, str] = {}
 
     def signature(self, digest: str) -> str:
         """A text that two nodes share where they differ in no setting but seeds, nor do their parents."""
         pending = [digest]
         while pending:
             node = pending[-1]
-            parents = set(_PARENT.findall(self.spec(node) or "")) - self._signatures.keys() - {node}
-            if parents:
-                pending += parents
-                continue
-            pending.pop()
             text = self.spec(node)
-            plain = node if text is None else _PARENT.sub(self._of, _SEEDS.sub("", text))
-            self._signatures[node] = hashlib.sha256(plain.encode()).hexdigest()
+            plain = node if text is None else _SEEDS.sub("", text)
+            # Runs that only their seeds tell apart have one text, and what it names one signature.
+            place = hashlib.sha256(plain.encode()).digest()
+            if place not in self._of_text:
+                named = _PARENT.findall(text or "")
+                parents = {each for each in named if each not in self._signatures} - {node}
+                if parents:
+                    pending += parents
+                    continue
+                whole = plain if text is None else _PARENT.sub(self._of, plain)
+                self._of_text[place] = hashlib.sha256(whole.encode()).hexdigest()
+            pending.pop()
+            self._signatures[node] = self._of_text[place]
         return self._signatures[digest]
 
     def _of(self, found: re.Match[str]) -> str:
@@ -216,12 +223,27 @@ def telling_apart(
 
 def _cells(asked: pd.DataFrame, names: Sequence[str]) -> Iterator[list[str]]:
     """The runs of rows that agree in these columns, where there are several."""
-    cells: dict[Hashable, dict[str, None]] = {}
-    columns = [asked[name].astype(object).where(asked[name].notna(), None) for name in names]
-    for run, *values in zip(asked["run"], *columns, strict=True):
+    place = np.zeros(len(asked), np.int64)
+    for name in names:
+        each = _places(asked[name])
+        # Numbered anew after each column, so that they stay below the square of the number of rows.
+        place = pd.factorize(place * (each.max(initial=0) + 1) + each)[0]
+    runs = asked["run"].to_numpy(object)
+    order = np.argsort(place, kind="stable")
+    ends = np.flatnonzero(np.diff(place[order])) + 1
+    for cell in np.split(order, ends) if len(order) > len(ends) + 1 else ():
+        if len(cell) > 1 and len(found := list(dict.fromkeys(runs[cell]))) > 1:
+            yield found
+
+
+def _places(column: pd.Series) -> np.ndarray:
+    """A number for each row, equal where the labels are; a missing label is a value like any other."""
+    if column.dtype == object:
+        seen: dict[Hashable, int] = {}
+        values = column.where(column.notna(), None)
         # True equals 1, but is another label.
-        cells.setdefault(tuple((type(v) is bool, v) for v in values), {})[run] = None
-    yield from (list(runs) for runs in cells.values() if len(runs) > 1)
+        return np.array([seen.setdefault((type(v) is bool, v), len(seen)) for v in values], np.int64)
+    return pd.factorize(column, use_na_sentinel=False)[0]
 
 
 def plain(values: Sequence[Any]) -> Any:

@@ -24,7 +24,8 @@ def views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.Duck
         _view(connection, "rows_of_runs", RUNS.empty_table(), [(record, record.file) for record in records])
         known = connection.table("rows_of_runs").columns
         scalars = [name for name in known if name not in (*RUNS.names, TRACEBACK, "file_")]
-        exact = {(name, str(record.file)) for record in records for name, _ in record.exact}
+        texts = {(record.file, record.exact) for record in records if record.exact}
+        exact = {(name, str(file)) for file, found in texts for name, _ in found}
         connection.register("exact_", pa.table(dict(zip(("name_", "of_"), _columns(exact), strict=True))))
         names = {name for name, _ in exact}
         values = "".join(f", {(_text if name in names else _value)(name)}" for name in scalars)
@@ -55,11 +56,12 @@ def _view(
     if not parts:
         connection.register(name, empty)
         return
-    files = sorted({str(path) for _, path in parts})
+    named = {path: str(path) for path in {path for _, path in parts}}
     counting = pa.table(
-        {"digest_": [record.digest for record, _ in parts], "file_": [str(path) for _, path in parts]}
+        {"digest_": [record.digest for record, _ in parts], "file_": [named[path] for _, path in parts]}
     )
     connection.register(f"{name}_counting", counting)
+    files = sorted(named.values())
     connection.read_parquet(files, union_by_name=True, filename=True).create_view(f"{name}_stored")
     connection.sql(
         f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename), filename AS file_ FROM {name}_stored "
