@@ -14,6 +14,7 @@ FLOORS = (
     *(
         "errors",
         "digests",
+        "bits",
         "fields",
         "tree",
         "frames",

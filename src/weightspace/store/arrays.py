@@ -18,7 +18,7 @@ import safetensors
 from weightspace.errors import StoreError
 from weightspace.store.schema import STAMP, DamagedError, check_stamp
 from weightspace.store.write import write_safetensors
-from weightspace.tree import pack_bits, unpack_bits
+from weightspace.bits import pack_bits, unpack_bits
 
 EMPTY = "~"
 _TYPES = {

@@ -277,6 +277,11 @@ class Store:
         return provenance.load(self.root / "provenance", name)
 
 
+def opened(out: "str | Path | Store") -> Store:
+    """A store that exists already."""
+    return out if isinstance(out, Store) else Store(out, create=False)
+
+
 def _open_arrays(path: Path, _: tuple[int, int]) -> Tensors:
     """A file's arrays; the second argument tells the file from an earlier one of that name."""
     return Tensors(path, "arrays")

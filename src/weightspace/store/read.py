@@ -18,7 +18,7 @@ import pandas as pd
 
 from weightspace.errors import InputError
 from weightspace.store.asked import Question, asked_frame, plain_rows
-from weightspace.store.base import Store
+from weightspace.store.base import Store, opened
 from weightspace.store.exact import as_numbers, as_text, exact_numbers
 from weightspace.store.index import patiently
 from weightspace.store.rows import Record
@@ -27,6 +27,7 @@ from weightspace.store.schema import (
     LEADING,
     RUNS,
     TRACEBACK,
+    WAITING,
     DamagedError,
     read_parquet,
     skip,
@@ -35,8 +36,6 @@ from weightspace.store.settings import settings_of, telling_apart
 from weightspace.store.views import views
 
 T = TypeVar("T")
-WAITING = "waiting"
-"""The status of what was asked and is not stored."""
 
 
 def results(out: "str | Path | Store", experiment: str | None = None) -> pd.DataFrame:
@@ -151,11 +150,6 @@ def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
         if isinstance(error, duckdb.OutOfRangeException):
             reason += " Infinite values have no spread; add WHERE isfinite(…)."
         raise InputError(f"the query failed: {reason}") from error
-
-
-def opened(out: "str | Path | Store") -> Store:
-    """A store that exists already."""
-    return out if isinstance(out, Store) else Store(out, create=False)
 
 
 def _query(store: Store, wanted: Collection[str] | None, query: str, **frames: pd.DataFrame) -> pd.DataFrame:

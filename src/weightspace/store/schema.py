@@ -26,6 +26,8 @@ WITH_TEXT = 2
 STAMP = "weightspace"
 """The metadata key of a file's kind and version."""
 STATUSES = ("ok", "diverged", "failed", "blocked")
+WAITING = "waiting"
+"""The status of what was asked and is not stored."""
 FINISHED = ("ok", "diverged")
 """Ends of a run that are results; the others may be tried again."""
 
