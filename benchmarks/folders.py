@@ -71,7 +71,19 @@ def template(dims: int) -> tuple[Any, list[tuple[dict[str, Any], str]]]:
 
 def of_seed(text: str, seed: int) -> str:
     """The canonical JSON of a run with another seed."""
-    kinds = ("augment", "base", "basis", "dropout", "init", "mask", "noise", "order", "point", "probe", "split")
+    kinds = (
+        "augment",
+        "base",
+        "basis",
+        "dropout",
+        "init",
+        "mask",
+        "noise",
+        "order",
+        "point",
+        "probe",
+        "split",
+    )
     seeds = dict.fromkeys(kinds, seed) | {"kind": "streams.Seeds", "version": 1}
     return _SEEDS.sub(lambda _: '"seeds":' + json.dumps(seeds, sort_keys=True, separators=(",", ":")), text)
 
@@ -95,7 +107,9 @@ def write(folder: Path, runs: int, dims: int) -> int:
             stop = min(start + LARGEST, seeds)
             made = _cohort(digests[start:stop], texts[start:stop], labels, provenance, draw)
             store.write_cohort(f"{number:04}-{start:08}", *made, {})
-    fields = dataclasses.replace(experiment, slices=dataclasses.replace(experiment.slices, seeds=(str(seeds),)))
+    fields = dataclasses.replace(
+        experiment, slices=dataclasses.replace(experiment.slices, seeds=(str(seeds),))
+    )
     store.ask(experiment.name, asked, fields.fields())
     return len(asked)
 
@@ -139,7 +153,9 @@ def timed(code: Path, command: tuple[str, ...], folder: Path, longest: float) ->
     environment = os.environ | {"PYTHONPATH": str(code.resolve() / "src"), "JAX_PLATFORMS": "cpu"}
     words = [sys.executable, "-c", _MEASURE, str(longest), *command]
     with tempfile.TemporaryFile("w+") as errors:
-        done = subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+        done = subprocess.run(
+            words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
         errors.seek(0)
         if done.returncode:
             raise RuntimeError(f"weightspace {' '.join(command)} failed: {errors.read()[-2000:]}")

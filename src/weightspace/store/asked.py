@@ -7,6 +7,7 @@ question's file is named by a digest of its content: asked twice it is one file.
 import dataclasses
 import json
 import math
+import operator
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -166,25 +167,60 @@ def _kinds(values: Iterable[Label]) -> set[type]:
     return kinds - {int} if exact else kinds
 
 
-def questions(folder: Path, experiment: str | None = None) -> list[Question]:
-    """All questions, or those of one experiment, the oldest first; damaged files are named and left out.
+class Questions:
+    """The questions of a folder; a file that has not changed is not read again.
 
-    Raises:
-      InputError: If there are none of that name.
-      StoreError: If a file is of another version.
+    Args:
+      folder: The store's folder of questions.
     """
-    names = experiments(folder)
-    if experiment is not None and experiment not in names:
-        if not names:
-            raise InputError(
-                f"nothing is answered in {folder.parent} yet, '{experiment}' neither; weightspace status "
-                "says what is under way"
-            )
-        raise unknown("experiment", experiment, names)
-    chosen = names if experiment is None else [experiment]
-    paths = [path for name in chosen for path in sorted((folder / name).glob("[!.]*.parquet"))]
-    found = [question for path in paths if (question := _read(path)) is not None]
-    return sorted(found, key=lambda question: question.when)
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._read: dict[Path, tuple[tuple[int, int, int], Question]] = {}
+        self._frames: dict[str | None, tuple[list[Question], pd.DataFrame]] = {}
+
+    def of(self, experiment: str | None = None) -> list[Question]:
+        """All questions, or those of one experiment, the oldest first; damaged files are named and left out.
+
+        Raises:
+          InputError: If there are none of that name.
+          StoreError: If a file is of another version.
+        """
+        names = experiments(self.folder)
+        if experiment is not None and experiment not in names:
+            if not names:
+                raise InputError(
+                    f"nothing is answered in {self.folder.parent} yet, '{experiment}' neither; weightspace "
+                    "status says what is under way"
+                )
+            raise unknown("experiment", experiment, names)
+        chosen = names if experiment is None else [experiment]
+        paths = [path for name in chosen for path in sorted((self.folder / name).glob("[!.]*.parquet"))]
+        found = [question for path in paths if (question := self._question(path)) is not None]
+        return sorted(found, key=lambda question: question.when)
+
+    def frame(self, experiment: str | None = None) -> pd.DataFrame:
+        """The same as a table, as `asked_frame` makes it; raises as `of` does."""
+        found = self.of(experiment)
+        before, frame = self._frames.get(experiment, (None, pd.DataFrame()))
+        if before is None or len(before) != len(found) or any(map(operator.is_not, before, found)):
+            frame = asked_frame(found)
+            self._frames[experiment] = found, frame
+        return frame.copy(deep=False)  # what is written to it is written to a copy
+
+    def _question(self, path: Path) -> Question | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            question = _read(path)
+            if question is None:
+                return None
+            known = self._read[path] = stamp, question
+        return known[1]
 
 
 def experiments(folder: Path) -> list[str]:

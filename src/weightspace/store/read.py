@@ -161,6 +161,8 @@ def _ask(
     wanted: Collection[str] | None,
     read: Callable[[duckdb.DuckDBPyConnection], T],
     frames: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    histories: bool = True,
 ) -> T:
     """Read from the views; again if files were merged meanwhile, and without those that turn out damaged."""
     damaged: set[Path] = set()
@@ -168,7 +170,7 @@ def _ask(
     def attempt() -> T:
         records = [record for record in store.records().values() if wanted is None or record.digest in wanted]
         try:
-            with views(records, damaged) as connection:
+            with views(records, damaged, histories=histories) as connection:
                 for name, frame in (frames or {}).items():
                     connection.register(name, frame)
                 return read(connection)
@@ -212,7 +214,7 @@ def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
     shown = ("digest", "status", "seconds", ERROR)
     hidden = ", ".join(name for name in (*RUNS.names, TRACEBACK) if name not in shown)
     query = f"SELECT * EXCLUDE ({hidden}) FROM runs"
-    table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table())
+    table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table(), histories=False)
     # Also where all values are missing: a metric that diverged in each run was recorded.
     records = store.records()
     known = [records[digest] for digest in wanted if digest in records]

@@ -16,8 +16,16 @@ from weightspace.store.schema import HISTORY, RUNS, TRACEBACK
 
 
 @contextlib.contextmanager
-def views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the views `runs`, `history_wide` and `history` of the records that count."""
+def views(
+    records: Sequence[Record], damaged: set[Path], *, histories: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the views `runs`, `history_wide` and `history` of the records that count.
+
+    Args:
+      records: Those records.
+      damaged: Histories that are left out.
+      histories: Whether there are views of histories, of which each file has to be opened.
+    """
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         diverged = [record.digest for record in records if record.status == "diverged"]
         connection.register("diverged_", pa.table({"digest_": pa.array(diverged, pa.string())}))
@@ -31,22 +39,25 @@ def views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.Duck
         values = "".join(f", {(_text if name in names else _value)(name)}" for name in scalars)
         values += f", {TRACEBACK if TRACEBACK in known else f'NULL::VARCHAR AS {TRACEBACK}'}"
         connection.sql(f"CREATE VIEW runs AS SELECT {', '.join(RUNS.names)}{values} FROM rows_of_runs")
-        with_history = [
-            (record, record.history)
-            for record in records
-            if record.readings and record.history not in damaged
-        ]
-        _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
-        names = sorted(set(connection.table("rows_of_history").columns) - {*HISTORY.names, "file_"})
-        values = "".join(f", {_value(name)}" for name in names)
-        connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
-        # A row for each value that was recorded, whether it is one or not.
-        columns = ", ".join(map(_quoted, names))
-        long = f"FROM (UNPIVOT rows_of_history ON {columns} INTO NAME metric VALUE value)"
-        none = "SELECT run, step, NULL::VARCHAR AS metric, NULL::DOUBLE AS value FROM history_wide LIMIT 0"
-        rows = f"SELECT digest AS run, step, metric, {_value('value')} {long}"
-        connection.sql(f"CREATE VIEW history AS {rows if columns else none}")
+        if histories:
+            _histories(connection, records, damaged)
         yield connection
+
+
+def _histories(connection: duckdb.DuckDBPyConnection, records: Sequence[Record], damaged: set[Path]) -> None:
+    with_history = [
+        (record, record.history) for record in records if record.readings and record.history not in damaged
+    ]
+    _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
+    names = sorted(set(connection.table("rows_of_history").columns) - {*HISTORY.names, "file_"})
+    values = "".join(f", {_value(name)}" for name in names)
+    connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
+    # A row for each value that was recorded, whether it is one or not.
+    columns = ", ".join(map(_quoted, names))
+    long = f"FROM (UNPIVOT rows_of_history ON {columns} INTO NAME metric VALUE value)"
+    none = "SELECT run, step, NULL::VARCHAR AS metric, NULL::DOUBLE AS value FROM history_wide LIMIT 0"
+    rows = f"SELECT digest AS run, step, metric, {_value('value')} {long}"
+    connection.sql(f"CREATE VIEW history AS {rows if columns else none}")
 
 
 def _view(
