@@ -47,8 +47,9 @@ def _by_code(parts: list["Answered"], settings: Settings) -> list["Answered"]:
     while parts:
         part = parts.pop(0)
         code = [settings.code(run) for run in part.table["run"]]
-        names = dict.fromkeys(name for each in code for name in each)
-        several = [name for name in names if len({each[name] for each in code if name in each}) > 1]
+        distinct = list({id(each): each for each in code}.values())
+        names = dict.fromkeys(name for each in distinct for name in each)
+        several = [name for name in names if len({each[name] for each in distinct if name in each}) > 1]
         if several:
             column = [each.get(several[0], ANY) for each in code]
             parts = [*_split(part, {several[0]: column}), *parts]

@@ -25,6 +25,7 @@ SEED = "seed"
 """The label that rows may differ in and still be averaged."""
 _SEEDS = re.compile(r'"seeds":\s*\{[^{}]*\}|"seed":\s*\d+')
 _PARENT = re.compile(r'"of":\s*"([0-9a-f]+)"')
+_NAMED = re.compile(r'"(?:kind|code|version|source)":[^,{}]*')
 _EDGE = frozenset(("of", "output"))
 Spec = Callable[[str], str | None]
 """A digest -> its canonical JSON, or None where it is not stored."""
@@ -44,6 +45,7 @@ class Settings:
         self._values = functools.cache(lambda digest: json.loads(self.spec(digest) or "null"))
         self._signatures: dict[str, str] = {}
         self._of_text: dict[bytes, str] = {}
+        self._codes: dict[bytes, dict[str, Any]] = {}
 
     def signature(self, digest: str) -> str:
         """A text that two nodes share where they differ in no setting but seeds, nor do their parents."""
@@ -116,16 +118,28 @@ class Settings:
         return json.dumps(here, sort_keys=True) if isinstance(here, list | dict) else here
 
     def code(self, digest: str) -> dict[str, Any]:
-        """By name, the versions and sources of all parts that a node and its parents are made of."""
-        found: dict[str, Any] = {}
-        seen, pending = {digest}, [digest]
-        while pending:
-            node = pending.pop()
-            found |= _code(self._values(node))
-            parents = set(_PARENT.findall(self.spec(node) or "")) - seen
-            seen |= parents
-            pending += parents
-        return found
+        """By name, the versions and sources of all parts that a node and its parents are made of.
+
+        Not to be modified: nodes that only numbers among their seeds tell apart are given one dict.
+        """
+        text = self.spec(digest) or ""
+        place = hashlib.sha256(_SEEDS.sub(_without_numbers, text).encode()).digest()
+        if place not in self._codes:
+            found: dict[str, Any] = {}
+            seen, pending = {digest}, [digest]
+            while pending:
+                node = pending.pop()
+                found |= _code(self._values(node))
+                parents = set(_PARENT.findall(self.spec(node) or "")) - seen
+                seen |= parents
+                pending += parents
+            self._codes[place] = found
+        return self._codes[place]
+
+
+def _without_numbers(seeds: re.Match[str]) -> str:
+    """Of seeds what names their code and its version."""
+    return ",".join(_NAMED.findall(seeds[0]))
 
 
 def settings_of(store: Store) -> Settings:
