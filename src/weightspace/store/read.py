@@ -129,6 +129,22 @@ def history(out: "str | Path | Store", experiment: str | None = None, *, wide: b
     return merged.loc[:, ["run", *labels, *(name for name in found.columns if name != "run")]]
 
 
+def readings_of(store: Store, experiment: str, runs: Iterable[str]) -> pd.DataFrame:
+    """What was recorded along the way of some runs: `run`, `step` and a column for each metric.
+
+    Args:
+      store: The store.
+      experiment: Who asked; metrics that are called like one of its labels are `<name>_value`.
+      runs: Their digests; histories come in the order of these.
+    """
+    place = {run: number for number, run in enumerate(dict.fromkeys(runs))}
+    found = _query(store, frozenset(place), "SELECT * FROM history_wide ORDER BY run, step")
+    order = found["run"].map(place).to_numpy().argsort(kind="stable")
+    labels = [str(name) for name in store.asked(experiment) if name not in ("run", "experiment")]
+    found = found.iloc[order].rename(columns=_apart(found.columns, labels))
+    return found.reset_index(drop=True)
+
+
 def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
     """The answer to a DuckDB query over the views `results`, `history` (long), `history_wide` and `runs`.
 

@@ -177,7 +177,7 @@ def resampled_quantiles(
     order = np.lexsort((~reached, each))
     each, reached, n = each[order], reached[order], len(each)
     times = drawn_times(n, resamples)
-    if not reached[:-1].all() and (reached[1:] & ~reached[:-1]).any():
+    if (reached[1:] & ~reached[:-1]).any():
         count = times[order].astype(float)
         before = np.cumsum(count, axis=0) - count
         left = 1 - count / np.maximum(n - before, 1)
