@@ -34,7 +34,7 @@ def variants(part: "Answered") -> list["Answered"]:
     found = []
     for each in _by_code([part], settings):
         # Nodes of several kinds may answer one row: they are no two ways of answering it.
-        kinds = [settings.value(run, "kind") or "" for run in each.asked["run"]]
+        kinds = [settings.kind(run) for run in each.asked["run"]]
         asked = each.asked.assign(**{KIND: kinds})
         apart = telling_apart(asked, settings, probes=False)
         found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})

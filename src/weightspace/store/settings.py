@@ -9,7 +9,8 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pandas as pd
 from weightspace.store.asked import column
 from weightspace.store.base import Store
 from weightspace.store.marks import Marks
+from weightspace.store.rows import Record
 from weightspace.store.schema import DamagedError, read_parquet
 
 SEED = "seed"
@@ -45,7 +47,9 @@ class Settings:
         self._values = functools.cache(lambda digest: json.loads(self.spec(digest) or "null"))
         self._signatures: dict[str, str] = {}
         self._of_text: dict[bytes, str] = {}
-        self._codes: dict[bytes, dict[str, Any]] = {}
+        self._codes: dict[str, dict[str, Any]] = {}
+        self._like = functools.cache(self._first_like)
+        self._first: dict[bytes, str] = {}
 
     def signature(self, digest: str) -> str:
         """A text that two nodes share where they differ in no setting but seeds, nor do their parents."""
@@ -117,24 +121,32 @@ class Settings:
             here = _part(here, part)
         return json.dumps(here, sort_keys=True) if isinstance(here, list | dict) else here
 
+    def kind(self, digest: str) -> str:
+        """The kind of a node; empty where it is not stored."""
+        return self.value(self._like(digest), "kind") or ""
+
     def code(self, digest: str) -> dict[str, Any]:
         """By name, the versions and sources of all parts that a node and its parents are made of.
 
         Not to be modified: nodes that only numbers among their seeds tell apart are given one dict.
         """
-        text = self.spec(digest) or ""
-        place = hashlib.sha256(_SEEDS.sub(_without_numbers, text).encode()).digest()
-        if place not in self._codes:
+        first = self._like(digest)
+        if first not in self._codes:
             found: dict[str, Any] = {}
-            seen, pending = {digest}, [digest]
+            seen, pending = {first}, [first]
             while pending:
                 node = pending.pop()
                 found |= _code(self._values(node))
                 parents = set(_PARENT.findall(self.spec(node) or "")) - seen
                 seen |= parents
                 pending += parents
-            self._codes[place] = found
-        return self._codes[place]
+            self._codes[first] = found
+        return self._codes[first]
+
+    def _first_like(self, digest: str) -> str:
+        """The first node looked at that differs from this one in numbers among its seeds alone."""
+        text = _SEEDS.sub(_without_numbers, self.spec(digest) or "")
+        return self._first.setdefault(hashlib.sha256(text.encode()).digest(), digest)
 
 
 def _without_numbers(seeds: re.Match[str]) -> str:
@@ -142,9 +154,21 @@ def _without_numbers(seeds: re.Match[str]) -> str:
     return ",".join(_NAMED.findall(seeds[0]))
 
 
+_KNOWN: "weakref.WeakKeyDictionary[Store, tuple[Any, Settings]]" = weakref.WeakKeyDictionary()
+
+
 def settings_of(store: Store) -> Settings:
-    """The settings of a store's runs; files are read when their runs are asked for."""
-    records, known = store.records(), dict[str, str]()
+    """The settings of a store's runs; files are read on use, once until one changes."""
+    records = store.records()
+    before, settings = _KNOWN.get(store, (None, None))
+    if settings is None or before is not records:
+        settings = _settings(records)
+        _KNOWN[store] = records, settings
+    return settings
+
+
+def _settings(records: Mapping[str, Record]) -> Settings:
+    known = dict[str, str]()
 
     def spec(digest: str) -> str | None:
         record = records.get(digest)
