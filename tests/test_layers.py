@@ -15,6 +15,7 @@ FLOORS = (
         "errors",
         "digests",
         "bits",
+        "remembered",
         "fields",
         "tree",
         "frames",
