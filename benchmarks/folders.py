@@ -213,8 +213,6 @@ def measured(folder: Path, codes: dict[str, Path], options: Options) -> Iterator
 
 def main(options: Options) -> None:
     """Time, print and write."""
-    from weightspace.store.provenance import versions
-
     codes = {"before": options.before} if options.before else {}
     codes["after"] = Path(__file__).parent.parent
     rows = []
