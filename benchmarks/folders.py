@@ -1,19 +1,18 @@
-"""Seconds and memory of `results`, `status` and `figures` on folders of many runs, and of commands that train nothing.
+"""Seconds and memory of `results`, `status`, `figures` on folders of many runs, and of what trains nothing.
 
     python -m benchmarks.folders --before ../old --out benchmarks/results/folders-cpu.json
 
-A folder is written as a sweep of `freedom.random` leaves it, through the store's own writing: the question, a row for each
-run in files of at most `sweeps.cohorts.LARGEST`, histories of twenty readings; only the numbers are made up. Nothing is kept of
-networks, as by default where all of them would be large. Each command is a process of its own: seconds, seconds of the
-processor and the largest resident memory. With `--before`, a checkout of older code reads the same folder in turn.
+A folder is written as a sweep of `freedom.random` leaves it, through the store's own writing: the question, a
+row for each run in files of at most `sweeps.cohorts.LARGEST`, histories of twenty readings; only the numbers
+are made up. Nothing is kept of networks, as by default where all of them would be large. Each command is a
+process of its own: seconds, seconds of the processor and the largest resident memory, medians of a few turns.
+With `--before`, a checkout of older code reads the same folder in turn.
 """
 
 import dataclasses
 import json
 import os
-import platform as machine
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,10 +25,8 @@ from typing import Any
 import numpy as np
 import tyro
 
-from weightspace import compiler
-
-LENGTH, READINGS, FULL = 300, 20, 6090
-"""Epochs of a run, its readings after the start, weights of its network."""
+LENGTH, READINGS = 300, 20
+"""Epochs of a run, and its readings after the start."""
 _SEEDS = re.compile(r'"seeds":\{[^{}]*\}')
 FOLDER = (("results", ("--format", "csv", "--to", "results.csv")), ("status", ()), ("figures", ()))
 PLAIN = (("list", "models"), ("run", "freedom.random", "--help"), ("--help",))
@@ -51,8 +48,10 @@ class Options:
     """Turns of each command."""
     folder: Path | None = None
     """Where folders are made and stay, to be read again; none takes a temporary one."""
-    longest: float = 600.0
-    """Seconds after which a command is stopped; nothing is known of it then."""
+    longest: float = 240.0
+    """Seconds after which a command is stopped; nothing more is known of it then."""
+    once: float = 45.0
+    """Seconds beyond which a command has one turn alone."""
     plain: bool = True
     """Time the commands without a folder too."""
 
@@ -71,19 +70,7 @@ def template(dims: int) -> tuple[Any, list[tuple[dict[str, Any], str]]]:
 
 def of_seed(text: str, seed: int) -> str:
     """The canonical JSON of a run with another seed."""
-    kinds = (
-        "augment",
-        "base",
-        "basis",
-        "dropout",
-        "init",
-        "mask",
-        "noise",
-        "order",
-        "point",
-        "probe",
-        "split",
-    )
+    kinds = "augment base basis dropout init mask noise order point probe split".split()
     seeds = dict.fromkeys(kinds, seed) | {"kind": "streams.Seeds", "version": 1}
     return _SEEDS.sub(lambda _: '"seeds":' + json.dumps(seeds, sort_keys=True, separators=(",", ":")), text)
 
@@ -122,7 +109,7 @@ def _cohort(
 
     steps = np.arange(READINGS + 1) * (LENGTH // READINGS) * 12
     time_ = steps / steps[-1]
-    best = 0.97 - 0.8 * (labels["dim"] / FULL) ** 0.25 * 0 - 0.6 * 8 / (8 + labels["dim"])
+    best = 0.97 - 0.6 * 8 / (8 + labels["dim"])
     shape = (len(digests), len(steps))
     test = np.clip(0.1 + (best - 0.1) * time_**0.3 + 0.04 * draw.normal(size=shape), 0, 1)
     metrics = {
@@ -152,13 +139,9 @@ def timed(code: Path, command: tuple[str, ...], folder: Path, longest: float) ->
     """
     environment = os.environ | {"PYTHONPATH": str(code.resolve() / "src"), "JAX_PLATFORMS": "cpu"}
     words = [sys.executable, "-c", _MEASURE, str(longest), *command]
-    with tempfile.TemporaryFile("w+") as errors:
-        done = subprocess.run(
-            words, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-        errors.seek(0)
-        if done.returncode:
-            raise RuntimeError(f"weightspace {' '.join(command)} failed: {errors.read()[-2000:]}")
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"weightspace {' '.join(command)} failed: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -185,7 +168,7 @@ def in_turn(
     taken: dict[str, list[dict[str, float] | None]] = {name: [] for name in codes}
     for _ in range(options.rounds):
         for name, code in codes.items():
-            if None not in taken[name]:
+            if all(each is not None and each["wall_s"] < options.once for each in taken[name]):
                 taken[name].append(timed(code, command, folder, options.longest))
     return {name: _medians(each) for name, each in taken.items()}
 
@@ -213,6 +196,9 @@ def measured(folder: Path, codes: dict[str, Path], options: Options) -> Iterator
 
 def main(options: Options) -> None:
     """Time, print and write."""
+    from benchmarks.against_torch import processor
+    from weightspace.store.provenance import collect
+
     codes = {"before": options.before} if options.before else {}
     codes["after"] = Path(__file__).parent.parent
     rows = []
@@ -225,9 +211,10 @@ def main(options: Options) -> None:
     if options.out:
         about = {
             "command": "python -m benchmarks.folders",
-            "processor": machine.processor() or machine.machine(),
-            "cores": os.cpu_count(),
-            "python": machine.python_version(),
+            "date": time.strftime("%Y-%m-%d"),
+            "processor": processor(),
+            "versions": collect([])["versions"],
+            "load": round(os.getloadavg()[0], 1),
             "rounds": options.rounds,
         }
         options.out.write_text(json.dumps(about | {"rows": rows}, indent=1) + "\n")
