@@ -70,8 +70,10 @@ def template(dims: int) -> tuple[Any, list[tuple[dict[str, Any], str]]]:
 
 def of_seed(text: str, seed: int) -> str:
     """The canonical JSON of a run with another seed."""
-    kinds = "augment base basis dropout init mask noise order point probe split".split()
-    seeds = dict.fromkeys(kinds, seed) | {"kind": "streams.Seeds", "version": 1}
+    own = json.loads(_SEEDS.search(text)[0].partition(":")[2])  # pyright: ignore[reportOptionalSubscript]
+    seeds = {name: seed if isinstance(value, int) else value for name, value in own.items()} | {
+        "version": own["version"]
+    }
     return _SEEDS.sub(lambda _: '"seeds":' + json.dumps(seeds, sort_keys=True, separators=(",", ":")), text)
 
 
@@ -120,13 +122,12 @@ def _cohort(
     }
     probe = "f8cf67732bbd0efb3992720b79f7c512"
     probes = (probe, f"column test: {probe}", f"column train: {probe}", "metric *")
-    rows = [
-        RunRow(
-            digest, text, "ok", 0.5, int(steps[-1]), {name: float(each[row, -1]) for name, each in metrics.items()},
-            (), tuple(map(int, steps)), probes, provenance,
-        )
-        for row, (digest, text) in enumerate(zip(digests, texts, strict=True))
-    ]  # fmt: skip
+    last = {name: each[:, -1].tolist() for name, each in metrics.items()}
+    readings = tuple(map(int, steps))
+    rows = []
+    for row, (digest, text) in enumerate(zip(digests, texts, strict=True)):
+        scalars = {name: each[row] for name, each in last.items()}
+        rows.append(RunRow(digest, text, "ok", 0.5, readings[-1], scalars, (), readings, probes, provenance))
     history = {"digest": np.repeat(digests, len(steps)).tolist(), "step": np.tile(steps, len(digests))}
     return rows, history | {name: each.ravel() for name, each in metrics.items()}
 
