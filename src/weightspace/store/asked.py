@@ -264,7 +264,7 @@ def asked_frame(found: Iterable[Question]) -> pd.DataFrame:
     """Questions as a table: `experiment`, `run`, the labels; a row that was asked twice is there once."""
     every = [(each.experiment, digest, labels) for each in found for labels, digest in each.rows]
     times = Counter((experiment, digest) for experiment, digest, _ in every)
-    names = dict.fromkeys(("experiment", "run"))
+    names: dict[str, None] = dict.fromkeys(("experiment", "run"))
     rows: list[dict[str, Any]] = []
     seen: set[Any] = set()
     for experiment, digest, labels in every:
