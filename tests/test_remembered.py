@@ -187,7 +187,9 @@ def test_help_is_that_of_the_terminal_and_refusals_are_none(cache, capsys, monke
     shown = []
     for columns in ("80", "60", "80"):
         monkeypatch.setenv("COLUMNS", columns)
-        assert main(given) == 0
+        with pytest.raises(SystemExit) as end:
+            main(given)
+        assert not end.value.code
         shown.append(capsys.readouterr().out)
     assert shown[0] == shown[2]
     assert shown[0] != shown[1]

@@ -20,10 +20,17 @@ def asks(arguments: Sequence[str]) -> bool:
 
 
 def show(arguments: Sequence[str], command: Callable[[], Any]) -> int:
-    """Print the help that a command prints, as it would in this terminal."""
+    """Print the help that a command prints, as it would in this terminal, and end as it would.
+
+    Raises:
+      SystemExit: As the parser of flags does once it has printed help, with status 0.
+    """
     terminal = [sys.stdout.isatty(), str(sys.stdout.encoding), *shutil.get_terminal_size()]
     key = [list(arguments), terminal, [os.environ.get(name) for name in _SEEN_BY_HELP]]
-    print(remembered("help", key, lambda: _printed(command)), end="")
+    found = remembered("help", key, lambda: _printed(command))
+    print(found["text"], end="")
+    if found["exits"]:
+        raise SystemExit(0)
     return 0
 
 
@@ -40,19 +47,19 @@ class _Copy(io.StringIO):
         return self._other.isatty()
 
 
-def _printed(command: Callable[[], Any]) -> str:
-    """All that a command prints.
+def _printed(command: Callable[[], Any]) -> dict[str, Any]:
+    """All that a command prints, and whether it exits then.
 
     Raises:
       SystemExit: If it ends with another status than 0.
     """
-    copy = _Copy(sys.stdout)
+    copy, exits = _Copy(sys.stdout), False
     try:
         with contextlib.redirect_stdout(copy):
             status = command()
     except SystemExit as end:
-        status = end.code
+        status, exits = end.code, True
     if status:
         print(copy.getvalue(), end="")
         raise SystemExit(status)
-    return copy.getvalue()
+    return {"text": copy.getvalue(), "exits": exits}
