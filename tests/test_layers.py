@@ -13,6 +13,9 @@ SOURCE = Path(__file__).parent.parent / "src" / "weightspace"
 FLOORS = (
     *(
         "errors",
+        "digests",
+        "bits",
+        "remembered",
         "fields",
         "tree",
         "frames",

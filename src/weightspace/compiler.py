@@ -16,8 +16,6 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 OPTION = "xla_cpu_experimental_ynn_fusion_type"
 FLAG = f"--{OPTION}"
 KEPT = "individual_convolution"
@@ -126,6 +124,7 @@ def wrong_rows() -> int:
     """
     import jax
     import jax.numpy as jnp
+    import numpy as np
 
     i = np.arange(ROWS)
     x = np.stack([i % 97, i % 3, i % 5], 1)

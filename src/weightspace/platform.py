@@ -6,20 +6,13 @@ Only the command line, workers and the tests call these; a Python user's session
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import jax
-import platformdirs
 
 from weightspace import compiler, native
 from weightspace.errors import InputError, nearest
-
-
-def cache_folder() -> Path:
-    """Where decoded data and compiled programs are kept: `WEIGHTSPACE_CACHE` or the user's cache folder."""
-    given = os.environ.get("WEIGHTSPACE_CACHE")
-    return Path(given) if given else Path(platformdirs.user_cache_dir("weightspace"))
+from weightspace.remembered import cache_folder as cache_folder
 
 
 def use_cpu_devices(count: int | None = None) -> None:

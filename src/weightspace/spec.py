@@ -22,6 +22,7 @@ import jax
 import numpy as np
 
 from weightspace.code import check_same
+from weightspace.digests import text_digest
 from weightspace.errors import InputError
 from weightspace.fields import coerce, declared
 from weightspace.identity import identity_digest, installed, qualified_name
@@ -35,8 +36,6 @@ FLATTENED = "flat form"
 """Under which `flat` keeps leaves and form of a spec, beside its fields: no field can be called so."""
 _TEXT = "canonical text"
 _KINDS: dict[str, str] = {}
-DIGEST_LENGTH = 32
-"""Hexadecimal digits kept of a digest: 128 bits."""
 
 
 def static(*, default: Any = _MISSING, neutral: Any = _MISSING) -> Any:
@@ -282,7 +281,7 @@ def _named(spec_: Spec) -> dict[str, Any]:
 
 def digest_of(value: Any) -> str:
     """The digest of a value's canonical JSON."""
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()[:DIGEST_LENGTH]
+    return text_digest(canonical_json(value))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""Trees of arrays: paths, selection, flat vectors and bit packing.
+"""Trees of arrays: paths, selection and flat vectors.
 
 Weights are nested dicts with string keys. A leaf is named by its path, the keys joined by `/`, so that a
 name means the same in a layout, a file, a selector and an error message.
@@ -148,17 +148,6 @@ def where(condition: Bool[Array, ""], a: Tree, b: Tree) -> Tree:
 def cast(tree: Tree, dtype: Any) -> Tree:
     """The same tree with its floating leaves in another precision."""
     return jax.tree.map(lambda x: x.astype(dtype) if jnp.issubdtype(x.dtype, jnp.floating) else x, tree)
-
-
-def pack_bits(mask: np.ndarray) -> np.ndarray:
-    """Booleans as bits, eight to a byte, in C order."""
-    return np.packbits(np.ascontiguousarray(mask, dtype=bool).reshape(-1))
-
-
-def unpack_bits(bits: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The inverse of `pack_bits`."""
-    count = int(np.prod(shape, dtype=np.int64))
-    return np.unpackbits(bits, count=count).astype(bool).reshape(shape)
 
 
 def equal(a: PyTree, b: PyTree) -> bool:

@@ -133,3 +133,13 @@ def test_a_field_has_a_pane_a_value_and_names_on_it():
     assert [text.get_text() for pane in panes for text in pane.texts] == ["here"]
     assert panes[0].collections[0].get_array().tolist() == [0, 1, 0, 1]
     assert Field("x", "y", "my_accuracy").draw(frame.iloc[:0], NOTES) == []
+
+
+def test_very_many_dots_are_one_image_in_the_vector_format(monkeypatch):
+    """Few are elements each, as before."""
+    few = str(curve(Curve("size", ("way",))).svg)
+    monkeypatch.setattr("weightspace.figures.curve.MOST_DOTS", 3)
+    many = str(curve(Curve("size", ("way",))).svg)
+    assert "<image" not in few
+    assert "<image" in many
+    assert many.count("<use") < few.count("<use")

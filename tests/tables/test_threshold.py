@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from weightspace.tables.threshold import crossings, success, threshold
+from weightspace.tables.threshold import crossings, monotone, resampled_quantiles, success, threshold
 
 DIMS = np.asarray([2.0, 8.0, 32.0, 128.0])
 
@@ -108,3 +108,44 @@ def test_a_seed_s_own_threshold_does_not_depend_on_what_others_were_asked():
     gap = np.array([[0.2, np.nan, 0.95, np.nan, np.nan]])
     (over,) = crossings(dims, gap, 0.5, rising=True, asked=np.isfinite(gap))
     assert over == pytest.approx(np.exp(np.log(4) + 0.4 * (np.log(16) - np.log(4))))
+
+
+def redrawn(each, reached, failure, resamples):
+    """The quantiles of resamples that are drawn and sorted one by one, as the module's first lines say."""
+    found = []
+    for drawn in np.random.default_rng(0).integers(len(each), size=(resamples, len(each))):
+        order = sorted(drawn, key=lambda seed: (each[seed], not reached[seed]))
+        left, value = 1.0, np.inf
+        for place, seed in enumerate(order):
+            if reached[seed]:
+                left *= 1 - 1 / (len(order) - place)
+                if left <= failure + 1e-9:
+                    value = each[seed]
+                    break
+        found.append(value)
+    return np.asarray(found)
+
+
+@pytest.mark.parametrize("seeds", [1, 2, 7, 60])
+@pytest.mark.parametrize("failure", [0.1, 0.5])
+@pytest.mark.parametrize("lost", [0.0, 0.3, 1.0])
+def test_counting_what_was_drawn_is_drawing(seeds, failure, lost):
+    draw = np.random.default_rng(seeds)
+    each = np.round(draw.uniform(1, 20, seeds))  # with ties
+    somewhere, at_the_end = draw.uniform(size=seeds) >= lost, each < 20 * (1 - lost)
+    for reached in (somewhere, at_the_end, np.ones(seeds, bool)):
+        found = resampled_quantiles(each, reached, failure, 50)
+        np.testing.assert_array_equal(found, redrawn(each, reached, failure, 50))
+
+
+def test_one_fit_serves_all_levels():
+    draw = np.random.default_rng(1)
+    values = np.clip(0.3 * np.log10(DIMS) + 0.2 * draw.normal(size=(20, 4)), 0, 1)
+    asked = draw.random(values.shape) < 0.7
+    asked[:, 0] = True
+    fitted = monotone(DIMS, values, rising=True, asked=asked)
+    for level in (0.0, 0.2, 0.4, 0.6, 2.0):
+        each = fitted.crossings(level)
+        for seed, mine in enumerate(asked):
+            (alone,) = crossings(DIMS[mine], values[seed : seed + 1, mine], level, rising=True)
+            assert each[seed] == alone

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from weightspace import compiler
+from weightspace.cli import helped
 from weightspace.errors import WeightspaceError, nearest
 
 COMMANDS = {
@@ -68,9 +69,11 @@ def _answered(given: list[str]) -> int:
 
         print(__version__)
         return 0
-    compiler.avoid_known_faults()
     try:
         with _plain_warnings():
+            if given[0] == "run" and helped.asks(given[1:]):
+                return helped.show(given[1:], lambda: _command("run")(given[1:]))
+            compiler.avoid_known_faults()
             return _command(given[0])(given[1:]) or 0
     except WeightspaceError as error:
         return _refused(error)

@@ -139,18 +139,25 @@ def _preset(name: str, found: Any, gpu: bool) -> dict[str, Any]:
 
 def _models(data: str) -> Rows:
     from weightspace.data import make_data
+    from weightspace.remembered import remembered
+
+    source = make_data(data)
+    fits = (tuple(map(int, source.shape)), source.outputs, source.input_dtype("float32"))
+    return [row | {"data": data} for row in remembered("models", fits, lambda: _counted(*fits))]
+
+
+def _counted(shape: tuple[int, ...], outputs: int, dtype: str) -> Rows:
+    """The networks of the zoo with their weights on data of a shape, or with why they do not take it."""
     from weightspace.errors import WeightspaceError
     from weightspace.models import zoo
     from weightspace.models.base import layout_of
 
-    source = make_data(data)
-    dtype = source.input_dtype("float32")
     rows: Rows = []
     for name in zoo.names():
-        row: dict[str, Any] = {"name": name, "data": data, "what": zoo.describe(name)}
+        row: dict[str, Any] = {"name": name, "what": zoo.describe(name)}
         try:
-            model = zoo.make(name, source.shape, source.outputs, dtype)
-            row["weights"] = int(layout_of(model, tuple(source.shape), dtype).size)
+            model = zoo.make(name, shape, outputs, dtype)
+            row["weights"] = int(layout_of(model, shape, dtype).size)
         except WeightspaceError as error:
             row["error"] = str(error)
         rows.append(row)

@@ -94,7 +94,9 @@ def write_frame(frame: pd.DataFrame, kind: Format, to: Path | None) -> None:
 def _encoded(frame: pd.DataFrame, kind: Format) -> bytes:
     if kind == "csv":
         named = frame.set_axis([_harmless(str(name)) for name in frame], axis=1)
-        safe = [named.iloc[:, i].map(_harmless) for i in range(named.shape[1])]
+        every = (named.iloc[:, i] for i in range(named.shape[1]))
+        # Columns of numpy's numbers hold no text.
+        safe = [each if is_plain(each.dtype) else each.map(_harmless) for each in every]
         whole = as_text(pd.concat(safe, axis=1) if safe else named)
         return whole.to_csv(index=False).encode()
     if kind == "json":
@@ -111,6 +113,11 @@ def _encoded(frame: pd.DataFrame, kind: Format) -> bytes:
     return frame.assign(**{name: frame[name].map(str, na_action="ignore") for name in mixed}).to_parquet(
         index=False
     )
+
+
+def is_plain(dtype: Any) -> bool:
+    """Whether a column of this type holds numbers or truth values alone."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
 
 
 def _rows(frame: pd.DataFrame) -> Iterator[list[Any]]:

@@ -34,13 +34,12 @@ def status(arguments: Sequence[str]) -> int:
         Args:
           out: Folder of results.
         """
-        from weightspace.store.read import results as read
-        from weightspace.store.reasons import reasons
+        from weightspace.store.reasons import reasons_in
         from weightspace.store.status import status as counted
 
         store, console = opened(out), _console()
         print_frame(console, counted(store), str(out))
-        for state, text, count in reasons(read(store)):
+        for state, text, count in reasons_in(store):
             line = plain_text(f"{count} {state}: {text}")
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         return 0

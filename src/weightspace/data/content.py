@@ -16,8 +16,8 @@ import numpy as np
 
 from weightspace.data import forms, limits
 from weightspace.data.split import held_out
+from weightspace.digests import DIGEST_LENGTH
 from weightspace.errors import DataError
-from weightspace.spec import DIGEST_LENGTH
 
 IMAGE_SCALE = 255.0
 _BLOCK = 1 << 26

@@ -77,7 +77,7 @@ def asked_exactly(store: Store, experiment: Experiment, table: pd.DataFrame | No
     mine = [question for question in asked if canonical_json(question.fields) == fields]
     if not mine:
         raise StoreError(f"{store.root} has no answer to {experiment.name} with these settings; run it first")
-    table = _rows(store, experiment.name, mine)
+    table = _rows(results(store, experiment.name), store.asked(experiment.name), mine)
     found = variants(Answered(store, experiment.name, experiment, table, *_names(table)))
     if len(found) > 1:
         names = ", ".join(found[0].settings)
@@ -101,10 +101,13 @@ def _named(
             together[key] = before.joined(experiment), [*others, question]
         else:
             together[key] = experiment, [question]
+    table, every = results(store, name), store.asked(name)
     parts = [
         variant
         for experiment, asked in together.values()
-        for rows in _by_model_and_data(_rows(store, name, asked), store.asked(name), experiment)
+        for rows in _by_model_and_data(
+            _rows(table, every, asked if len(asked) < len(questions) else None), every, experiment
+        )
         for variant in variants(Answered(store, name, experiment, rows, *_names(rows)))
     ]
     return _told_apart(parts)
@@ -116,9 +119,10 @@ def _kept_apart(experiment: Experiment) -> dict[str, Any]:
     return {key: fields[key] for key in fields if key not in together}
 
 
-def _rows(store: Store, name: str, questions: Sequence[Question]) -> pd.DataFrame:
-    """The rows of the results that these questions asked, by labels and run."""
-    table, asked = results(store, name), store.asked(name)
+def _rows(table: pd.DataFrame, asked: pd.DataFrame, questions: Sequence[Question] | None) -> pd.DataFrame:
+    """The rows of the results that these questions asked, by labels and run; of all of them, all rows."""
+    if questions is None:
+        return table.reset_index(drop=True)
     labels = [column for column in asked.columns if column not in ("experiment", "run")]
     wanted = set(_keys(asked_frame(questions), labels))
     chosen = np.array([key in wanted for key in _keys(table, labels)], bool)

@@ -37,7 +37,7 @@ from weightspace.experiments.answer import Answer, answers_of, panels_of, tables
 from weightspace.experiments.asking import in_batches
 from weightspace.figures.panel import Outputs, Panel
 from weightspace.frames import Frame
-from weightspace.tables.base import Given, Table, no_outputs
+from weightspace.tables.base import Given, Readings, Table, no_outputs
 from weightspace.tables.means import over_seeds
 from weightspace.tables.vocabulary import VOCABULARY
 from weightspace.tables.words import Label, Metric
@@ -150,7 +150,7 @@ class Experiment(abc.ABC):
             return self.overview.of(self._given(table, table.iloc[:0]))
         return over_seeds(table, list(self.by or labels), list(self.metrics))
 
-    def measured(self, table: Frame, history: Frame) -> Frame:
+    def measured(self, table: Frame, history: Readings) -> Frame:
         """The table with the experiment's own columns: one value a run, of its whole history."""
         columns = self.columns_by()
         return table if columns is None else columns.of(self._given(table, history))
@@ -175,7 +175,7 @@ class Experiment(abc.ABC):
         given = self._given(table, history, outputs)
         return panels_of(answers_of(self), given, given.words)
 
-    def _given(self, table: Frame, history: Frame, outputs: Outputs = no_outputs) -> Given:
+    def _given(self, table: Frame, history: Readings, outputs: Outputs = no_outputs) -> Given:
         return Given(table, history, outputs, VOCABULARY.with_words(self.words))
 
     def fields(self) -> dict[str, Any]:

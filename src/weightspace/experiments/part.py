@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from weightspace.digests import DIGEST_LENGTH
 from weightspace.errors import StoreError
 from weightspace.experiments.answer import Answer, answers_of, drawn
 from weightspace.experiments.base import Experiment
@@ -16,9 +17,8 @@ from weightspace.experiments.plain import Runs, plain_answers
 from weightspace.experiments.restore import RestoreWarning
 from weightspace.figures.panel import Panel
 from weightspace.named import looking
-from weightspace.spec import DIGEST_LENGTH
 from weightspace.store.base import Store
-from weightspace.store.read import history, settings_of
+from weightspace.store.read import readings_of, settings_of
 from weightspace.store.reasons import shortly
 from weightspace.store.rows import Record
 from weightspace.store.settings import SEED, telling_apart
@@ -57,10 +57,7 @@ class Answered:
     @functools.cached_property
     def history(self) -> pd.DataFrame:
         """Columns `run`, `step` and one for each metric; a row for each run and reading."""
-        labels = [name for name in self.store.asked(self.name) if name not in ("experiment", "run")]
-        found = history(self.store, self.name, wide=True).drop(columns=labels)
-        found = found[found["run"].isin(set(self.table["run"]))]
-        return found.drop_duplicates(["run", "step"]).reset_index(drop=True)
+        return readings_of(self.store, self.name, self.table["run"])
 
     @functools.cached_property
     def summary(self) -> pd.DataFrame:
@@ -95,13 +92,13 @@ class Answered:
         if not isinstance(self.experiment, Runs):
             labels = [str(name) for name in self.asked if name not in ("experiment", "run")]
             whole = joined(completed(whole, labels, ("model", "data")), labels)
-        return self.made("columns", lambda: self.experiment.measured(whole, self.history), whole)
+        return self.made("columns", lambda: self.experiment.measured(whole, lambda: self.history), whole)
 
     @functools.cached_property
     def given(self) -> Given:
         """What tables are made of; each is made once, for whatever shows it."""
         words = self.made("words", lambda: VOCABULARY.with_words(self.experiment.words), VOCABULARY)
-        return Given(self.measured, self.history, self.store.output, words)
+        return Given(self.measured, lambda: self.history, self.store.output, words)
 
     @functools.cached_property
     def answers(self) -> tuple[Answer, ...]:

@@ -34,7 +34,7 @@ def variants(part: "Answered") -> list["Answered"]:
     found = []
     for each in _by_code([part], settings):
         # Nodes of several kinds may answer one row: they are no two ways of answering it.
-        kinds = [settings.value(run, "kind") or "" for run in each.asked["run"]]
+        kinds = [settings.kind(run) for run in each.asked["run"]]
         asked = each.asked.assign(**{KIND: kinds})
         apart = telling_apart(asked, settings, probes=False)
         found += _split(each, {str(name): list(map(_given, apart[name])) for name in apart})
@@ -47,8 +47,9 @@ def _by_code(parts: list["Answered"], settings: Settings) -> list["Answered"]:
     while parts:
         part = parts.pop(0)
         code = [settings.code(run) for run in part.table["run"]]
-        names = dict.fromkeys(name for each in code for name in each)
-        several = [name for name in names if len({each[name] for each in code if name in each}) > 1]
+        distinct = list({id(each): each for each in code}.values())
+        names = dict.fromkeys(name for each in distinct for name in each)
+        several = [name for name in names if len({each[name] for each in distinct if name in each}) > 1]
         if several:
             column = [each.get(several[0], ANY) for each in code]
             parts = [*_split(part, {several[0]: column}), *parts]

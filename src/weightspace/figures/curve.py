@@ -19,6 +19,8 @@ from weightspace.figures.traces import SMOOTHING, moving_average, thin
 from weightspace.figures.weights_left import stretch
 
 _MOST_PANES = 4
+MOST_DOTS = 10_000
+"""Dots of an arm that are elements of a vector format each; more of them are one image in it."""
 _DASHED = (0, (4, 1.5))
 _DOTTED = (0, (1.2, 1.2))
 _SMOOTH = " Noisy curves are smoothed (exponential moving average, {:g}) over the raw means."
@@ -149,7 +151,7 @@ def _line(axes: Axes, chart: Curve, rows: pd.DataFrame, arm: Arm) -> None:
     if chart.dots:
         dots |= {"color": style.PALETTE[1], "markersize": 4, "alpha": 1, "label": chart.dots, "zorder": 3}
     if len(runs):
-        axes.plot(runs[chart.x], runs["value"], **dots)
+        axes.plot(runs[chart.x], runs["value"], rasterized=len(runs) > MOST_DOTS, **dots)
     look: dict[str, Any] = {"color": arm.colour, "linestyle": arm.dash}
     look |= {} if len(means) > 30 else {"marker": arm.marker}
     axes.plot(means[chart.x], means["value"], label=arm.name, **look)

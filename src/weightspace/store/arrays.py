@@ -15,10 +15,10 @@ import ml_dtypes
 import numpy as np
 import safetensors
 
+from weightspace.bits import pack_bits, unpack_bits
 from weightspace.errors import StoreError
 from weightspace.store.schema import STAMP, DamagedError, check_stamp
 from weightspace.store.write import write_safetensors
-from weightspace.tree import pack_bits, unpack_bits
 
 EMPTY = "~"
 _TYPES = {

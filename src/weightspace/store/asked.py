@@ -5,10 +5,11 @@ question's file is named by a digest of its content: asked twice it is one file.
 """
 
 import dataclasses
-import hashlib
 import json
 import math
+import operator
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from weightspace.digests import text_digest
 from weightspace.errors import InputError, StoreError, unknown
-from weightspace.spec import DIGEST_LENGTH, canonical_json
 from weightspace.store.schema import DamagedError, check_name, read_parquet, skip
 from weightspace.store.write import sentences, write_parquet
 
@@ -65,13 +66,15 @@ def ask(
     Raises:
       StoreError: If a label has a reserved name or a value of another type, or it cannot be written.
     """
+    from weightspace.spec import canonical_json
+
     check_name("experiment", experiment)
     plain = plain_rows(rows)
     settings = canonical_json(fields)
     content = canonical_json(
         [experiment, [[labels, digest] for labels, digest in plain], json.loads(settings)]
     )
-    name = hashlib.sha256(content.encode()).hexdigest()[:DIGEST_LENGTH]
+    name = text_digest(content)
     path = folder / experiment / f"{name}.parquet"
     if _read(path) is None:
         with sentences(path.parent):
@@ -164,25 +167,60 @@ def _kinds(values: Iterable[Label]) -> set[type]:
     return kinds - {int} if exact else kinds
 
 
-def questions(folder: Path, experiment: str | None = None) -> list[Question]:
-    """All questions, or those of one experiment, the oldest first; damaged files are named and left out.
+class Questions:
+    """The questions of a folder; a file that has not changed is not read again.
 
-    Raises:
-      InputError: If there are none of that name.
-      StoreError: If a file is of another version.
+    Args:
+      folder: The store's folder of questions.
     """
-    names = experiments(folder)
-    if experiment is not None and experiment not in names:
-        if not names:
-            raise InputError(
-                f"nothing is answered in {folder.parent} yet, '{experiment}' neither; weightspace status "
-                "says what is under way"
-            )
-        raise unknown("experiment", experiment, names)
-    chosen = names if experiment is None else [experiment]
-    paths = [path for name in chosen for path in sorted((folder / name).glob("[!.]*.parquet"))]
-    found = [question for path in paths if (question := _read(path)) is not None]
-    return sorted(found, key=lambda question: question.when)
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._read: dict[Path, tuple[tuple[int, int, int], Question]] = {}
+        self._frames: dict[str | None, tuple[list[Question], pd.DataFrame]] = {}
+
+    def of(self, experiment: str | None = None) -> list[Question]:
+        """All questions, or those of one experiment, the oldest first; damaged files are named and left out.
+
+        Raises:
+          InputError: If there are none of that name.
+          StoreError: If a file is of another version.
+        """
+        names = experiments(self.folder)
+        if experiment is not None and experiment not in names:
+            if not names:
+                raise InputError(
+                    f"nothing is answered in {self.folder.parent} yet, '{experiment}' neither; weightspace "
+                    "status says what is under way"
+                )
+            raise unknown("experiment", experiment, names)
+        chosen = names if experiment is None else [experiment]
+        paths = [path for name in chosen for path in sorted((self.folder / name).glob("[!.]*.parquet"))]
+        found = [question for path in paths if (question := self._question(path)) is not None]
+        return sorted(found, key=lambda question: question.when)
+
+    def frame(self, experiment: str | None = None) -> pd.DataFrame:
+        """The same as a table, as `asked_frame` makes it; raises as `of` does."""
+        found = self.of(experiment)
+        before, frame = self._frames.get(experiment, (None, pd.DataFrame()))
+        if before is None or len(before) != len(found) or any(map(operator.is_not, before, found)):
+            frame = asked_frame(found)
+            self._frames[experiment] = found, frame
+        return frame.copy(deep=False)  # what is written to it is written to a copy
+
+    def _question(self, path: Path) -> Question | None:
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return None
+        stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+        known = self._read.get(path)
+        if known is None or known[0] != stamp:
+            question = _read(path)
+            if question is None:
+                return None
+            known = self._read[path] = stamp, question
+        return known[1]
 
 
 def experiments(folder: Path) -> list[str]:
@@ -224,17 +262,21 @@ def _values(table: pa.Table, field: pa.Field) -> list[Label]:
 
 def asked_frame(found: Iterable[Question]) -> pd.DataFrame:
     """Questions as a table: `experiment`, `run`, the labels; a row that was asked twice is there once."""
-    rows: dict[Any, dict[str, Any]] = {}
-    for question in found:
-        for labels, digest in question.rows:
+    every = [(each.experiment, digest, labels) for each in found for labels, digest in each.rows]
+    times = Counter((experiment, digest) for experiment, digest, _ in every)
+    names: dict[str, None] = dict.fromkeys(("experiment", "run"))
+    rows: list[dict[str, Any]] = []
+    seen: set[Any] = set()
+    for experiment, digest, labels in every:
+        if times[experiment, digest] > 1:
             # True equals 1, but is another label.
-            given = frozenset(
-                (name, type(value) is bool, value) for name, value in labels.items() if value is not None
-            )
-            row = {"experiment": question.experiment, "run": digest, **labels}
-            rows.setdefault((question.experiment, digest, given), row)
-    names = dict.fromkeys(("experiment", "run", *(name for row in rows.values() for name in row)))
-    return pd.DataFrame({name: column([row.get(name) for row in rows.values()]) for name in names})
+            given = frozenset((name, type(v) is bool, v) for name, v in labels.items() if v is not None)
+            if (experiment, digest, given) in seen:
+                continue
+            seen.add((experiment, digest, given))
+        names.update(dict.fromkeys(labels))
+        rows.append({"experiment": experiment, "run": digest, **labels})
+    return pd.DataFrame({name: column([row.get(name) for row in rows]) for name in names})
 
 
 def column(values: list[Any]) -> pd.Series:

@@ -61,6 +61,7 @@ class Store:
             raise StoreError(f"{self.root} is not a results folder: it {what}")
         self._check_marker()
         self._index = Index(self.root)
+        self._questions = asking.Questions(self.root / "asked")
         self._open = functools.lru_cache(maxsize=_OPEN_FILES)(_open_arrays)
 
     def _make(self) -> None:
@@ -246,11 +247,11 @@ class Store:
         Raises:
           InputError: If no experiment of that name has asked.
         """
-        return asking.asked_frame(self.questions(experiment))
+        return self._questions.frame(experiment)
 
     def questions(self, experiment: str | None = None) -> list[asking.Question]:
-        """What was asked, with settings and time, the oldest first."""
-        return asking.questions(self.root / "asked", experiment)
+        """What was asked, with settings and time, the oldest first. Not to be modified."""
+        return self._questions.of(experiment)
 
     def work(self, cohort: str) -> Work:
         """What there is of an unfinished cohort; nothing is written yet."""
@@ -275,6 +276,11 @@ class Store:
           StoreError: If there are none of that id.
         """
         return provenance.load(self.root / "provenance", name)
+
+
+def opened(out: "str | Path | Store") -> Store:
+    """A store that exists already."""
+    return out if isinstance(out, Store) else Store(out, create=False)
 
 
 def _open_arrays(path: Path, _: tuple[int, int]) -> Tensors:

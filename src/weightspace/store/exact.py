@@ -84,7 +84,7 @@ def text_columns(schema: pa.Schema) -> frozenset[tuple[str, bool]]:
 
 def exact_numbers(records: Iterable[Any]) -> list[str]:
     """The columns of text among these records' that hold numbers in all of their files."""
-    found = {each for record in records for each in record.exact}
+    found = set().union(*{record.exact for record in records})
     words = {name for name, numbers in found if not numbers}
     return sorted({name for name, numbers in found if numbers} - words)
 

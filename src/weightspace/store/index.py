@@ -235,28 +235,26 @@ def _records(
     outputs: dict[str, frozenset[str]],
     exact: frozenset[tuple[str, bool]],
 ) -> Iterator[Record]:
-    columns: dict[str, list[Any]] = table.drop_columns(["points"]).to_pydict()
-    none: frozenset[str] = frozenset()
+    columns: dict[str, list[Any]] = table.select(_READ).to_pydict()
     shared: dict[frozenset[str], frozenset[str]] = {}
-    for row, digest in enumerate(columns["digest"]):
-        if digest_of(columns["spec"][row]) != digest:
+    for readings, *values in zip(points, *columns.values(), strict=True):
+        digest, spec, status, error, seconds, steps, kept, probes, metrics, provenance, written = values
+        if digest_of(spec) != digest:
             skip(
                 DamagedError(path, f"the spec of {digest} has another digest"), "this run counts as not done"
             )
             continue
-        metrics = frozenset(columns["metrics"][row])
+        found = outputs.get(digest)
+        kept, probes, metrics = frozenset(kept if found else ()), frozenset(probes), frozenset(metrics)
         yield Record(
-            **{name: columns[name][row] for name in _COPIED},
-            outputs=outputs.get(digest, none).intersection(columns["outputs"][row]),
-            readings=points[row],
-            probes=frozenset(columns["probes"][row]),
-            metrics=shared.setdefault(metrics, metrics),
-            exact=exact,
-            file=path,
-        )
+            digest, status, error, seconds, steps,
+            kept if found is None else kept & found, readings,
+            shared.setdefault(probes, probes), shared.setdefault(metrics, metrics),
+            exact, provenance, written, path,
+        )  # fmt: skip
 
 
-_COPIED = ("digest", "status", "error", "seconds", "steps", "provenance", "written")
+_READ = [name for name in RUNS.names if name != "points"]
 
 
 def _newest(files: dict[Path, list[Record]]) -> dict[str, Record]:

@@ -6,6 +6,7 @@ said by which.
 """
 
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from weightspace.store.rows import Record
 
@@ -24,6 +25,7 @@ class Marks:
 
     def __init__(self, record: Callable[[str], Record | None]):
         self.record = record
+        self._read: dict[frozenset[str], dict[str, str]] = {}
 
     def differing(self, runs: Iterable[str], *, probes: bool = True) -> list[str]:
         """The names of what runs were measured by in several ways, as `metric.th` or `probe.test`.
@@ -32,10 +34,18 @@ class Marks:
           runs: Their digests.
           probes: Whether probes count, or metrics alone.
         """
-        marked = {run: self._of(run) for run in runs}
+        marked = {run: self._of(run) for run in self._one_each(runs)}
         names = dict.fromkeys(name for each in marked.values() for name in sorted(each))
         wanted = [name for name in names if probes or name.startswith("metric.")]
         return [name for name in wanted if len({self.value(run, name) for run in marked} - {None}) > 1]
+
+    def _one_each(self, runs: Iterable[str]) -> list[str]:
+        """The first run of each set of marks and metrics: nothing else is told, and a folder has few sets."""
+        found: dict[Any, str] = {}
+        for run in runs:
+            record = self.record(run)
+            found.setdefault(None if record is None else (record.probes, record.metrics), run)
+        return list(found.values())
 
     def value(self, run: str, name: str) -> str | None:
         """The beginning of a digest of what measured a run under a name; None where nothing did."""
@@ -50,7 +60,7 @@ class Marks:
     def columns(self, runs: Iterable[str]) -> list[str]:
         """The columns that metrics of the user's wrote."""
         found: dict[str, None] = {}
-        for run in runs:
+        for run in self._one_each(runs):
             metrics = [name for name in self._of(run) if name.startswith("metric.")]
             record = self.record(run)
             for name in sorted(record.metrics) if record is not None and metrics else ():
@@ -60,8 +70,16 @@ class Marks:
 
     def _of(self, run: str) -> dict[str, str]:
         record = self.record(run)
+        if record is None:
+            return {}
+        if record.probes not in self._read:
+            self._read[record.probes] = self._marked(record.probes)
+        return self._read[record.probes]
+
+    @staticmethod
+    def _marked(probes: frozenset[str]) -> dict[str, str]:
         found: dict[str, str] = {}
-        for mark in sorted(record.probes) if record is not None else ():
+        for mark in sorted(probes):
             name, _, code = mark.partition(": ")
             for kind, shown in _NAMES.items():
                 if code and name.startswith(kind):

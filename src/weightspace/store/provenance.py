@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from weightspace import compiler
+from weightspace.digests import DIGEST_LENGTH
 from weightspace.errors import StoreError
-from weightspace.spec import DIGEST_LENGTH
 from weightspace.store.write import write_json
 
 LONGEST_DIFF = 2**20

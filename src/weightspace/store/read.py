@@ -18,7 +18,7 @@ import pandas as pd
 
 from weightspace.errors import InputError
 from weightspace.store.asked import Question, asked_frame, plain_rows
-from weightspace.store.base import Store
+from weightspace.store.base import Store, opened
 from weightspace.store.exact import as_numbers, as_text, exact_numbers
 from weightspace.store.index import patiently
 from weightspace.store.rows import Record
@@ -27,6 +27,7 @@ from weightspace.store.schema import (
     LEADING,
     RUNS,
     TRACEBACK,
+    WAITING,
     DamagedError,
     read_parquet,
     skip,
@@ -35,8 +36,6 @@ from weightspace.store.settings import settings_of, telling_apart
 from weightspace.store.views import views
 
 T = TypeVar("T")
-WAITING = "waiting"
-"""The status of what was asked and is not stored."""
 
 
 def results(out: "str | Path | Store", experiment: str | None = None) -> pd.DataFrame:
@@ -130,6 +129,22 @@ def history(out: "str | Path | Store", experiment: str | None = None, *, wide: b
     return merged.loc[:, ["run", *labels, *(name for name in found.columns if name != "run")]]
 
 
+def readings_of(store: Store, experiment: str, runs: Iterable[str]) -> pd.DataFrame:
+    """What was recorded along the way of some runs: `run`, `step` and a column for each metric.
+
+    Args:
+      store: The store.
+      experiment: Who asked; metrics that are called like one of its labels are `<name>_value`.
+      runs: Their digests; histories come in the order of these.
+    """
+    place = {run: number for number, run in enumerate(dict.fromkeys(runs))}
+    found = _query(store, frozenset(place), "SELECT * FROM history_wide ORDER BY run, step")
+    order = found["run"].map(place).to_numpy().argsort(kind="stable")
+    labels = [str(name) for name in store.asked(experiment) if name not in ("run", "experiment")]
+    found = found.iloc[order].rename(columns=_apart(found.columns, labels))
+    return found.reset_index(drop=True)
+
+
 def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
     """The answer to a DuckDB query over the views `results`, `history` (long), `history_wide` and `runs`.
 
@@ -157,11 +172,6 @@ def sql(out: "str | Path | Store", query: str) -> pd.DataFrame:
         raise InputError(f"the query failed: {reason}") from error
 
 
-def opened(out: "str | Path | Store") -> Store:
-    """A store that exists already."""
-    return out if isinstance(out, Store) else Store(out, create=False)
-
-
 def _query(store: Store, wanted: Collection[str] | None, query: str, **frames: pd.DataFrame) -> pd.DataFrame:
     return _ask(store, wanted, lambda connection: connection.sql(query).df(), frames)
 
@@ -171,6 +181,8 @@ def _ask(
     wanted: Collection[str] | None,
     read: Callable[[duckdb.DuckDBPyConnection], T],
     frames: Mapping[str, pd.DataFrame] | None = None,
+    *,
+    histories: bool = True,
 ) -> T:
     """Read from the views; again if files were merged meanwhile, and without those that turn out damaged."""
     damaged: set[Path] = set()
@@ -178,7 +190,7 @@ def _ask(
     def attempt() -> T:
         records = [record for record in store.records().values() if wanted is None or record.digest in wanted]
         try:
-            with views(records, damaged) as connection:
+            with views(records, damaged, histories=histories) as connection:
                 for name, frame in (frames or {}).items():
                     connection.register(name, frame)
                 return read(connection)
@@ -222,12 +234,13 @@ def _scalars(store: Store, wanted: Collection[str]) -> pd.DataFrame:
     shown = ("digest", "status", "seconds", ERROR)
     hidden = ", ".join(name for name in (*RUNS.names, TRACEBACK) if name not in shown)
     query = f"SELECT * EXCLUDE ({hidden}) FROM runs"
-    table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table())
+    table = _ask(store, wanted, lambda connection: connection.sql(query).to_arrow_table(), histories=False)
     # Also where all values are missing: a metric that diverged in each run was recorded.
     records = store.records()
-    recorded = {name for digest in wanted if digest in records for name in records[digest].metrics}
+    known = [records[digest] for digest in wanted if digest in records]
+    recorded = set().union(*{record.metrics for record in known})
     table = table.select([n for n in table.column_names if n in RUNS.names or n in recorded])
-    numbers = exact_numbers(records[digest] for digest in wanted if digest in records)
+    numbers = exact_numbers(known)
     found = table.to_pandas()
     return found.assign(**{name: as_numbers(found[name]) for name in numbers if name in found})
 

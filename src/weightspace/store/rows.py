@@ -1,6 +1,7 @@
 """Rows: what is stored of a run, as a value to write, as columns of a table, and as a record read back."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -123,6 +124,7 @@ class Record:
         return sibling(self.file, "history")
 
 
+@functools.lru_cache(maxsize=2**14)
 def sibling(file: Path, folder: str) -> Path:
     """The file of arrays or of history that belongs to a file of rows."""
     ending = "safetensors" if folder == "arrays" else "parquet"

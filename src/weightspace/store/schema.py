@@ -7,7 +7,6 @@ neighbours: null is "not recorded", NaN is a value. What no float64 can hold, te
 file of another version is refused, a file that cannot be read is named and skipped.
 """
 
-import hashlib
 import json
 import re
 import warnings
@@ -17,8 +16,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from weightspace.digests import text_digest
 from weightspace.errors import StoreError
-from weightspace.spec import DIGEST_LENGTH
 
 SCHEMA = 1
 """Version of all files. Raised when a reader of an older version would misread them."""
@@ -27,6 +26,8 @@ WITH_TEXT = 2
 STAMP = "weightspace"
 """The metadata key of a file's kind and version."""
 STATUSES = ("ok", "diverged", "failed", "blocked")
+WAITING = "waiting"
+"""The status of what was asked and is not stored."""
 FINISHED = ("ok", "diverged")
 """Ends of a run that are results; the others may be tried again."""
 
@@ -71,7 +72,7 @@ class DamagedError(StoreError):
 
 def digest_of(text: str) -> str:
     """The digest of a spec, from its canonical JSON."""
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH]
+    return text_digest(text)
 
 
 def check_metrics(names: Iterable[str]) -> None:

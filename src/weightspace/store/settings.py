@@ -9,7 +9,8 @@ import functools
 import hashlib
 import json
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,14 @@ import pandas as pd
 from weightspace.store.asked import column
 from weightspace.store.base import Store
 from weightspace.store.marks import Marks
+from weightspace.store.rows import Record
 from weightspace.store.schema import DamagedError, read_parquet
 
 SEED = "seed"
 """The label that rows may differ in and still be averaged."""
 _SEEDS = re.compile(r'"seeds":\s*\{[^{}]*\}|"seed":\s*\d+')
 _PARENT = re.compile(r'"of":\s*"([0-9a-f]+)"')
+_NAMED = re.compile(r'"(?:kind|code|version|source)":[^,{}]*')
 _EDGE = frozenset(("of", "output"))
 Spec = Callable[[str], str | None]
 """A digest -> its canonical JSON, or None where it is not stored."""
@@ -43,20 +46,30 @@ class Settings:
         self.spec = functools.cache(spec)
         self._values = functools.cache(lambda digest: json.loads(self.spec(digest) or "null"))
         self._signatures: dict[str, str] = {}
+        self._of_text: dict[bytes, str] = {}
+        self._codes: dict[str, dict[str, Any]] = {}
+        self._like = functools.cache(self._first_like)
+        self._first: dict[bytes, str] = {}
 
     def signature(self, digest: str) -> str:
         """A text that two nodes share where they differ in no setting but seeds, nor do their parents."""
         pending = [digest]
         while pending:
             node = pending[-1]
-            parents = set(_PARENT.findall(self.spec(node) or "")) - self._signatures.keys() - {node}
-            if parents:
-                pending += parents
-                continue
-            pending.pop()
             text = self.spec(node)
-            plain = node if text is None else _PARENT.sub(self._of, _SEEDS.sub("", text))
-            self._signatures[node] = hashlib.sha256(plain.encode()).hexdigest()
+            plain = node if text is None else _SEEDS.sub("", text)
+            # Runs that only their seeds tell apart have one text, and what it names one signature.
+            place = hashlib.sha256(plain.encode()).digest()
+            if place not in self._of_text:
+                named = _PARENT.findall(text or "")
+                parents = {each for each in named if each not in self._signatures} - {node}
+                if parents:
+                    pending += parents
+                    continue
+                whole = plain if text is None else _PARENT.sub(self._of, plain)
+                self._of_text[place] = hashlib.sha256(whole.encode()).hexdigest()
+            pending.pop()
+            self._signatures[node] = self._of_text[place]
         return self._signatures[digest]
 
     def _of(self, found: re.Match[str]) -> str:
@@ -108,22 +121,54 @@ class Settings:
             here = _part(here, part)
         return json.dumps(here, sort_keys=True) if isinstance(here, list | dict) else here
 
+    def kind(self, digest: str) -> str:
+        """The kind of a node; empty where it is not stored."""
+        return self.value(self._like(digest), "kind") or ""
+
     def code(self, digest: str) -> dict[str, Any]:
-        """By name, the versions and sources of all parts that a node and its parents are made of."""
-        found: dict[str, Any] = {}
-        seen, pending = {digest}, [digest]
-        while pending:
-            node = pending.pop()
-            found |= _code(self._values(node))
-            parents = set(_PARENT.findall(self.spec(node) or "")) - seen
-            seen |= parents
-            pending += parents
-        return found
+        """By name, the versions and sources of all parts that a node and its parents are made of.
+
+        Not to be modified: nodes that only numbers among their seeds tell apart are given one dict.
+        """
+        first = self._like(digest)
+        if first not in self._codes:
+            found: dict[str, Any] = {}
+            seen, pending = {first}, [first]
+            while pending:
+                node = pending.pop()
+                found |= _code(self._values(node))
+                parents = set(_PARENT.findall(self.spec(node) or "")) - seen
+                seen |= parents
+                pending += parents
+            self._codes[first] = found
+        return self._codes[first]
+
+    def _first_like(self, digest: str) -> str:
+        """The first node looked at that differs from this one in numbers among its seeds alone."""
+        text = _SEEDS.sub(_without_numbers, self.spec(digest) or "")
+        return self._first.setdefault(hashlib.sha256(text.encode()).digest(), digest)
+
+
+def _without_numbers(seeds: re.Match[str]) -> str:
+    """Of seeds what names their code and its version."""
+    return ",".join(_NAMED.findall(seeds[0]))
+
+
+_KNOWN: "weakref.WeakKeyDictionary[Store, tuple[Any, Settings]]" = weakref.WeakKeyDictionary()
 
 
 def settings_of(store: Store) -> Settings:
-    """The settings of a store's runs; files are read when their runs are asked for."""
-    records, known = store.records(), dict[str, str]()
+    """The settings of a store's runs; files are read on use, once until one changes."""
+    records = store.records()
+    before, settings = _KNOWN.get(store, (None, None))
+    if settings is None or before is not records:
+        settings = _settings(records)
+        _KNOWN[store] = records, settings
+    return settings
+
+
+def _settings(records: Mapping[str, Record]) -> Settings:
+    known = dict[str, str]()
 
     def spec(digest: str) -> str | None:
         record = records.get(digest)
@@ -216,12 +261,27 @@ def telling_apart(
 
 def _cells(asked: pd.DataFrame, names: Sequence[str]) -> Iterator[list[str]]:
     """The runs of rows that agree in these columns, where there are several."""
-    cells: dict[Hashable, dict[str, None]] = {}
-    columns = [asked[name].astype(object).where(asked[name].notna(), None) for name in names]
-    for run, *values in zip(asked["run"], *columns, strict=True):
+    place = np.zeros(len(asked), np.int64)
+    for name in names:
+        each = _places(asked[name])
+        # Numbered anew after each column, so that they stay below the square of the number of rows.
+        place = pd.factorize(place * (each.max(initial=0) + 1) + each)[0]
+    runs = asked["run"].to_numpy(object)
+    order = np.argsort(place, kind="stable")
+    ends = np.flatnonzero(np.diff(place[order])) + 1
+    for cell in np.split(order, ends) if len(order) > len(ends) + 1 else ():
+        if len(cell) > 1 and len(found := list(dict.fromkeys(runs[cell]))) > 1:
+            yield found
+
+
+def _places(column: pd.Series) -> np.ndarray:
+    """A number for each row, equal where the labels are; a missing label is a value like any other."""
+    if column.dtype == object:
+        seen: dict[Hashable, int] = {}
+        values = column.where(column.notna(), None)
         # True equals 1, but is another label.
-        cells.setdefault(tuple((type(v) is bool, v) for v in values), {})[run] = None
-    yield from (list(runs) for runs in cells.values() if len(runs) > 1)
+        return np.array([seen.setdefault((type(v) is bool, v), len(seen)) for v in values], np.int64)
+    return pd.factorize(column, use_na_sentinel=False)[0]
 
 
 def plain(values: Sequence[Any]) -> Any:

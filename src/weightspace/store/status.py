@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from weightspace.store.base import Store
-from weightspace.store.read import WAITING, opened
-from weightspace.store.schema import STATUSES
+from weightspace.store.base import Store, opened
+from weightspace.store.schema import STATUSES, WAITING
 
 RUNNING = "running"
 COLUMNS = ("experiment", "runs", *STATUSES, RUNNING, WAITING)

@@ -16,36 +16,48 @@ from weightspace.store.schema import HISTORY, RUNS, TRACEBACK
 
 
 @contextlib.contextmanager
-def views(records: Sequence[Record], damaged: set[Path]) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection with the views `runs`, `history_wide` and `history` of the records that count."""
+def views(
+    records: Sequence[Record], damaged: set[Path], *, histories: bool = True
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection with the views `runs`, `history_wide` and `history` of the records that count.
+
+    Args:
+      records: Those records.
+      damaged: Histories that are left out.
+      histories: Whether there are views of histories, of which each file has to be opened.
+    """
     with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
         diverged = [record.digest for record in records if record.status == "diverged"]
         connection.register("diverged_", pa.table({"digest_": pa.array(diverged, pa.string())}))
         _view(connection, "rows_of_runs", RUNS.empty_table(), [(record, record.file) for record in records])
         known = connection.table("rows_of_runs").columns
         scalars = [name for name in known if name not in (*RUNS.names, TRACEBACK, "file_")]
-        exact = {(name, str(record.file)) for record in records for name, _ in record.exact}
+        texts = {(record.file, record.exact) for record in records if record.exact}
+        exact = {(name, str(file)) for file, found in texts for name, _ in found}
         connection.register("exact_", pa.table(dict(zip(("name_", "of_"), _columns(exact), strict=True))))
         names = {name for name, _ in exact}
         values = "".join(f", {(_text if name in names else _value)(name)}" for name in scalars)
         values += f", {TRACEBACK if TRACEBACK in known else f'NULL::VARCHAR AS {TRACEBACK}'}"
         connection.sql(f"CREATE VIEW runs AS SELECT {', '.join(RUNS.names)}{values} FROM rows_of_runs")
-        with_history = [
-            (record, record.history)
-            for record in records
-            if record.readings and record.history not in damaged
-        ]
-        _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
-        names = sorted(set(connection.table("rows_of_history").columns) - {*HISTORY.names, "file_"})
-        values = "".join(f", {_value(name)}" for name in names)
-        connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
-        # A row for each value that was recorded, whether it is one or not.
-        columns = ", ".join(map(_quoted, names))
-        long = f"FROM (UNPIVOT rows_of_history ON {columns} INTO NAME metric VALUE value)"
-        none = "SELECT run, step, NULL::VARCHAR AS metric, NULL::DOUBLE AS value FROM history_wide LIMIT 0"
-        rows = f"SELECT digest AS run, step, metric, {_value('value')} {long}"
-        connection.sql(f"CREATE VIEW history AS {rows if columns else none}")
+        if histories:
+            _histories(connection, records, damaged)
         yield connection
+
+
+def _histories(connection: duckdb.DuckDBPyConnection, records: Sequence[Record], damaged: set[Path]) -> None:
+    with_history = [
+        (record, record.history) for record in records if record.readings and record.history not in damaged
+    ]
+    _view(connection, "rows_of_history", HISTORY.empty_table(), with_history)
+    names = sorted(set(connection.table("rows_of_history").columns) - {*HISTORY.names, "file_"})
+    values = "".join(f", {_value(name)}" for name in names)
+    connection.sql(f"CREATE VIEW history_wide AS SELECT digest AS run, step{values} FROM rows_of_history")
+    # A row for each value that was recorded, whether it is one or not.
+    columns = ", ".join(map(_quoted, names))
+    long = f"FROM (UNPIVOT rows_of_history ON {columns} INTO NAME metric VALUE value)"
+    none = "SELECT run, step, NULL::VARCHAR AS metric, NULL::DOUBLE AS value FROM history_wide LIMIT 0"
+    rows = f"SELECT digest AS run, step, metric, {_value('value')} {long}"
+    connection.sql(f"CREATE VIEW history AS {rows if columns else none}")
 
 
 def _view(
@@ -55,11 +67,12 @@ def _view(
     if not parts:
         connection.register(name, empty)
         return
-    files = sorted({str(path) for _, path in parts})
+    named = {path: str(path) for path in {path for _, path in parts}}
     counting = pa.table(
-        {"digest_": [record.digest for record, _ in parts], "file_": [str(path) for _, path in parts]}
+        {"digest_": [record.digest for record, _ in parts], "file_": [named[path] for _, path in parts]}
     )
     connection.register(f"{name}_counting", counting)
+    files = sorted(named.values())
     connection.read_parquet(files, union_by_name=True, filename=True).create_view(f"{name}_stored")
     connection.sql(
         f"CREATE VIEW {name} AS SELECT * EXCLUDE (filename), filename AS file_ FROM {name}_stored "

@@ -8,6 +8,7 @@ made of one another: `On(Best(), Curves(…))` is the curves of each run's best 
 
 import abc
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -18,6 +19,10 @@ from weightspace.tables.words import Vocabulary
 
 Outputs = Callable[[str, str], Any]
 """A node's digest and the key of an output -> arrays."""
+
+
+Readings = Frame | Callable[[], Frame]
+"""A history, or a function that reads it: histories are long, and few tables ask for them."""
 
 
 def no_outputs(run: str, name: str) -> Any:
@@ -35,18 +40,23 @@ class Given:
 
     Attributes:
       rows: A row a run: labels, `status`, last values, the question's own columns.
-      history: Columns `run`, `step` and one for each metric; a row for each run and reading.
+      readings: The history, or a function that reads it where a table asks for it.
       outputs: `(run, name) -> array`, what the nodes have left behind.
       words: Labels and metrics, the question's own among them: which of a metric is better, and what its
         levels may be, is said there.
     """
 
     rows: Frame
-    history: Frame
+    readings: Readings
     outputs: Outputs = no_outputs
     words: Vocabulary = VOCABULARY
     _made: dict["Table", Frame] = dataclasses.field(default_factory=dict, repr=False)
     _inner: dict["Table", "Given"] = dataclasses.field(default_factory=dict, repr=False)
+
+    @functools.cached_property
+    def history(self) -> Frame:
+        """Columns `run`, `step` and one for each metric; a row for each run and reading."""
+        return self.readings() if callable(self.readings) else self.readings
 
     def of(self, table: "Table") -> Frame:
         """A table, made once."""
@@ -57,7 +67,7 @@ class Given:
     def on(self, rows: "Table") -> "Given":
         """The same with the rows that a table makes; made once."""
         if rows not in self._inner:
-            self._inner[rows] = Given(self.of(rows), self.history, self.outputs, self.words)
+            self._inner[rows] = Given(self.of(rows), lambda: self.history, self.outputs, self.words)
         return self._inner[rows]
 
     def metrics(self, names: Iterable[str]) -> list[str]:

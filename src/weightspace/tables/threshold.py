@@ -10,9 +10,10 @@ several d are correlated: intervals resample seeds.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from weightspace.frames import Frame
 
@@ -54,26 +55,58 @@ def crossings(
       rising: Whether larger is better (accuracy) or smaller (loss).
       asked: At which d each seed was asked; at all where nothing is given. No other d says anything of it.
     """
+    return monotone(dims, values, rising=rising, asked=asked).crossings(level)
+
+
+@dataclasses.dataclass(frozen=True)
+class Monotone:
+    """The metric of each seed made monotone in d, of which levels read their crossings.
+
+    Attributes:
+      dims: By seed the d that it was asked at, rising; then zeros.
+      smooth: The metric there, more is better; then -∞.
+      sign: -1 where less of the metric is better, else 1.
+    """
+
+    dims: Float[np.ndarray, "seed d"]
+    smooth: Float[np.ndarray, "seed d"]
+    sign: float
+
+    def crossings(self, level: float) -> Float[np.ndarray, " seed"]:
+        """For each seed the d at which its metric crosses a level; infinite where it never does."""
+        reached = self.smooth >= self.sign * level
+        found = np.full(len(reached), np.inf)
+        seeds = np.flatnonzero(reached.any(axis=1))
+        after = np.argmax(reached[seeds], axis=1)
+        found[seeds] = self.dims[seeds, after]
+        between = (after > 0) & (self.smooth[seeds, np.maximum(after - 1, 0)] >= -1e29)
+        seeds, after = seeds[between], after[between]
+        before, lower = after - 1, self.smooth[seeds, after - 1]
+        share = (self.sign * level - lower) / (self.smooth[seeds, after] - lower)
+        start = np.log(self.dims[seeds, before])
+        found[seeds] = np.exp(start + share * (np.log(self.dims[seeds, after]) - start))
+        return found
+
+
+def monotone(
+    dims: Float[np.ndarray, " d"],
+    values: Float[np.ndarray, "seed d"],
+    *,
+    rising: bool,
+    asked: Bool[np.ndarray, "seed d"] | None = None,
+) -> Monotone:
+    """By isotonic regression, the metric of each seed; arguments as of `crossings`."""
     from scipy.optimize import isotonic_regression
 
     sign = 1.0 if rising else -1.0
-    found = np.full(len(values), np.inf)
     there = np.ones(values.shape, bool) if asked is None else asked
-    every = dims
-    for seed, row in enumerate(values):
-        dims, row = every[there[seed]], row[there[seed]]
-        metric = np.where(np.isfinite(row), sign * row, -1e30)
-        smooth = isotonic_regression(metric).x
-        reached = np.flatnonzero(smooth >= sign * level)
-        if not reached.size:
-            continue
-        j = int(reached[0])
-        if j == 0 or smooth[j - 1] < -1e29:
-            found[seed] = dims[j]
-            continue
-        share = (sign * level - smooth[j - 1]) / (smooth[j] - smooth[j - 1])
-        found[seed] = np.exp(np.log(dims[j - 1]) + share * (np.log(dims[j]) - np.log(dims[j - 1])))
-    return found
+    smooth, own = np.full(values.shape, -np.inf), np.zeros(values.shape)
+    metric = np.where(np.isfinite(values), sign * values, -1e30)
+    for seed, (row, mine) in enumerate(zip(metric, there, strict=True)):
+        count = int(mine.sum())
+        own[seed, :count] = dims[mine]
+        smooth[seed, :count] = isotonic_regression(row[mine]).x
+    return Monotone(own, smooth, sign)
 
 
 def threshold(
@@ -85,6 +118,7 @@ def threshold(
     failure: float,
     asked: Bool[np.ndarray, "seed d"] | None = None,
     resamples: int = 1000,
+    smooth: Monotone | None = None,
 ) -> Threshold:
     """d* of a level, with a bootstrap interval over seeds.
 
@@ -96,16 +130,16 @@ def threshold(
       failure: δ, the probability of failure that is allowed.
       asked: At which d each seed was asked, at one at least; all at all where nothing is given.
       resamples: Bootstrap resamples.
+      smooth: What `monotone` gives of all that, where it is at hand.
     """
     asked = np.ones(values.shape, bool) if asked is None else asked
-    each = crossings(dims, values, level, rising=rising, asked=asked)
+    each = (smooth or monotone(dims, values, rising=rising, asked=asked)).crossings(level)
     reached = np.isfinite(each)
     first = dims[np.argmax(asked, axis=1)]
     last = dims[asked.shape[1] - 1 - np.argmax(asked[:, ::-1], axis=1)]
     each = np.where(reached, each, last)
     estimate = _quantile(each[None], reached[None], failure)[0]
-    drawn = np.random.default_rng(0).integers(len(each), size=(resamples, len(each)))
-    resampled = np.sort(_quantile(each[drawn], reached[drawn], failure))
+    resampled = np.sort(resampled_quantiles(each, reached, failure, resamples))
     low, high = (resampled[int(q * (resamples - 1))] for q in (0.05, 0.95))
     below = (reached & (each <= first) & (each == estimate)).any()
     censored = "below" if below else "above" if not np.isfinite(estimate) else ""
@@ -129,6 +163,45 @@ def _quantile(
     failing = np.cumprod(np.where(reached, 1 - 1 / there, 1.0), axis=1)
     enough = (failing <= failure + 1e-9) & reached
     return np.where(enough.any(axis=1), each[np.arange(len(each)), np.argmax(enough, axis=1)], np.inf)
+
+
+def resampled_quantiles(
+    each: Float[np.ndarray, " seed"], reached: Bool[np.ndarray, " seed"], failure: float, resamples: int
+) -> Float[np.ndarray, " resample"]:
+    """What `_quantile` gives of resamples of the seeds, told from how often each seed was drawn.
+
+    Seeds are sorted once. Those of a resample that reach the level after s others and as often as m times
+    leave a share of 1 - m/(n - s) of what was there. Where nobody is lost before the last success, that is
+    the plain share, and the quantile the element of a fixed place.
+    """
+    order = np.lexsort((~reached, each))
+    each, reached, n = each[order], reached[order], len(each)
+    times = drawn_times(n, resamples)
+    if (reached[1:] & ~reached[:-1]).any():
+        count = times[order].astype(float)
+        before = np.cumsum(count, axis=0) - count
+        left = 1 - count / np.maximum(n - before, 1)
+        failing = np.cumprod(np.where(reached[:, None], left, 1.0), axis=0)
+        enough = (failing <= failure + 1e-9) & reached[:, None] & (count > 0)
+        first = np.argmax(enough, axis=0)
+        return np.where(enough.any(axis=0), each[first], np.inf)
+    place = int(np.argmax((n - np.arange(n) - 1) / n <= failure + 1e-9))
+    from_top = n - place
+    width = min(n, from_top + int(8 * n**0.5) + 8)
+    above = np.cumsum(times[order[n - width :][::-1]], axis=0, dtype=np.int64)
+    if (above[-1] < from_top).any():
+        width, above = n, np.cumsum(times[order[::-1]], axis=0, dtype=np.int64)
+    rank = n - 1 - np.argmax(above >= from_top, axis=0)
+    return np.where(reached[rank], each[rank], np.inf)
+
+
+@functools.lru_cache(maxsize=4)
+def drawn_times(seeds: int, resamples: int) -> Int[np.ndarray, "seed resample"]:
+    """How often each resample has each seed; the draws are those of a generator of seed 0."""
+    drawn = np.random.default_rng(0).integers(seeds, size=(resamples, seeds))
+    flat = (drawn + seeds * np.arange(resamples)[:, None]).ravel()
+    times = np.bincount(flat, minlength=seeds * resamples).reshape(resamples, seeds)
+    return np.ascontiguousarray(times.T.astype(np.int16 if seeds < 2**15 else np.int32))
 
 
 def success(values: Float[np.ndarray, "seed d"], level: float, *, rising: bool) -> Float[np.ndarray, " d"]:

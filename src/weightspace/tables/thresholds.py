@@ -15,7 +15,7 @@ from jaxtyping import Float
 from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table, finished
 from weightspace.tables.groups import groups, labels_in, once, single
-from weightspace.tables.threshold import matrix, success, threshold
+from weightspace.tables.threshold import matrix, monotone, success, threshold
 from weightspace.tables.vocabulary import VOCABULARY
 from weightspace.tables.words import Vocabulary
 
@@ -181,8 +181,10 @@ def thresholds(
                 continue
             runs = single(runs, ["seed", swept.over], f"the threshold of {swept.over}")
             dims, values, asked = _by_seed(runs, metric, swept.over, rising=rising)
+            smooth = monotone(dims, values, rising=rising, asked=asked)
+            given: dict[str, Any] = {"rising": rising, "failure": failure, "asked": asked, "smooth": smooth}
             for level in grid:
-                found = threshold(dims, values, float(level), rising=rising, failure=failure, asked=asked)
+                found = threshold(dims, values, float(level), **given)
                 reached = np.isfinite(found.d_star)
                 angular, ratio = (size - found.d_star, size / found.d_star) if reached else (np.nan, np.nan)
                 interval = (found.d_star, found.low, found.high)

@@ -16,7 +16,7 @@ from weightspace.frames import Frame
 from weightspace.tables.base import Given, Table
 from weightspace.tables.groups import labels_in, single
 from weightspace.tables.logistic import Logistic, fit
-from weightspace.tables.threshold import matrix
+from weightspace.tables.threshold import drawn_times, matrix
 from weightspace.tables.thresholds import Swept, counted, levels_for
 from weightspace.tables.words import Vocabulary
 
@@ -73,9 +73,9 @@ def _transition(rows: Frame, metric: str, level: float, failure: float, words: V
     reached = values >= level if words.rising(metric) else values <= level
     dims, won = matrix(rows.assign(reached=reached.fillna(False).astype(float)), "reached")
     seeds, runs = len(won), int(np.isfinite(won).sum())
-    drawn = np.random.default_rng(0).integers(seeds, size=(_RESAMPLES, seeds))
-    index = np.concatenate([np.arange(seeds)[None], drawn])
-    curves = fit(dims, np.nansum(won[index], axis=1), np.isfinite(won[index]).sum(axis=1).astype(float))
+    # Sums over resampled seeds are those over all seeds, each as often as it was drawn: whole numbers, exact.
+    times = np.concatenate([np.ones((1, seeds)), drawn_times(seeds, _RESAMPLES).T.astype(float)])
+    curves = fit(dims, times @ np.nan_to_num(won), times @ np.isfinite(won).astype(float))
     ends = _ends(curves, failure, (float(dims[0]), float(dims[-1])))
     reason = _reason(won, curves)
     if not reason and any(np.isnan(ends[name]) for name in ("d_half", "d_star_fit", "width")):
