@@ -18,7 +18,7 @@ from benchmarks.summaries import RESULTS
 from weightspace import platform
 from weightspace.experiments.tickets.at_init import TicketsAtInit
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 APART = 1000
 COLUMNS = ["seed", "draw", "kept", "test_accuracy_max", "density_at_max", "run"]

@@ -17,7 +17,7 @@ import tyro
 from benchmarks.summaries import RESULTS
 from weightspace import platform
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tables.thresholds import Swept, thresholds
 
 GLOBAL = ("gaussian", "srht", "fastfood", "sparse", "sparse:disjoint=true")

@@ -21,7 +21,7 @@ from weightspace.run import Row
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
 from weightspace.store.read import results
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 ELSEWHERE = {"docs/models.md": "test_models_of_every_library", "docs/torch.md": "tests/test_docs_torch.py"}
 """Pages whose blocks are run by a test of their own."""

@@ -104,7 +104,7 @@ def test_imports_point_down():
 @pytest.mark.parametrize(
     "text",
     [
-        "from weightspace.sweeps import sweep",
+        "from weightspace.sweeps.ask import sweep",
         "from weightspace import sweeps",
         "import weightspace.sweeps.ask as ask",
         "def f():\n    from weightspace.run import Run",

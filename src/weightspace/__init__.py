@@ -121,7 +121,7 @@ if TYPE_CHECKING:
     from weightspace.store.read import sql as sql
     from weightspace.streams import Seeds as Seeds
     from weightspace.streams import Stream as Stream
-    from weightspace.sweeps import sweep as sweep
+    from weightspace.sweeps.ask import sweep as sweep
     from weightspace.tickets import ticket as ticket
 
 _HOMES = {
@@ -203,7 +203,7 @@ _HOMES = {
     "weightspace.spaces.supermask": ("Supermask",),
     "weightspace.store.read": ("history", "results", "sql"),
     "weightspace.streams": ("Seeds", "Stream"),
-    "weightspace.sweeps": ("sweep",),
+    "weightspace.sweeps.ask": ("sweep",),
     "weightspace.tickets": ("ticket",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

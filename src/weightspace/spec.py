@@ -12,7 +12,6 @@ values. Fields added after a release declare a `neutral` value which the digest 
 import dataclasses
 import enum
 import functools
-import hashlib
 import math
 import typing
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ from weightspace.run import Row, Run, Watch
 from weightspace.spaces.full import Full
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.estimate import estimate
 
 DATA = CosineProduct(0.5, examples=60, dims=7, scale=3.0)

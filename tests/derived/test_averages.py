@@ -19,7 +19,7 @@ from weightspace.measure.host import measure, stacked
 from weightspace.measure.network import Network, Subject
 from weightspace.run import Row
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 RNG = np.random.default_rng(0)
 

@@ -24,7 +24,7 @@ from weightspace.recipes.optimisers import Sgd
 from weightspace.run import Row
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 NODES = (SliceRegions, EmptyRegions, LipschitzBounds)
 MODEL = make("mlp:widths=12", (6,), 1)

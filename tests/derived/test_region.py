@@ -31,7 +31,7 @@ from weightspace.spaces.curves import Bezier
 from weightspace.spaces.full import Full
 from weightspace.spaces.simplex import Line, Simplex
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 NAMES = grid(5)
 

@@ -30,7 +30,7 @@ from weightspace.spaces.masked import Masked
 from weightspace.spec import common, spec
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.requests import Request, check_run
 from weightspace.training.carry import fixed_of
 from weightspace.training.step import gradient

@@ -13,7 +13,7 @@ from weightspace.probes import Evaluation, MaskAt
 from weightspace.run import Row, Watch
 from weightspace.spaces.full import Full
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.requests import Request, check_run
 from weightspace.tree import flat_dict
 

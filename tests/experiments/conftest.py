@@ -5,7 +5,7 @@ import pytest
 from weightspace.experiments import experiment_class
 from weightspace.experiments.answered import answered
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from weightspace.experiments.complexity.paths import WINDOWS
 from weightspace.experiments.complexity.regions import ComplexityRegions
 from weightspace.experiments.complexity.sinusoid import ComplexityBatchSize, ComplexitySinusoid
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.estimate import estimate
 from weightspace.tables.base import Given
 from weightspace.tables.correlations import against_test_loss, correlation, ordering, spearman

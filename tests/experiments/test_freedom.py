@@ -12,7 +12,7 @@ from weightspace.experiments.seeds import parse_seeds
 from weightspace.experiments.settings import settings_of
 from weightspace.node import Output
 from weightspace.run import Run
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.estimate import estimate
 
 SMALL = {"model": "fc:widths=16", "seeds": ("2",), "epochs": 2.0, "levels": (0.3, 0.5)}

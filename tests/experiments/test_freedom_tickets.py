@@ -13,7 +13,7 @@ from weightspace.experiments.freedom.methods import FreedomMethods
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.freedom.tickets import FRACTIONS, kept_count
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tree import flat_dict
 
 SMALL = {"model": "fc:widths=16", "seeds": ("1",), "epochs": 1.0, "dense_epochs": 1.0, "levels": (0.3,)}

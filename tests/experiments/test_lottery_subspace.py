@@ -8,7 +8,7 @@ from weightspace.experiments.freedom.directions import WAYS
 from weightspace.experiments.freedom.lottery_subspace import SPECTRUM, LotterySubspace
 from weightspace.run import Run
 from weightspace.spaces.bases.learned import Learned
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 SMALL = {
     "model": "fc:widths=4", "seeds": ("1",), "epochs": 1.0, "levels": (0.2,), "trajectory_steps": 40,

@@ -7,7 +7,7 @@ import pytest
 from weightspace.errors import InputError
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.experiments.freedom.spending import PER_OCTAVE, Spending, telling
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tables.base import Given
 from weightspace.tables.transition import Transitions
 

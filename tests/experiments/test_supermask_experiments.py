@@ -22,7 +22,7 @@ from weightspace.run import Run
 from weightspace.spaces.edge_popup import EdgePopup
 from weightspace.spaces.masked import Masked
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tables.base import Given, On
 from weightspace.tables.groups import TableWarning
 from weightspace.tables.paired import Pairs

@@ -23,7 +23,7 @@ from weightspace.node import Found
 from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tables.base import Given
 from weightspace.tree import flat_dict
 

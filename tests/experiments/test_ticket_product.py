@@ -6,7 +6,7 @@ import pytest
 from weightspace.experiments.tickets.iterative import TicketsIterative
 from weightspace.masks import pruned
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.estimate import estimate
 from weightspace.training.block import Block, block_for
 from weightspace.tree import flat_dict

@@ -25,8 +25,7 @@ from weightspace.probes import Evaluation
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.store.read import history
-from weightspace.sweeps import sweep
-from weightspace.sweeps.ask import Driver
+from weightspace.sweeps.ask import Driver, sweep
 from weightspace.sweeps.estimate import estimate
 from weightspace.tables.paired import paired
 

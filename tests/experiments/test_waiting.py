@@ -7,8 +7,7 @@ from weightspace.experiments.answered import answered
 from weightspace.report.compare import compare
 from weightspace.store.base import Store
 from weightspace.store.status import status
-from weightspace.sweeps import sweep
-from weightspace.sweeps.ask import Driver
+from weightspace.sweeps.ask import Driver, sweep
 
 pytestmark = pytest.mark.usefixtures("cache_apart")
 

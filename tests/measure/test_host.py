@@ -20,7 +20,7 @@ from weightspace.probes import Best, Evaluation, Snapshot
 from weightspace.recipes.metrics import CalibrationError
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 RESNET = "resnet20:widths=4,8,blocks=1"
 DATA = {"normalise": "unit", "validation": 100, "subset": 230, "noise": 0.2}

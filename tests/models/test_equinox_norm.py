@@ -20,7 +20,7 @@ from weightspace.probes import Evaluation
 from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Adam
 from weightspace.run import Row, Watch
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 KEY = jax.random.key(0, impl="threefry2x32")
 

@@ -23,7 +23,7 @@ from weightspace.recipes.base import Decay, Recipe
 from weightspace.recipes.optimisers import Sgd
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 KEY = jax.random.key(0, impl="threefry2x32")
 X = jnp.asarray(np.random.default_rng(0).normal(size=(5, 3)), jnp.float32)

@@ -20,7 +20,7 @@ from weightspace.recipes.base import Recipe
 from weightspace.recipes.optimisers import Sgd
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 KEY = jax.random.key(0, impl="threefry2x32")
 WIDTH = 64

@@ -23,7 +23,7 @@ from weightspace.probes import Average, Best, Ema, Snapshot, Swag, make_probe
 from weightspace.run import Row, Watch
 from weightspace.spaces.simplex import Line
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 STRETCHES = [0, 8, 4, 4, 4]
 LATE = (8, 12, 16, 20)

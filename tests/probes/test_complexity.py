@@ -43,7 +43,7 @@ from weightspace.recipes.schedules import Exponential
 from weightspace.run import Row, Run, Watch
 from weightspace.spaces.full import Full
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.training.order import epoch_order
 
 RNG = np.random.default_rng(7)

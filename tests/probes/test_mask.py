@@ -25,7 +25,7 @@ from weightspace.spaces.full import Full
 from weightspace.spaces.masked import Masked
 from weightspace.spaces.supermask import Supermask
 from weightspace.store.base import Store
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 
 def masked(space, **changes):

@@ -15,7 +15,7 @@ from weightspace.errors import InputError
 from weightspace.recipes.losses import CrossEntropy, SquaredError
 from weightspace.recipes.metrics import Brier, ByClass, CalibrationError, Confusion
 from weightspace.run import Row
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 N, K = 70, 4
 RNG = np.random.default_rng(0)

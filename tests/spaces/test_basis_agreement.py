@@ -6,7 +6,7 @@ import pytest
 from tests.spaces.test_fast_bases import dense
 from weightspace.experiments.freedom.random_subspace import FreedomRandom
 from weightspace.spaces.bases import make_basis
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.tables.thresholds import Swept, thresholds
 
 SIZE, BASES = 600, 20

@@ -20,7 +20,7 @@ from weightspace.store.base import Store
 from weightspace.store.compact import compact
 from weightspace.store.exact import digits, exact_number
 from weightspace.store.read import results, sql
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 HUGE = math.factorial(200)
 MORE = 7**9000

@@ -20,7 +20,7 @@ from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results, sql
 from weightspace.streams import Seeds
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 
 
 @spec

@@ -21,12 +21,14 @@ from weightspace.spec import spec, static
 from weightspace.store.base import Store
 from weightspace.store.read import results, sql
 from weightspace.store.status import status
-from weightspace.sweeps import derive, sweep
+from weightspace.sweeps import derive
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.engines.base import DerivedJob
 
 SCRIPT = """
 import sys
-from weightspace.sweeps import derive, sweep
+from weightspace.sweeps import derive
+from weightspace.sweeps.ask import sweep
 from tests.sweeps.test_derive import rows, slowly
 derive.STORE_SECONDS = float(sys.argv[4])
 derive.computed = slowly(sys.argv[3])

@@ -27,7 +27,8 @@ from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history
 from weightspace.streams import Keys, Seeds, Stream
-from weightspace.sweeps import execute, sweep, trouble
+from weightspace.sweeps import execute, trouble
+from weightspace.sweeps.ask import sweep
 from weightspace.training.block import Block
 
 # That runs broke is said in a warning too; here the record is looked at.

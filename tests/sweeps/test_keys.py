@@ -12,7 +12,8 @@ from weightspace.errors import InputError
 from weightspace.probes.base import Probe
 from weightspace.spec import canonical, spec
 from weightspace.store.base import Store
-from weightspace.sweeps import execute, sweep
+from weightspace.sweeps import execute
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.trouble import on_host
 from weightspace.training.block import Block
 

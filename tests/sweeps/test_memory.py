@@ -7,7 +7,8 @@ from tests.builders import EVALUATION, small_run
 from weightspace.errors import InputError, NoResultWarning
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
-from weightspace.sweeps import cohorts, execute, memory, sweep
+from weightspace.sweeps import cohorts, execute, memory
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.cohorts import form, group, prepare
 from weightspace.sweeps.requests import Request, readings_of
 from weightspace.training.block import BlockKey, block_for

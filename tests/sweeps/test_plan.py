@@ -25,7 +25,8 @@ from weightspace.spaces.masked import Masked
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import results
-from weightspace.sweeps import cohorts, estimate, prepared, sweep
+from weightspace.sweeps import cohorts, estimate, prepared
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.engines.base import CohortJob, DerivedJob
 from weightspace.sweeps.plan import plan
 from weightspace.sweeps.question import Rows

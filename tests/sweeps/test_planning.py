@@ -31,7 +31,8 @@ from weightspace.spaces.masked import Masked
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.streams import Seeds
-from weightspace.sweeps import known, prepared, sweep
+from weightspace.sweeps import known, prepared
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.cohorts import group
 from weightspace.sweeps.plan import plan
 from weightspace.sweeps.prepared import prepare

@@ -10,7 +10,7 @@ import pytest
 from tests.builders import small_run
 from tests.sweeps.test_plan import chain
 from weightspace.errors import InputError
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.engines import engine_named
 
 

@@ -14,7 +14,8 @@ from weightspace.probes import Evaluation, Snapshot
 from weightspace.run import Row, Watch
 from weightspace.store.base import Store
 from weightspace.store.read import history
-from weightspace.sweeps import execute, sweep
+from weightspace.sweeps import execute
+from weightspace.sweeps.ask import sweep
 from weightspace.tree import equal
 
 pytestmark = pytest.mark.optimised
@@ -26,7 +27,7 @@ platform.use_cpu_devices(2)
 execute.SAVE_SECONDS = 0.0
 execute.CALL_SECONDS = 0.05
 from tests.sweeps.test_resume import rows
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 sweep(rows(int(sys.argv[2])), sys.argv[1], lanes=1)
 """
 

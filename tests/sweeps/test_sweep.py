@@ -20,7 +20,7 @@ from weightspace.spaces.supermask import Supermask
 from weightspace.spec import spec
 from weightspace.store.base import Store
 from weightspace.store.read import history, results
-from weightspace.sweeps import sweep
+from weightspace.sweeps.ask import sweep
 from weightspace.sweeps.cohorts import probe_groups
 from weightspace.sweeps.requests import request_of, total_steps
 from weightspace.tree import equal, ravel

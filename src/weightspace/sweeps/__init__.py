@@ -3,7 +3,3 @@
 `ask` drives an experiment's generator, `requests` says what each node must leave behind, `cohorts` groups
 runs of one program, `memory` cuts blocks that fit, `execute` carries out one cohort, `engines` decide where.
 """
-
-from weightspace.sweeps.ask import sweep
-
-__all__ = ["sweep"]
