@@ -108,20 +108,24 @@ def memory(count: int) -> dict:
 
 
 def draw(summary: dict, path: Path) -> None:
-    """A panel a series, on logarithmic axes."""
+    """A panel a series, and one of planning, on logarithmic axes."""
     import matplotlib as mpl
 
     mpl.use("agg")
     import matplotlib.pyplot as plt
 
-    panels = [(each["axis"], each["sizes"], each["us_a_step_of_all"], "µs a step of all", each["slope"])
-              for each in summary["series"].values()]  # fmt: skip
-    panels += [("runs planned", each["sizes"], each["seconds"], "seconds", each["slope"])
-               for each in summary.get("planning", {}).values()]  # fmt: skip
+    panels = [(each["axis"], "µs a step of all", {f"slope {each['slope']:.2f}": (each["sizes"], costs)})
+              for each in summary["series"].values() for costs in [each["us_a_step_of_all"]]]  # fmt: skip
+    if planning := summary.get("planning", {}):
+        lines = {f"{name}, slope {each['slope']:.2f}": (each["sizes"], each["seconds"])
+                 for name, each in planning.items()}  # fmt: skip
+        panels.append(("runs planned", "seconds of the processor", lines))
     fig, axes = plt.subplots(1, len(panels), figsize=(3 * len(panels), 2.8), layout="constrained")
-    for ax, (axis, sizes, costs, unit, power) in zip(np.atleast_1d(axes), panels, strict=True):
-        ax.loglog(sizes, costs, "o-", color="#2b6cb0", markersize=4)
-        ax.set(xlabel=axis, ylabel=unit, title=f"slope {power:.2f}")
+    for ax, (axis, unit, lines) in zip(np.atleast_1d(axes), panels, strict=True):
+        for (label, (sizes, costs)), marker in zip(lines.items(), "osD", strict=False):
+            ax.loglog(sizes, costs, marker=marker, label=label, markersize=4, linewidth=1.2)
+        ax.set(xlabel=axis, ylabel=unit)
+        ax.legend(frameon=False, fontsize=8)
         ax.grid(alpha=0.3, which="major")
     fig.savefig(path, dpi=110)
 
