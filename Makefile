@@ -19,7 +19,7 @@ BATTERY := tests/test_compiler.py tests/test_spec.py tests/test_streams.py tests
 	tests/training/test_step.py tests/training/test_order.py tests/sweeps/test_resume.py tests/cli/test_show.py
 
 TORCH := tests/models/aten tests/models/test_from_torch.py tests/models/test_torch_networks.py \
-	tests/models/test_torch_training.py tests/models/test_adapters.py tests/test_docs_torch.py
+	tests/models/test_torch_training.py tests/models/test_adapters.py tests/cli/test_export_torch.py tests/test_docs_torch.py
 KERNELS := tests/models/test_convolution_native.py tests/models/test_convolution.py tests/doctor/test_kernels.py
 
 .PHONY: demo test lint types pytest slow battery kernels test-kernels test-torch test-next test-all next format bench clean lock docs

@@ -199,3 +199,11 @@ def test_a_point_of_a_network_of_ones_own_where_the_command_names_it(tmp_path, m
     assert (tmp_path / "called").exists()
     assert load_file(capsys.readouterr().out.strip())
     assert "go with --at" in refused(capsys, "export", "out", run, "--model", named)
+
+
+def test_a_state_dict_is_of_a_pytorch_network(lines, capsys):
+    out, run, _ = lines
+    said = refused(capsys, "export", out, run[:12], "--to", "state-dict")
+    assert "no module of PyTorch" in said
+    assert "leave out --to" in said
+    assert "name the run" in refused(capsys, "export", out, "--to", "state-dict")

@@ -15,6 +15,8 @@ import numpy as np
 
 from weightspace.cli.parse import parse
 from weightspace.cli.show import Modules, Out, RunName, known_experiments, opened
+from weightspace.cli.state_dict import KIND as STATE_DICT
+from weightspace.cli.state_dict import export_state_dict
 from weightspace.errors import InputError, StoreError, unknown
 from weightspace.experiments.answered import safe_name
 from weightspace.experiments.base import Experiment
@@ -25,15 +27,8 @@ from weightspace.store.write import in_order, sentences, write_safetensors
 from weightspace.tree import flat_dict
 
 _STORED = frozenset(
-    (
-        "bool",
-        "bfloat16",
-        "float16",
-        "float32",
-        "float64",
-        "complex64",
-        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
-    )
+    [*["bool", "bfloat16", "float16", "float32", "float64", "complex64"]]
+    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
 )
 """Types of numbers that the format knows."""
 
@@ -70,16 +65,20 @@ def export(arguments: Sequence[str]) -> int:
           output: Which of its outputs; they are listed where there are several.
           at: A point of a learned region, such as 0.5 of a line, midpoint or vertex0: the network there, with
             statistics estimated for it on the run's training data.
-          to: tensorboard, json, or for a run's arrays the file; by default
-            OUT/export/RUN-OUTPUT.safetensors. A file that is called so is ./tensorboard.
-          into: Where json and tensorboard go; by default OUT/export/summary.json, OUT/export/tensorboard.
+          to: tensorboard, json, state-dict (a PyTorch network's, for load_state_dict(strict=True)), or for
+            a run's arrays the file; by default OUT/export/RUN-OUTPUT.safetensors. A file called so is ./json.
+          into: Where json, tensorboard and state-dict go; by default OUT/export/summary.json and the like.
           experiment: Only what this experiment asked (json, tensorboard).
           experiments: Modules of your own experiments, as package.module; a folder names none itself.
-          model: With --at: the network of your own that the run was asked with, package.module:Net. What a
-            folder names is run only where this command names it too.
-          data: With --at: the folder or factory of your own data, likewise.
+          model: With --at and state-dict: the network of your own that the run was asked with,
+            package.module:Net. What a folder names is run only where this command names it too.
+          data: Likewise: the folder or factory of your own data.
         """
         known = known_experiments(experiments)
+        named = [name for name in (model, data) if name is not None]
+        if to == STATE_DICT and run and output is None:
+            print(export_state_dict(opened(out), run, into, at, known, named))
+            return 0
         if to in KINDS:
             if output is not None:
                 raise InputError(f"--output chooses arrays of a run, but {to} has the numbers of runs")
@@ -88,9 +87,11 @@ def export(arguments: Sequence[str]) -> int:
             print(export_numbers(opened(out), to, run, into, experiment, known))
             return 0
         check_arrays(run, to, into, experiment)
-        named = [name for name in (model, data) if name is not None]
         if named and at is None:
-            raise InputError("--model and --data go with --at, which makes the run again; leave them out")
+            raise InputError(
+                "--model and --data go with --at and --to state-dict, which make the run again; leave them "
+                "out"
+            )
         print(export_output(opened(out), run, output, None if to is None else Path(to), at, known, named))
         return 0
 
@@ -142,6 +143,8 @@ def check_arrays(run: str, to: str | None, into: Path | None, experiment: str | 
     Raises:
       InputError: If no run is named, or one of these flags is given.
     """
+    if to == STATE_DICT:
+        raise InputError("--to state-dict is a run's whole network: name the run, and leave out --output")
     if not run:
         if to is not None:
             raise unknown("--to without a run", to, KINDS)
