@@ -181,7 +181,7 @@ def test_every_block_of_a_page(here, capsys, file):
 
 @pytest.mark.parametrize("library", ["nnx", "linen", "equinox"])
 def test_models_of_every_library(here, library):
-    """The last block trains each of the three nets above it; what loads one again is of runs a reader has."""
+    """The last blocks train each of the three nets above them, and load it again."""
     others = {0, 1, 2} - {["nnx", "linen", "equinox"].index(library)}
     ran = run_page("docs/models.md", name=f"docs_{library}", without=others)
     assert len(ran.blocks) == 3
