@@ -4,7 +4,16 @@ import pytest
 
 from tests.pages import run_page
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
+
+
+def test_the_readmes_module(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = run_page("README.md", smaller={'"20ep"': '"2ep"', "range(3)": "range(1)"}).module
+    net = page.ws.load("out/torch", page.run).module
+    assert isinstance(net, page.Net)
+    assert isinstance(net, torch.nn.Module)
+    assert page.ws.results("out/torch")["status"].tolist() == ["ok"]
 
 
 def test_a_torch_module_in_a_subspace_and_as_a_ticket(tmp_path, monkeypatch):
