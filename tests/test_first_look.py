@@ -1,6 +1,7 @@
 """One call for a network of one's own: what is shown, that it fits the minutes, and is trained once."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -52,7 +53,13 @@ def test_it_shows_layers_training_and_what_is_enough(looked):
     # Slices of more than half of all 110 dimensions are left out.
     assert {*found.table.loc[found.table["method"] == "random", "dim"]} == {4}
     assert "Own" in found.page.read_text()
-    assert [text for text in said if "2 epochs, 2 seeds: " in text]
+    (told,) = [text for text in said if "2 epochs, 2 seeds: " in text]
+    # What each question costs, and all together.
+    whole, *parts = [
+        float(number) for number in re.findall(r"([\d.]+)(?: min|[,)])", told.partition("about ")[2])
+    ]
+    assert re.search(r"\(training .*, degrees of freedom .*, tickets .*\)$", told)
+    assert sum(parts) == pytest.approx(whole, abs=0.2)
 
 
 def test_the_same_look_again_trains_nothing(looked, arrays):

@@ -6,7 +6,7 @@ are, ordinary trainings with their path, random slices and lottery tickets on th
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from weightspace import platform
 from weightspace.errors import InputError, NoResultWarning, check_number
 from weightspace.experiments.look import Look
 from weightspace.named import hand_over
+from weightspace.node import ancestors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,13 +105,13 @@ def sized(
     """
     check_number("minutes", minutes, above=0)
     needed = float("inf")
-    for experiment, planned, needed in _sizes(model, data, out, settings):
-        runs = len(planned.runs)
+    for experiment, planned, of_question in _sizes(model, data, out, settings):
+        runs, needed = len(planned.runs), sum(of_question.values())
         if say is not None:
             slices, more = experiment.slices, f": more than {minutes:g}, so a smaller look"
             say(
                 f"{slices.epochs:g} epochs, {len([*slices.each_seed()])} seeds: {runs} runs to train, about "
-                f"{needed:.1f} min{more if needed > minutes else ''}"
+                f"{needed:.1f} min{_told(of_question)}{more if needed > minutes else ''}"
             )
         if needed <= minutes:
             return experiment, planned
@@ -122,7 +123,7 @@ def sized(
 
 def _sizes(
     model: str, data: str, out: Path, settings: dict[str, Any]
-) -> Iterator[tuple[Look, "Plan", float]]:
+) -> Iterator[tuple[Look, "Plan", dict[str, float]]]:
     from weightspace.store.base import MARKER, Store
     from weightspace.sweeps.estimate import estimate
     from weightspace.sweeps.plan import plan
@@ -132,7 +133,29 @@ def _sizes(
         given: Any = {**size, "model": model, "data": data, **settings}
         experiment = Look(**given)
         planned = plan(experiment, store)  # pyright: ignore[reportArgumentType]
-        yield experiment, planned, estimate(planned).minutes if planned.runs else 0.0
+        yield experiment, planned, _by_question(planned, estimate(planned).seconds) if planned.runs else {}
+
+
+QUESTIONS = {"full": "training", "random": "degrees of freedom", "ticket": "tickets"}
+"""What each method is for."""
+
+
+def _by_question(planned: "Plan", seconds: Sequence[float]) -> dict[str, float]:
+    """Minutes of each question; what several rows need is of the first."""
+    of_run = {row.node.digest: str(row.labels["method"]) for row in planned.rows}
+    for row in planned.rows:
+        for digest in ancestors([row.node]):
+            of_run.setdefault(digest, str(row.labels["method"]))
+    found = dict.fromkeys(QUESTIONS, 0.0)
+    for cohort, spent in zip(planned.cohorts, seconds, strict=True):
+        for digest in cohort.digests:
+            found[of_run[digest]] += spent / len(cohort.digests) / 60
+    return found
+
+
+def _told(minutes: dict[str, float]) -> str:
+    shown = [f"{QUESTIONS[name]} {value:.1f}" for name, value in minutes.items() if value]
+    return f" ({', '.join(shown)})" if shown else ""
 
 
 def layers(experiment: Look) -> "pd.DataFrame":

@@ -56,6 +56,7 @@ class Estimate:
       blocked: Nodes that cannot be had, since an ancestor diverged.
       networks: Runs to train of which a network is kept, whoever asks for it; part of `disk`.
       unkept: Bytes of those that are not, since together they are too many.
+      seconds: Of each cohort, in the plan's order; a program's compilation is of the first that needs it.
     """
 
     runs: int
@@ -70,6 +71,7 @@ class Estimate:
     blocked: int = 0
     networks: int = 0
     unkept: int = 0
+    seconds: tuple[float, ...] = ()
 
 
 def estimate(asked: Question | Plan, lanes: int | None = None) -> Estimate:
@@ -103,7 +105,8 @@ def _building() -> Iterator[None]:
 
 def _estimate(planned: Plan) -> Estimate:
     steps_of: dict[BlockKey, float] = {}
-    seconds, memory, disk = 0.0, 0, 0
+    programs: set[BlockKey] = set()
+    seconds, memory, disk = [], 0, 0
     for cohort in planned.cohorts:
         first = cohort.requests[0]
         arrays = {output: planned.shapes[output] for output in outputs_in(first.node)}
@@ -114,16 +117,17 @@ def _estimate(planned: Plan) -> Estimate:
         if key not in steps_of:
             steps_of[key] = _step_seconds(key, made.run, made.probes, feed, each)
         blocks = -(-len(cohort.requests) // (cohort.lanes * jax.local_device_count()))
-        seconds += blocks * cohort.lanes * cohort.steps * steps_of[key]
+        program = dataclasses.replace(key, devices=1)
+        compiling = 0.0 if program in programs else RATES.get(backend(), RATES["gpu"])[3]
+        programs.add(program)
+        seconds.append(compiling + blocks * cohort.lanes * cohort.steps * steps_of[key])
         kept = tree.nbytes(planned.shapes.outputs(first))
         disk += len(cohort.requests) * (kept + 80 * len(cohort.readings))
-    programs = {dataclasses.replace(key, devices=1) for key in steps_of}
-    seconds += len(programs) * RATES.get(backend(), RATES["gpu"])[3]
     return Estimate(
         runs=len(planned.runs), derived=len(planned.derived), cohorts=len(planned.cohorts),
         programs=len(programs),
         run_steps=sum(len(cohort.requests) * cohort.steps for cohort in planned.cohorts),
-        minutes=seconds / 60, memory=memory, disk=disk,
+        minutes=sum(seconds) / 60, memory=memory, disk=disk, seconds=tuple(seconds),
         stored=len(planned.needed) - len(planned.wanted), blocked=len(planned.blocked),
         networks=sum(keeps_network(run.probes) for run in planned.runs),
         unkept=0 if planned.kept.digests else planned.kept.bytes,
