@@ -106,6 +106,8 @@ def test_links_between_files_lead_somewhere(page):
             continue
         file = (ROOT / page).parent / target if target else ROOT / page
         assert file.exists(), f"{page} leads to {target}"
+        # A code host lists a folder's files; the site has a page for it only where one is written.
+        assert file.is_file() or (file / "README.md").is_file(), f"{page} leads to the folder {target}"
         if part:
             headings = re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)
             assert part in map(anchor, headings), f"{page} leads to {target}#{part}"
