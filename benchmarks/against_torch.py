@@ -20,7 +20,7 @@ from pathlib import Path
 import tyro
 
 from benchmarks.turns import Process
-from benchmarks.workloads import against_peers, processor
+from benchmarks.workloads import against_peers, circumstances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -172,8 +172,6 @@ def row(place: int, workload, runs: int, options: Options, every: dict) -> dict:
 
 def main(options: Options) -> None:
     """Time all workloads, print each, write the file."""
-    from weightspace.store.provenance import collect
-
     every, rows = sides(options), []
     for place, (workload, runs) in enumerate(against_peers()):
         if options.only in workload.name:
@@ -181,10 +179,9 @@ def main(options: Options) -> None:
             print(json.dumps(rows[-1]), flush=True)
             if options.out:
                 summary = {
-                    "command": " ".join(["python", "-m", "benchmarks.against_torch", *sys.argv[1:]]),
-                    "date": time.strftime("%Y-%m-%d"), "hardware": f"{os.cpu_count()} cores, {processor()}",
+                    **circumstances("benchmarks.against_torch"),
                     "seconds": f"of {clock(options)}, {options.cores} core(s) a side",
-                    "versions": collect([])["versions"], "rounds": options.rounds,
+                    "rounds": options.rounds,
                     "sides": {side: process.about for side, (process, _, _) in every.items()}, "rows": rows,
                 }  # fmt: skip
                 options.out.write_text(json.dumps(summary, indent=1) + "\n")

@@ -10,14 +10,11 @@ networks are measured afterwards like any others: that is no part of a step.
 
 import dataclasses
 import json
-import os
-import sys
-import time
 from pathlib import Path
 
 import tyro
 
-from benchmarks.workloads import at_hand, processor
+from benchmarks.workloads import at_hand, circumstances
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,8 +66,6 @@ def main(options: Options) -> None:
     from weightspace import native, platform
 
     platform.use_cpu_devices(1)
-    from weightspace.store.provenance import collect
-
     sides = timers(options)
     steps = {name: max(2, int(options.seconds / (t.advance(3) / 3))) for name, t in sides.items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
@@ -79,9 +74,7 @@ def main(options: Options) -> None:
             times[name].append(timer.advance(steps[name]) / steps[name])
     middle = {name: float(np.median(found)) for name, found in times.items()}
     summary = {
-        "command": " ".join(["python", "-m", "benchmarks.line_cost", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"), "hardware": f"{os.cpu_count()} cores, {processor()}",
-        "versions": collect([])["versions"], "convolutions": native.convolutions() or "XLA",
+        **circumstances("benchmarks.line_cost"), "convolutions": native.convolutions() or "XLA",
         "rounds": options.rounds, "model": options.model, "data": at_hand("cifar10"), "batch": options.batch,
         "ms_a_step": {name: 1e3 * value for name, value in middle.items()},
         "quartiles_ms": {

@@ -10,15 +10,12 @@ Planning is read from the file of `benchmarks.planning`.
 
 import dataclasses
 import json
-import os
-import sys
-import time
 from pathlib import Path
 
 import numpy as np
 import tyro
 
-from benchmarks.workloads import at_hand, processor
+from benchmarks.workloads import at_hand, circumstances
 
 PLANNING = Path(__file__).with_name("results") / "planning-cpu.json"
 
@@ -135,12 +132,9 @@ def main(options: Options) -> None:
     from weightspace import platform
 
     platform.use_cpu_devices()
-    from weightspace.store.provenance import collect
 
     summary = {
-        "command": " ".join(["python", "-m", "benchmarks.scaling", *sys.argv[1:]]),
-        "date": time.strftime("%Y-%m-%d"), "hardware": f"{os.cpu_count()} cores, {processor()}",
-        "versions": collect([])["versions"], "rounds": options.rounds, "series": {},
+        **circumstances("benchmarks.scaling"), "rounds": options.rounds, "series": {},
     }  # fmt: skip
     for name, (axis, sizes, cases) in series(options).items():
         summary["series"][name] = timed(axis, sizes, cases, options)

@@ -1,8 +1,11 @@
 """What is timed, and on what."""
 
+import os
 import platform as machine
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 OF_IMAGES = {"mnist": "digits", "cifar10": "digits"}
 """What takes a data set's place where it is not at hand."""
@@ -53,6 +56,18 @@ def rate(advance, seconds: float) -> int:
     began = time.perf_counter()
     advance(10)
     return max(10, int(seconds / ((time.perf_counter() - began) / 10)))
+
+
+def circumstances(command: str) -> dict[str, Any]:
+    """What the file of a benchmark says first: command, date, machine and versions."""
+    from weightspace.store.provenance import collect
+
+    return {
+        "command": " ".join(["python", "-m", command, *sys.argv[1:]]),
+        "date": time.strftime("%Y-%m-%d"),
+        "hardware": f"{os.cpu_count()} cores, {processor()}",
+        "versions": collect([])["versions"],
+    }
 
 
 def processor() -> str:

@@ -10,10 +10,13 @@ from flax import nnx
 import weightspace as ws
 from weightspace.cli import main
 from weightspace.errors import InputError
-from weightspace.first_look import SIZES, named_data, named_model
+from weightspace.experiments.look import Look
+from weightspace.first_look import SIZES, _by_question, named_data, named_model
 from weightspace.models import zoo
 from weightspace.spec import canonical_json
 from weightspace.store.base import Store
+from weightspace.sweeps.estimate import estimate
+from weightspace.sweeps.plan import plan
 
 QUICK = {"epochs": 2.0, "seeds": ("2",), "dims": (4, 64), "fractions": (0.2,), "dense_epochs": 1.0}
 
@@ -58,6 +61,7 @@ def test_it_shows_layers_training_and_what_is_enough(looked):
     whole, *parts = [
         float(number) for number in re.findall(r"([\d.]+)(?: min|[,)])", told.partition("about ")[2])
     ]
+    assert whole > 0
     assert re.search(r"\(training .*, degrees of freedom .*, tickets .*\)$", told)
     assert sum(parts) == pytest.approx(whole, abs=0.2)
 
@@ -137,3 +141,14 @@ def test_a_folder_may_be_looked_at_where_the_network_is_not(looked, capsys, monk
     monkeypatch.setattr("weightspace.named._HANDED", {})
     assert main(["results", str(out), "--table", "enough"]) == 0
     assert "random" in capsys.readouterr().out
+
+
+def test_each_question_costs_its_share_and_what_several_need_is_counted_once():
+    """Together they are the estimate; the ticket's round of dense training is the ticket's."""
+    experiment = Look(model="fc:widths=8", data="digits", **QUICK)
+    planned = plan(experiment)
+    found, whole = estimate(planned), _by_question(planned, estimate(planned).seconds)
+    assert sum(whole.values()) == pytest.approx(found.minutes, rel=1e-9)
+    assert sum(found.seconds) == pytest.approx(60 * found.minutes)
+    assert all(value > 0 for value in whole.values())
+    assert {*whole} == {row.labels["method"] for row in planned.rows}

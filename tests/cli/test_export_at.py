@@ -207,3 +207,17 @@ def test_a_state_dict_is_of_a_pytorch_network(lines, capsys):
     assert "no module of PyTorch" in said
     assert "leave out --to" in said
     assert "name the run" in refused(capsys, "export", out, "--to", "state-dict")
+    more = ("--experiment", "subspaces.lines")
+    assert "leave out --output and --experiment" in refused(
+        capsys, "export", out, run[:12], "--to", "state-dict", *more
+    )
+
+
+@pytest.mark.parametrize("wrong", ["state_dict", "tensorbord", "jsn"])
+def test_a_misspelt_kind_is_no_file(lines, capsys, tmp_path, monkeypatch, wrong):
+    monkeypatch.chdir(tmp_path)
+    out, run, _ = lines
+    said = refused(capsys, "export", out, run[:12], "--to", wrong)
+    assert f"'{wrong}'" in said
+    assert "did you mean" in said
+    assert not list(tmp_path.iterdir())

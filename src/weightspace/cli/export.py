@@ -17,7 +17,7 @@ from weightspace.cli.parse import parse
 from weightspace.cli.show import Modules, Out, RunName, known_experiments, opened
 from weightspace.cli.state_dict import KIND as STATE_DICT
 from weightspace.cli.state_dict import export_state_dict
-from weightspace.errors import InputError, StoreError, unknown
+from weightspace.errors import InputError, StoreError, nearest, unknown
 from weightspace.experiments.answered import safe_name
 from weightspace.experiments.base import Experiment
 from weightspace.store.base import Store
@@ -26,15 +26,15 @@ from weightspace.store.rows import NETWORK, Record
 from weightspace.store.write import in_order, sentences, write_safetensors
 from weightspace.tree import flat_dict
 
-_STORED = frozenset(
-    [*["bool", "bfloat16", "float16", "float32", "float64", "complex64"]]
-    + [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
-)
+_WHOLE = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+_STORED = frozenset(["bool", "bfloat16", "float16", "float32", "float64", "complex64", *_WHOLE])
 """Types of numbers that the format knows."""
 
 
 KINDS = {"tensorboard": "tensorboard", "json": "summary.json"}
 """What the numbers of runs are written as, each with what it is called in `OUT/export`."""
+KNOWN = (*KINDS, STATE_DICT)
+"""All that `--to` means beside a file."""
 
 
 def export(arguments: Sequence[str]) -> int:
@@ -76,7 +76,7 @@ def export(arguments: Sequence[str]) -> int:
         """
         known = known_experiments(experiments)
         named = [name for name in (model, data) if name is not None]
-        if to == STATE_DICT and run and output is None:
+        if to == STATE_DICT and run and output is None and experiment is None:
             print(export_state_dict(opened(out), run, into, at, known, named))
             return 0
         if to in KINDS:
@@ -144,10 +144,13 @@ def check_arrays(run: str, to: str | None, into: Path | None, experiment: str | 
       InputError: If no run is named, or one of these flags is given.
     """
     if to == STATE_DICT:
-        raise InputError("--to state-dict is a run's whole network: name the run, and leave out --output")
+        said = "name the run, and leave out --output and --experiment"
+        raise InputError(f"--to state-dict is a run's whole network: {said}")
+    # A bare word that looks like one of them is a slip; a file has an ending, or a folder before it.
+    slip = to is not None and not {".", "/"} & set(to) and nearest(to, KNOWN) is not None
+    if to is not None and (slip or not run):
+        raise unknown("--to" if run else "--to without a run", to, KNOWN)
     if not run:
-        if to is not None:
-            raise unknown("--to without a run", to, KINDS)
         raise InputError(
             "export writes the arrays of one run, and none is named: weightspace export OUT RUN; for the "
             "numbers of all runs give --to tensorboard or --to json"
