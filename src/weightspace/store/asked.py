@@ -206,7 +206,7 @@ class Questions:
         if before is None or len(before) != len(found) or any(map(operator.is_not, before, found)):
             frame = asked_frame(found)
             self._frames[experiment] = found, frame
-        return frame.copy(deep=False)  # what is written to it is written to a copy
+        return frame.copy()  # older pandas write through a shallow one
 
     def _question(self, path: Path) -> Question | None:
         try:
